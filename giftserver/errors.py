@@ -1,0 +1,57 @@
+"""Every error code of giftserver in one table, and the refusal that carries one to a client."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rooms import codes
+from rooms.codes import ErrorCode
+
+INSUFFICIENT_COINS: Final = ErrorCode(
+    "insufficient_coins", 402, False, "The wallet holds fewer coins than the gift costs"
+)
+LIMIT_REACHED: Final = ErrorCode("limit_reached", 403, False, "A spending limit would be passed")
+ROOM_NOT_LIVE: Final = ErrorCode("room_not_live", 409, False, "Gifts are taken only while the room is live")
+GIFT_UNAVAILABLE: Final = ErrorCode("gift_unavailable", 404, False, "There is no such gift, or not here or not now")
+PRICE_CHANGED: Final = ErrorCode("price_changed", 409, False, "The gift costs something else than the sender was shown")
+SELF_GIFT: Final = ErrorCode("self_gift", 403, False, "Nobody sends gifts to themselves")
+KEY_REUSED: Final = ErrorCode("key_reused", 409, False, "The key was used for another gift; make a new key")
+KEY_EXPIRED: Final = ErrorCode("key_expired", 400, False, "The key's time is not within the last 10 minutes")
+WALLET_FROZEN: Final = ErrorCode("wallet_frozen", 403, False, "The wallet is held; nothing was charged")
+UNKNOWN_OUTCOME: Final = ErrorCode(
+    "unknown_outcome", 504, True, "No answer in time; resend the same key to learn the outcome"
+)
+
+ERRORS: Final[tuple[ErrorCode, ...]] = (
+    *codes.ERRORS,
+    INSUFFICIENT_COINS,
+    LIMIT_REACHED,
+    ROOM_NOT_LIVE,
+    GIFT_UNAVAILABLE,
+    PRICE_CHANGED,
+    SELF_GIFT,
+    KEY_REUSED,
+    KEY_EXPIRED,
+    WALLET_FROZEN,
+    UNKNOWN_OUTCOME,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An expected refusal: a code, a sentence for the person, and details for the program.
+
+    It is a value, returned by services; the edges turn it into an `error` message or an HTTP response.
+    """
+
+    code: ErrorCode
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """HTTP status of the refusal."""
+        return self.code.status
+
+    def body(self) -> dict[str, Any]:
+        """What a client gets: code, message, temporary and the details."""
+        return {"code": self.code.name, "message": self.message, "temporary": self.code.temporary, **self.details}

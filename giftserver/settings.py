@@ -1,0 +1,93 @@
+"""Every setting of giftserver, read from the environment in this file and nowhere else."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+STATIC_DIR = Path(__file__).resolve().parent.parent / "static"
+
+
+class Settings(BaseSettings):
+    """Settings of one process; each is the environment variable GIFTSERVER_<NAME>.
+
+    Units are the last word of a name. Engines whose URL is unset are started privately in `data_dir`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GIFTSERVER_", extra="ignore", frozen=True)
+
+    # Engines
+    ledger_redis_url: str | None = Field(None, description="Redis/Valkey of the ledger; unset: embedded")
+    rooms_redis_url: str | None = Field(None, description="Redis/Valkey of the rooms; unset: embedded")
+    database_url: str | None = Field(None, description="PostgreSQL, postgresql://…; unset: embedded")
+    data_dir: Path = Field(Path(".giftserver"), description="Folder of the embedded engines")
+
+    # Web
+    host: str = Field("127.0.0.1", description="Address the web process listens on")
+    port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on")
+    public_url: str | None = Field(None, description="URL people reach the server at; unset: http://host:port")
+    static_dir: Path = Field(STATIC_DIR, description="Folder of the pages")
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins allowed besides public_url, comma separated, such as https://example.org"
+    )
+    metrics_port: int = Field(0, ge=0, le=65535, description="Metrics of flusher and worker; 0: not served")
+    log_format: Literal["json", "console"] = Field("json", description="json or console")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
+
+    # Identity
+    jwt_secret: SecretStr | None = Field(None, description="HS256 secret, at least 32 bytes")
+    jwt_jwks_url: str | None = Field(None, description="URL of the platform's JWKS (RS256, ES256)")
+    jwt_jwks_file: Path | None = Field(None, description="File with the platform's JWKS (RS256, ES256)")
+    jwt_issuer: str = Field("giftserver", description="Required `iss`")
+    jwt_audience: str = Field("giftserver", description="Required `aud`")
+    jwt_leeway_s: int = Field(30, ge=0, le=300, description="Clock difference allowed in `exp`, `nbf`, `iat`")
+    link_secret: SecretStr | None = Field(None, description="Signs overlay links, at least 32 bytes; unset: jwt_secret")
+    watch_without_identity: bool = Field(True, description="Viewers without a token may watch")
+    demo: bool = Field(False, description="Demo people, free top-ups and the who-are-you switch; never in production")
+
+    # Rooms
+    heartbeat_s: int = Field(20, ge=1, le=25, description="Longest silence on a socket")
+    tick_ms: int = Field(20, ge=1, le=200, description="Fan-out tick of a busy room")
+    combo_window_ms: int = Field(3_000, ge=500, le=60_000, description="A combo ends this long after its last gift")
+    history_events: int = Field(1_000, ge=100, le=100_000, description="Events a room keeps for resuming")
+    history_ttl_s: int = Field(86_400, ge=600, description="A silent room's history is forgotten after this")
+    presence_s: float = Field(1.0, gt=0, le=10, description="How often viewer counts are shared")
+
+    # Limits, each named by the error it causes
+    message_bytes: int = Field(16_384, ge=1_024, description="Longest message a client may send")
+    commands_per_s: int = Field(50, ge=1, description="Commands a second of one connection (burst: double)")
+    gifts_per_s: int = Field(30, ge=1, description="Gifts a second of one user on one process (burst: double)")
+    sockets_per_user: int = Field(10, ge=1, description="Open sockets of one user on one process")
+    sockets_per_address: int = Field(2_000, ge=1, description="Open sockets of one address on one process")
+    rooms_per_process: int = Field(10_000, ge=1, description="Rooms open on one process")
+    accepts_per_s: int = Field(2_000, ge=1, description="Sockets accepted a second by one process")
+    outbox_bytes: int = Field(1_048_576, ge=65_536, description="Unsent bytes at which a slow viewer is closed (4008)")
+
+    # Money
+    backlog_max: int = Field(1_000_000, ge=1_000, description="Unflushed gifts of one shard before backpressure")
+    ledger_timeout_s: float = Field(2.0, gt=0, le=30, description="After this a ledger call's outcome is unknown")
+    drain_s: float = Field(10.0, ge=0, le=60, description="Time in-flight gifts have to finish on SIGTERM")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_origins(cls, values: object) -> object:
+        if isinstance(values, dict) and isinstance(values.get("allowed_origins"), str):
+            parts = values["allowed_origins"].split(",")
+            values = {**values, "allowed_origins": tuple(part.strip() for part in parts if part.strip())}
+        return values
+
+    @model_validator(mode="after")
+    def _check_secrets(self) -> "Settings":
+        for name in ("jwt_secret", "link_secret"):
+            secret: SecretStr | None = getattr(self, name)
+            if secret is not None and len(secret.get_secret_value().encode()) < 32:
+                raise ValueError(
+                    f"GIFTSERVER_{name.upper()} is shorter than 32 bytes: `openssl rand -hex 32` makes one"
+                )
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """URL people reach the server at, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -1,0 +1,88 @@
+"""Carries a room connection over any ASGI server: one writer task, messages in by a callback."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+CLOSE_TIMEOUT_S: Final = 5.0
+OnMessage = Callable[[str | bytes], None]
+
+
+class AsgiOutlet:
+    """Queues frames for a WebSocket; the ASGI server's send is awaited by one task a connection."""
+
+    def __init__(self, websocket: WebSocket, *, binary: bool) -> None:
+        self._websocket, self._binary = websocket, binary
+        self._frames: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._ready = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that the ASGI server has not taken yet."""
+        return self._waiting_bytes
+
+    def write(self, frame: bytes) -> None:
+        """Queue one message."""
+        if self._closing is None:
+            self._frames.append(frame)
+            self._waiting_bytes += len(frame)
+            self._ready.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what is queued; what a client does not take in CLOSE_TIMEOUT_S is given up."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._ready.set()
+
+    async def _write(self) -> None:
+        while True:
+            while self._frames:
+                frame = self._frames.popleft()
+                if self._closing is None:
+                    await self._send(frame)
+                else:
+                    async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                        await self._send(frame)
+                self._waiting_bytes -= len(frame)
+            if self._closing is not None:
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self._websocket.close(*self._closing)
+                return
+            self._ready.clear()
+            await self._ready.wait()
+
+    async def _send(self, frame: bytes) -> None:
+        if self._binary:
+            await self._websocket.send_bytes(frame)
+        else:
+            await self._websocket.send_text(frame.decode())
+
+    async def run(self, on_message: OnMessage) -> None:
+        """Carry messages both ways until either side closes."""
+        writer = asyncio.create_task(self._write(), name="socket writer")
+        reader = asyncio.create_task(self._read(on_message), name="socket reader")
+        try:
+            await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            writer.cancel()
+            reader.cancel()
+            for result in await asyncio.gather(writer, reader, return_exceptions=True):
+                if isinstance(result, Exception) and not isinstance(result, EXPECTED):
+                    raise result
+
+    async def _read(self, on_message: OnMessage) -> None:
+        while self._websocket.application_state is WebSocketState.CONNECTED:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            data: str | bytes | None = message.get("text")
+            on_message(data if data is not None else message.get("bytes", b""))
+
+
+EXPECTED: Final = (WebSocketDisconnect, TimeoutError, OSError, RuntimeError)
+"""What a send raises when the peer is gone; Starlette uses RuntimeError for a send after close."""

@@ -1,0 +1,112 @@
+"""One client's socket as a room sees it, whatever server carries its bytes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rooms.codec import Codec, Encoded
+from rooms.codes import TOO_SLOW, CloseCode
+from rooms.protocol import Goodbye
+
+REASON_BYTES_MAX = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who is behind a socket; `id` is None for someone who only watches."""
+
+    id: str | None
+    name: str
+    role: str
+
+
+class Outlet(Protocol):
+    """Where a connection's bytes go: an ASGI task, or a raw transport."""
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes accepted and not yet taken by the kernel."""
+        ...
+
+    def write(self, frame: bytes) -> None:
+        """Send one WebSocket message; never blocks."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame after what was written, then close."""
+        ...
+
+
+class Allowance:
+    """A token bucket: `per_s` a second, bursts of twice that."""
+
+    __slots__ = ("_at_s", "_left", "_per_s")
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._left = 2.0 * per_s
+        self._at_s = time.monotonic()
+
+    def take(self) -> int:
+        """0 when one more is allowed now, else the ms to wait for it."""
+        now_s = time.monotonic()
+        self._left = min(2.0 * self._per_s, self._left + (now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+        if self._left >= 1.0:
+            self._left -= 1.0
+            return 0
+        return max(1, int((1.0 - self._left) / self._per_s * 1_000))
+
+
+class Connection:
+    """A socket in one room. Writes keep their order; a socket that reads too slowly is closed with 4008."""
+
+    def __init__(self, outlet: Outlet, codec: Codec, member: Member, *, outbox_bytes: int, commands_per_s: float):
+        self.codec = codec
+        self.member = member
+        self.commands = Allowance(commands_per_s)
+        self.strikes = 0
+        self.closed_with: CloseCode | None = None
+        self.resumed = False
+        self._outlet = outlet
+        self._outbox_bytes = outbox_bytes
+        self._held: list[bytes] | None = None
+
+    def send(self, *messages: Any) -> None:
+        """Send messages to this client alone, in one frame."""
+        self.write(self.codec.frame([self.codec.encode(message) for message in messages]))
+
+    def write(self, frame: bytes) -> None:
+        """Send one ready frame, or keep it while the connection is held."""
+        if self.closed_with is not None:
+            return
+        if self._held is not None:
+            self._held.append(frame)
+            return
+        if self._outlet.buffered_bytes > self._outbox_bytes:
+            self.close(TOO_SLOW)
+            return
+        self._outlet.write(frame)
+
+    def hold(self) -> None:
+        """Keep frames back until `release`, so that what was missed can be sent before them."""
+        self._held = []
+
+    def release(self, first: Sequence[Encoded]) -> None:
+        """Send `first`, then every frame that was held."""
+        held, self._held = self._held or [], None
+        self.write(self.codec.frame([message.to(self.codec) for message in first]))
+        for frame in held:
+            self.write(frame)
+
+    def close(self, code: CloseCode, reason: str | None = None, reconnect_after_ms: int | None = None) -> None:
+        """Say goodbye and close; the client knows from the code whether to come back."""
+        if self.closed_with is not None:
+            return
+        text = (reason or code.meaning).encode()[:REASON_BYTES_MAX].decode(errors="ignore")
+        self._held = None
+        if code is not TOO_SLOW:
+            self._outlet.write(self.codec.frame([self.codec.encode(Goodbye(code.code, text, reconnect_after_ms))]))
+        self.closed_with = code
+        self._outlet.close(code.code, text)

@@ -1,0 +1,197 @@
+"""One room in one process: who listens, what they have been shown, and the tick that shows more."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from rooms.codec import CODECS, Encoded
+from rooms.codes import HISTORY_RESET, CloseCode
+from rooms.connection import Connection
+from rooms.history import Batch, History, Record
+from rooms.protocol import Push
+
+WAITING_MAX = 1_000
+
+
+class Renderer(Protocol):
+    """The application's part: what a record looks like on the wire."""
+
+    def render(self, record: Record) -> Push:
+        """The push that shows this record."""
+        ...
+
+
+class Room:
+    """Delivers a contiguous run of offsets to every connection: gaps are healed from history before newer events.
+
+    Everything here runs on one event loop; only `heal` awaits.
+    """
+
+    def __init__(
+        self,
+        room_id: str,
+        epoch: str,
+        offset: int,
+        *,
+        history: History,
+        renderer: Renderer,
+        tick_s: float,
+        on_event: Callable[["Room", Record], None],
+    ) -> None:
+        self.id, self.epoch, self.offset = room_id, epoch, offset
+        self.connections: dict[Connection, None] = {}
+        self.viewers = 0
+        self._history, self._renderer, self._on_event = history, renderer, on_event
+        self._loop = asyncio.get_running_loop()
+        self._tick_s = tick_s
+        self._pending: list[Encoded] = []
+        self._latest: dict[type, Encoded] = {}
+        self._tick: asyncio.TimerHandle | None = None
+        self._written_s = self._loop.time()
+        self._waiting: list[Batch] = []
+        self._healing: asyncio.Task[None] | None = None
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since everybody was last sent a frame."""
+        return self._loop.time() - self._written_s
+
+    def deliver(self, batch: Batch) -> None:
+        """Take what the bus brought; it may repeat, skip or belong to another epoch."""
+        if self._healing is not None:
+            self._waiting.append(batch)
+            del self._waiting[:-WAITING_MAX]
+            return
+        if batch.epoch != self.epoch:
+            self.reset()
+            return
+        for record in batch.records:
+            if record.offset <= self.offset:
+                continue
+            if record.offset != self.offset + 1:
+                self._waiting.append(batch)
+                self.heal()
+                return
+            self._show(record)
+
+    def heal(self) -> None:
+        """Fetch from history what the bus did not bring."""
+        if self._healing is None:
+            self._healing = self._loop.create_task(self._heal(), name=f"heal {self.id}")
+
+    async def _heal(self) -> None:
+        try:
+            missed = await self._history.since(self.id, self.epoch, self.offset)
+        except Exception:
+            self._healing = None
+            self._waiting.clear()
+            self._loop.call_later(0.5, self._heal_if_open)
+            return
+        self._healing = None
+        if missed is None:
+            self._waiting.clear()
+            self.reset()
+            return
+        for record in missed:
+            self._show(record)
+        waiting, self._waiting = self._waiting, []
+        for batch in waiting:
+            self.deliver(batch)
+
+    def _heal_if_open(self) -> None:
+        if self.connections:
+            self.heal()
+
+    def _show(self, record: Record) -> None:
+        self.offset = record.offset
+        self._on_event(self, record)
+        self.push(self._renderer.render(record))
+
+    def push(self, message: Push) -> None:
+        """Show a message to everybody: at once in a quiet room, else with the next tick."""
+        self._pending.append(Encoded(message))
+        self._schedule()
+
+    def push_latest(self, message: Push) -> None:
+        """Show a state of which only the newest counts."""
+        self._latest[type(message)] = Encoded(message)
+        self._schedule()
+
+    def push_to(self, roles: Collection[str], message: Push) -> None:
+        """Show a message at once to the members with these roles."""
+        self.flush()
+        encoded = Encoded(message)
+        for connection in list(self.connections):
+            if connection.member.role in roles:
+                connection.write(connection.codec.frame([encoded.to(connection.codec)]))
+
+    def _schedule(self) -> None:
+        if self._tick is not None:
+            return
+        wait_s = self._written_s + self._tick_s - self._loop.time()
+        if wait_s <= 0:
+            self.flush()
+        else:
+            self._tick = self._loop.call_later(wait_s, self.flush)
+
+    def flush(self) -> None:
+        """Write what is pending: one frame a codec, the same bytes for every socket."""
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        messages = [*self._pending, *self._latest.values()]
+        if messages:
+            self._pending, self._latest = [], {}
+            self._broadcast(messages)
+
+    def heartbeat(self) -> None:
+        """Send an empty frame, so that a client can tell silence from a dead connection."""
+        self._broadcast([])
+
+    def _broadcast(self, messages: list[Encoded]) -> None:
+        self._written_s = self._loop.time()
+        frames: dict[str, bytes] = {}
+        for codec in CODECS:
+            if any(connection.codec is codec for connection in self.connections):
+                frames[codec.name] = codec.frame([message.to(codec) for message in messages])
+        for connection in list(self.connections):
+            connection.write(frames[connection.codec.name])
+
+    def reset(self) -> None:
+        """The history began anew: ask everybody to come back for a snapshot."""
+        self.close_all(HISTORY_RESET)
+
+    def close_all(self, code: CloseCode, reconnect_after_ms: int | None = None) -> None:
+        """Say goodbye to everybody."""
+        for connection in list(self.connections):
+            connection.close(code, reconnect_after_ms=reconnect_after_ms)
+
+    def attach(self, connection: Connection) -> int:
+        """Let a connection listen from here on; returns the offset up to which it must be told by other means."""
+        self.flush()
+        self.connections[connection] = None
+        return self.offset
+
+    def detach(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self.connections.pop(connection, None)
+
+    def count(self, roles: Collection[str]) -> int:
+        """Connections of members with these roles."""
+        return sum(connection.member.role in roles for connection in self.connections)
+
+    def stop(self) -> None:
+        """Cancel what is scheduled."""
+        if self._tick is not None:
+            self._tick.cancel()
+        if self._healing is not None:
+            self._healing.cancel()
+
+    def members(self, member_id: str) -> list[Connection]:
+        """Connections of one person."""
+        return [connection for connection in self.connections if connection.member.id == member_id]
+
+
+def state_of(live: bool) -> str:
+    """`live` or `offline`, as the wire says it."""
+    return "live" if live else "offline"

@@ -1,0 +1,70 @@
+"""Shared fixtures: real engines once a session, a clean ledger for each test that asks."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from giftserver import embedded
+from giftserver.durable import migrate
+from giftserver.engines import Engines, open_engines
+from giftserver.settings import Settings
+
+SECRET = "a secret of the tests, longer than 32 bytes"
+
+
+@pytest.fixture(scope="session")
+def engine_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """URLs of embedded engines that live for the session."""
+    with embedded.running(tmp_path_factory.mktemp("engines"), ledger=True, rooms=True, database=True) as urls:
+        yield urls
+
+
+@pytest.fixture
+async def settings(engine_urls: Any, tmp_path: Path) -> AsyncIterator[Settings]:
+    """Settings on a database of its own and emptied Redises."""
+    import asyncpg
+
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = await asyncpg.connect(engine_urls.database_url)
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    for url in (engine_urls.ledger_redis_url, engine_urls.rooms_redis_url):
+        client = Redis.from_url(url)
+        await client.flushall()
+        await client.aclose()
+    database_url = engine_urls.database_url.rsplit("/", 1)[0] + f"/{name}"
+    await asyncio.to_thread(lambda: asyncio.run(migrate.upgrade(database_url)))
+    yield Settings(
+        ledger_redis_url=engine_urls.ledger_redis_url,
+        rooms_redis_url=engine_urls.rooms_redis_url,
+        database_url=database_url,
+        data_dir=tmp_path,
+        jwt_secret=SECRET,
+        port=0,
+    )
+    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await admin.close()
+
+
+@pytest.fixture
+async def engines(settings: Settings) -> AsyncIterator[Engines]:
+    """Clients of the test's engines."""
+    async with open_engines(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ledger_redis(engines: Engines) -> Redis:
+    """Client of the ledger's Redis."""
+    return engines.ledger_redis
+
+
+@pytest.fixture
+def database(engines: Engines) -> AsyncEngine:
+    """The test's own database."""
+    return engines.database
