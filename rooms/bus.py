@@ -31,6 +31,7 @@ class Bus:
         self._pubsub: Any = None
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._stopped = False
 
     async def start(self) -> None:
         """Begin to listen; returns at once."""
@@ -38,6 +39,7 @@ class Bus:
 
     async def stop(self) -> None:
         """Stop listening and let the connection go."""
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -82,7 +84,7 @@ class Bus:
     async def _run(self) -> None:
         attempt = 0
         first = True
-        while True:
+        while not self._stopped:
             if not self._handlers:
                 self._wake.clear()
                 await self._wake.wait()
@@ -103,7 +105,7 @@ class Bus:
 
     async def _listen(self, pubsub: Any) -> None:
         silent = False
-        while True:
+        while not self._stopped:  # a client library may swallow the cancellation that stop() sends
             message = await pubsub.get_message(timeout=PING_S)
             if message is None:
                 if silent:

@@ -73,6 +73,7 @@ class Hub:
         self._stirred: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self.draining = False
+        self._stopped = False
 
     async def start(self) -> None:
         """Listen to the bus, beat the heart, count viewers."""
@@ -84,6 +85,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Stop; connections are not told (see `drain`)."""
+        self._stopped = True
         tasks = [*self._tasks, *self._closers.values(), *self._opening.values(), *self._closing.values()]
         for task in tasks:
             task.cancel()
@@ -184,7 +186,7 @@ class Hub:
 
     async def _close_combos(self, room_id: str) -> None:
         """End this room's combos as they come due; Redis lets exactly one process end each."""
-        while room_id in self.rooms:
+        while room_id in self.rooms and not self._stopped:
             try:
                 _, next_ms = await self.history.close_due(room_id)
             except (RedisError, OSError, TimeoutError) as problem:
@@ -199,7 +201,7 @@ class Hub:
             room.heal()
 
     async def _every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
+        while not self._stopped:  # a client library may swallow a cancellation
             await asyncio.sleep(period_s)
             try:
                 await work()
