@@ -20,6 +20,7 @@ class AsgiOutlet:
         self._waiting_bytes = 0
         self._ready = asyncio.Event()
         self._closing: tuple[int, str] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @property
     def buffered_bytes(self) -> int:
@@ -38,20 +39,25 @@ class AsgiOutlet:
         if self._closing is None:
             self._closing = (code, reason)
             self._ready.set()
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._give_up)
+
+    def drop(self) -> None:
+        """Forget what is queued."""
+        self._frames.clear()
+        self._waiting_bytes = 0
+
+    def _give_up(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
     async def _write(self) -> None:
         while True:
             while self._frames:
                 frame = self._frames.popleft()
-                if self._closing is None:
-                    await self._send(frame)
-                else:
-                    async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                        await self._send(frame)
-                self._waiting_bytes -= len(frame)
+                await self._send(frame)
+                self._waiting_bytes = max(0, self._waiting_bytes - len(frame))
             if self._closing is not None:
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await self._websocket.close(*self._closing)
+                await self._websocket.close(*self._closing)
                 return
             self._ready.clear()
             await self._ready.wait()
@@ -66,8 +72,9 @@ class AsgiOutlet:
         """Carry messages both ways until either side closes."""
         writer = asyncio.create_task(self._write(), name="socket writer")
         reader = asyncio.create_task(self._read(on_message), name="socket reader")
+        self._tasks = (writer, reader)
         try:
-            await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             writer.cancel()
             reader.cancel()

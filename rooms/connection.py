@@ -37,6 +37,10 @@ class Outlet(Protocol):
         """Send a close frame after what was written, then close."""
         ...
 
+    def drop(self) -> None:
+        """Forget what was written and not yet taken by the kernel."""
+        ...
+
 
 class Allowance:
     """A token bucket: `per_s` a second, bursts of twice that."""
@@ -106,7 +110,9 @@ class Connection:
             return
         text = (reason or code.meaning).encode()[:REASON_BYTES_MAX].decode(errors="ignore")
         self._held = None
-        if code is not TOO_SLOW:
+        if code is TOO_SLOW:
+            self._outlet.drop()
+        else:
             self._outlet.write(self.codec.frame([self.codec.encode(Goodbye(code.code, text, reconnect_after_ms))]))
         self.closed_with = code
         self._outlet.close(code.code, text)

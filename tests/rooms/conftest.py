@@ -74,6 +74,9 @@ class Tape:
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
+    def drop(self) -> None:
+        self.buffered_bytes = 0
+
 
 class Listener:
     """A connection and what it was sent."""

@@ -1,0 +1,123 @@
+"""The composition root: settings and engines in, a Starlette application out."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+
+from giftserver.auth.tickets import Tickets
+from giftserver.auth.tokens import TokenVerifier
+from giftserver.durable.wallets import DurableWallets
+from giftserver.engines import Engines
+from giftserver.gifts.announce import Announcer
+from giftserver.gifts.catalog import load_catalog
+from giftserver.gifts.inbox import Inbox
+from giftserver.gifts.notices import listen
+from giftserver.gifts.presenter import Presenter
+from giftserver.gifts.rooms import RoomDirectory
+from giftserver.gifts.service import GiftService
+from giftserver.ledger.ledger import Ledger
+from giftserver.metrics import Metrics
+from giftserver.people import People
+from giftserver.services import Services
+from giftserver.settings import Settings
+from giftserver.web.api import middleware, routes
+from giftserver.web.socket import room_socket
+from rooms.bus import Bus
+from rooms.history import History
+from rooms.hub import Hub
+
+WATCHING = ("viewer", "moderator", "admin")
+
+
+def open_history(settings: Settings, rooms_redis: Redis) -> History:
+    """Room histories as the settings say."""
+    return History(
+        rooms_redis,
+        combo_window_ms=settings.combo_window_ms,
+        history_events=settings.history_events,
+        ttl_s=settings.history_ttl_s,
+    )
+
+
+def build_services(settings: Settings, engines: Engines) -> Services:
+    """Put the parts of a web process together; nothing is connected yet."""
+    metrics = Metrics()
+    catalog = load_catalog()
+    ledger = Ledger(
+        engines.ledger_redis,
+        DurableWallets(engines.database),
+        backlog_max=settings.backlog_max,
+        timeout_s=settings.ledger_timeout_s,
+        on_batch=metrics.batch,
+    )
+    history = open_history(settings, engines.rooms_redis)
+    rooms = RoomDirectory(engines.database, engines.rooms_redis)
+    presenter = Presenter(rooms, history)
+    announcer = Announcer(history, metrics.announced.labels("web").inc, metrics.announce_failures.inc)
+    hub = Hub(
+        history,
+        lambda on_reconnect: Bus(engines.rooms_redis, on_reconnect),
+        presenter,
+        process=f"{os.getpid()}-{secrets.token_hex(4)}",
+        tick_s=settings.tick_ms / 1_000,
+        heartbeat_s=settings.heartbeat_s,
+        presence_s=settings.presence_s,
+        catalog_version=catalog.version,
+        watching=WATCHING,
+    )
+    people = People(
+        sockets_per_user=settings.sockets_per_user,
+        sockets_per_address=settings.sockets_per_address,
+        accepts_per_s=settings.accepts_per_s,
+        gifts_per_s=settings.gifts_per_s,
+    )
+    metrics.rooms.set_function(lambda: len(hub.rooms))
+    return Services(
+        settings=settings,
+        database=engines.database,
+        ledger_redis=engines.ledger_redis,
+        rooms_redis=engines.rooms_redis,
+        ledger=ledger,
+        gifts=GiftService(catalog, rooms, ledger, announcer, engines.database, metrics),
+        catalog=catalog,
+        rooms=rooms,
+        hub=hub,
+        history=history,
+        presenter=presenter,
+        people=people,
+        announcer=announcer,
+        verifier=TokenVerifier(settings),
+        tickets=Tickets(engines.rooms_redis),
+        metrics=metrics,
+    )
+
+
+def create_app(settings: Settings, engines: Engines) -> Starlette:
+    """The web application of one process. The engines stay the caller's."""
+    services = build_services(settings, engines)
+    inbox = Inbox(services.rooms, services.hub, services.people)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        await services.hub.start()
+        await listen(services.hub.bus, inbox.take)
+        try:
+            yield
+        finally:
+            await services.ledger.close()
+            await services.announcer.close()
+            await services.hub.stop()
+
+    app = Starlette(
+        routes=[WebSocketRoute("/v1/rooms/{room}/ws", room_socket), *routes(settings)],
+        middleware=middleware(settings),
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    return app

@@ -1,0 +1,284 @@
+"""The command `giftserver`. Each command loads what it needs when it runs, so that the others stay quick."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from giftserver import __version__
+
+if TYPE_CHECKING:
+    from giftserver.settings import Settings
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A command that lives with its part, which may need an extra that is not installed."""
+
+    module: str
+    attribute: str
+    extra: str
+    help: str
+
+
+ELSEWHERE = {
+    "replay": Elsewhere(
+        "giftserver.replay", "command", "load", "Play a recorded trace through the public socket and audit every coin."
+    ),
+}
+
+
+class Sentence(click.ClickException):
+    """Ends the command with one sentence on standard error and status 1."""
+
+    def show(self, file: Any = None) -> None:
+        """Write the sentence."""
+        click.echo(f"giftserver: {self.message}", file=file, err=True)
+
+
+class WrongConfiguration(Sentence):
+    """Ends the command with one sentence and status 2: what was set does not fit."""
+
+    exit_code = 2
+
+
+class CommandLine(click.Group):
+    """Loads some commands only when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command, loaded on demand; raises WrongConfiguration when its extra is missing."""
+        if name not in ELSEWHERE:
+            return super().get_command(ctx, name)
+        place = ELSEWHERE[name]
+        try:
+            command = getattr(importlib.import_module(place.module), place.attribute)
+        except ModuleNotFoundError as problem:
+            sentence = f"`giftserver {name}` needs {problem.name}: install giftserver[{place.extra}]."
+            raise WrongConfiguration(sentence) from problem
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading those that live elsewhere."""
+        rows = []
+        for name in self.list_commands(ctx):
+            here = super().get_command(ctx, name)
+            rows.append((name, here.get_short_help_str(limit=100) if here else ELSEWHERE[name].help))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def wrong_settings(errors: list[Any]) -> str:
+    """One sentence about settings that do not fit; values are left out, for they may be secrets."""
+    parts = []
+    for error in errors:
+        name = "_".join(str(part) for part in error["loc"]).upper()
+        message = error["msg"].removeprefix("Value error, ")
+        parts.append(f"GIFTSERVER_{name}: {message}" if name else message)
+    return f"Wrong setting: {'; '.join(parts)}."
+
+
+def load_settings(**given: Any) -> "Settings":
+    """The settings, with those options of the command line that were given; raises WrongConfiguration."""
+    from pydantic import ValidationError
+
+    from giftserver.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as problem:
+        raise WrongConfiguration(wrong_settings(problem.errors())) from problem
+
+
+@contextmanager
+def engines_for(settings: "Settings") -> Iterator["Settings"]:
+    """Settings whose URLs are all set; what has none is embedded for the time of the block.
+
+    An embedded database is brought to the present schema. With all URLs set nothing embedded is imported.
+    """
+    missing = {
+        "ledger": settings.ledger_redis_url is None,
+        "rooms": settings.rooms_redis_url is None,
+        "database": settings.database_url is None,
+    }
+    if not any(missing.values()):
+        yield settings
+        return
+    from giftserver import embedded
+
+    try:
+        with embedded.running(settings.data_dir, **missing) as urls:
+            if urls.database_url is not None:
+                upgrade(urls.database_url)
+            yield settings.model_copy(update={name: url for name, url in asdict(urls).items() if url is not None})
+    except embedded.EmbeddedError as problem:
+        raise Sentence(str(problem)) from problem
+
+
+def upgrade(database_url: str) -> None:
+    """Run the missing migrations."""
+    import asyncio
+
+    from giftserver.durable import migrate
+
+    asyncio.run(migrate.upgrade(database_url))
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn a server that cannot be reached into one sentence."""
+    from redis.exceptions import ConnectionError as RedisAway
+    from redis.exceptions import TimeoutError as RedisSilent
+    from sqlalchemy.exc import DBAPIError, InterfaceError
+
+    from giftserver.logs import conceal_text
+
+    try:
+        yield
+    except (OSError, RedisAway, RedisSilent, DBAPIError, InterfaceError) as problem:
+        cause = conceal_text(str(problem).splitlines()[0])
+        raise Sentence(
+            f"A server of the settings cannot be used ({cause}): check GIFTSERVER_LEDGER_REDIS_URL and "
+            "GIFTSERVER_DATABASE_URL, and run `giftserver migrate` if the database is new."
+        ) from problem
+
+
+@contextmanager
+def serving() -> Iterator["Settings"]:
+    """Settings of a long-running process, with its logging configured."""
+    from giftserver import logs
+
+    settings = load_settings()
+    logs.configure(settings.log_format, settings.log_level)
+    with engines_for(settings) as ready:
+        yield ready
+
+
+@click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="giftserver")
+def main() -> None:
+    """A gifting server for live streams, in which every coin is accounted for.
+
+    Settings are environment variables GIFTSERVER_…; `giftserver settings` lists them.
+    """
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the demo's data.")
+def demo(host: str | None, port: int | None, data_dir: str | None) -> None:
+    """Run everything on this machine: engines, web, flusher, worker, and rooms with bots."""
+    settings = load_settings(host=host, port=port, data_dir=data_dir)
+    from giftserver.demo.run import Demo
+    from giftserver.embedded import EmbeddedError
+
+    try:
+        Demo(settings, click.echo).run()
+    except EmbeddedError as problem:
+        raise Sentence(str(problem)) from problem
+
+
+@main.command()
+def web() -> None:
+    """Serve sockets, the HTTP API and the pages."""
+    with serving() as settings:
+        from giftserver.web.server import serve
+
+        serve(settings)
+
+
+@main.command()
+def flusher() -> None:
+    """Bring gifts from the ledger's streams to PostgreSQL."""
+    with serving() as settings:
+        from giftserver.flusher import run
+
+        run(settings)
+
+
+@main.command()
+def worker() -> None:
+    """Bring credits from PostgreSQL to the wallets, and coordinate the shards."""
+    with serving() as settings:
+        from giftserver.worker import run
+
+        run(settings)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    with engines_for(load_settings()) as settings, reachable():
+        assert settings.database_url is not None
+        upgrade(settings.database_url)
+    click.echo("The database is up to date.")
+
+
+@main.command()
+def verify() -> None:
+    """Prove that no coin is lost; status 1 when an invariant is violated. Gifts may flow meanwhile."""
+    from giftserver.durable.verify import VerifyReport
+    from giftserver.durable.verify import verify as prove
+    from giftserver.engines import open_engines
+
+    async def report(settings: "Settings") -> VerifyReport:
+        async with open_engines(settings) as engines:
+            return await prove(engines.database, engines.ledger_redis)
+
+    with engines_for(load_settings()) as settings, reachable():
+        import asyncio
+
+        proof = asyncio.run(report(settings))
+    click.echo(proof.render())
+    raise SystemExit(proof.exit_code)
+
+
+@main.command()
+@click.option("--user", required=True, help="Id of the person.")
+@click.option("--name", help="Name that others see; the id when left out.")
+@click.option(
+    "--role",
+    type=click.Choice(["viewer", "creator", "moderator", "admin"]),
+    default="viewer",
+    show_default=True,
+)
+@click.option("--room", help="Only for this room.")
+@click.option(
+    "--ttl-s",
+    type=click.IntRange(1, 30 * 86_400),
+    default=3600,
+    show_default=True,
+    help="Seconds it is good for.",
+)
+def token(user: str, name: str | None, role: str, room: str | None, ttl_s: int) -> None:
+    """Print a signed token for a person, for trying things out."""
+    from giftserver.auth import tokens
+    from giftserver.demo.identity import kept_secret
+
+    settings = load_settings()
+    if settings.jwt_secret is None and (kept := kept_secret(settings.data_dir)):
+        settings = load_settings(jwt_secret=kept)
+    if settings.jwt_secret is None:
+        raise WrongConfiguration(
+            "There is no secret to sign with: set GIFTSERVER_JWT_SECRET (`openssl rand -hex 32` makes one), "
+            "or run "
+            "the demo once in this folder.",
+        )
+    click.echo(tokens.mint(settings, user=user, name=name or user, role=role, room=room, ttl_s=ttl_s))
+
+
+@main.command()
+def settings() -> None:
+    """List every setting: its value, where that comes from, and what it is for."""
+    from giftserver.settings_list import lines
+
+    for line in lines(load_settings()):
+        click.echo(line)

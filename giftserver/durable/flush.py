@@ -1,0 +1,125 @@
+"""Moving gifts of one shard from its Redis stream to PostgreSQL, exactly once.
+
+What makes it exact is the cursor, which moves in the transaction that posts: a flusher killed anywhere, two at once
+or a COMMIT without an answer change nothing, because whoever comes next starts at the cursor. There is no consumer
+group and nothing to acknowledge.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Final, Literal
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import select
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, Waiting, read_waiting
+from giftserver.durable.posting import post_gifts
+from giftserver.durable.tables import flush_cursor
+from giftserver.ledger import keys
+
+BATCH_MAX: Final = 1_000
+TAIL_MS: Final = 600_000
+"""Flushed events stay in Redis this long: a PostgreSQL restored from a backup is filled from them."""
+
+ADVANCE_MARK: Final = (files("giftserver.ledger") / "scripts" / "advance_mark.lua").read_text()
+TRIM_EVENTS: Final = (files("giftserver.ledger") / "scripts" / "trim_events.lua").read_text()
+
+DATABASE_AWAY: Final = (DBAPIError, PoolTimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What a database that is away, slow or restarting raises; also TimeoutError, which is an OSError."""
+
+REFUSED: Final = (IntegrityError, DataError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+
+@dataclass(frozen=True, slots=True)
+class FlushResult:
+    """What one flush did. `cursor` is where PostgreSQL stands now, None when another flusher moves it.
+
+    posted: `gifts` are in PostgreSQL · idle: nothing was waiting · lost_race: another flusher was first ·
+    absent: this Redis does not know the shard.
+    """
+
+    status: Literal["posted", "idle", "lost_race", "absent"]
+    cursor: Cursor | None
+    gifts: list[FlushedGift] = field(default_factory=list)
+    waiting: int = 0
+    """Gifts of the shard that were accepted but not yet in PostgreSQL when this flush had read the stream."""
+
+
+async def cursor_in(connection: AsyncConnection, shard: int) -> Cursor:
+    """Number of the shard's last gift, as this connection sees it. Raises FlushHalted when the shard has none."""
+    query = select(flush_cursor.c.epoch, flush_cursor.c.seq).where(flush_cursor.c.shard == shard)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise FlushHalted(shard, "no cursor", "?", "PostgreSQL has no flush cursor for this shard")
+    return Cursor(*row)
+
+
+async def read_cursor(engine: AsyncEngine, shard: int) -> Cursor:
+    """Number of the shard's last gift in PostgreSQL. Raises FlushHalted when the shard has none."""
+    async with engine.connect() as connection:
+        return await cursor_in(connection, shard)
+
+
+async def flush_shard(
+    engine: AsyncEngine, ledger_redis: Redis, shard: int, limit: int = BATCH_MAX, cursor: Cursor | None = None
+) -> FlushResult:
+    """Post the shard's next gifts, at most `limit`; `cursor` is the last one known, read when not given.
+
+    Raises FlushHalted when the stream or PostgreSQL shows something that must not be, one of DATABASE_AWAY when
+    nothing is known to be posted, and redis-py's errors; after any of them the next flush goes on from the cursor.
+    """
+    if cursor is None:
+        cursor = await read_cursor(engine, shard)
+    waiting = await read_waiting(ledger_redis, shard, cursor, limit)
+    if waiting is None:
+        return FlushResult("absent", cursor)
+    if not waiting.gifts:
+        if waiting.flushed < cursor.seq:  # a flusher ended between its COMMIT and this
+            await mark_flushed(ledger_redis, shard, cursor.seq)
+        return FlushResult("idle", cursor)
+    if not await _post(engine, shard, cursor, waiting):
+        return FlushResult("lost_race", None)
+    last = waiting.gifts[-1]
+    await mark_flushed(ledger_redis, shard, last.seq)
+    return FlushResult("posted", Cursor(last.epoch, last.seq), waiting.gifts, waiting.seq - cursor.seq)
+
+
+async def _post(engine: AsyncEngine, shard: int, cursor: Cursor, waiting: Waiting) -> bool:
+    target = Cursor(waiting.gifts[-1].epoch, waiting.gifts[-1].seq)
+    try:
+        async with engine.begin() as connection:
+            return await post_gifts(connection, shard, cursor, waiting.gifts)
+    except REFUSED as problem:
+        detail = str(getattr(problem, "orig", None) or problem).splitlines()[0]
+        raise FlushHalted(shard, "refused", f"{cursor}…{target}", detail) from problem
+    except DATABASE_AWAY:
+        # The COMMIT may have been carried out without an answer. Where the cursor is tells; a COMMIT still under way
+        # holds the cursor's row, so a second try waits for it and finds the cursor moved.
+        if await read_cursor(engine, shard) == target:
+            return True
+        raise
+
+
+async def mark_flushed(ledger_redis: Redis, shard: int, seq: int) -> None:
+    """Tell Redis how far PostgreSQL is; the mark never goes back.
+
+    When Redis does not answer nothing is lost: the next flush that finds nothing to do makes up for it.
+    """
+    with suppress(RedisError, OSError):
+        await _script(ledger_redis, ADVANCE_MARK)(keys=[keys.meta(shard)], args=["flushed", seq])
+
+
+async def trim_events(ledger_redis: Redis, shard: int, keep_ms: int = TAIL_MS) -> int:
+    """Drop events older than `keep_ms` that are flushed and announced; returns how many."""
+    names = [keys.meta(shard), keys.events(shard)]
+    return int(await _script(ledger_redis, TRIM_EVENTS)(keys=names, args=[keep_ms]))
+
+
+def _script(redis: Any, source: str) -> Any:
+    return redis.register_script(source)

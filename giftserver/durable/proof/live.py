@@ -1,0 +1,232 @@
+"""Invariants that hold Redis against PostgreSQL while gifts flow.
+
+The order of reading makes them exact. Redis first: wallets (or earned days) together with the number of the shard's
+last gift, in one script; they hold every gift up to that number. Then one PostgreSQL snapshot with the flush cursor:
+it lacks the gifts after the cursor, which are still in the stream, and may hold gifts after the number, which are
+taken out again.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.resources import files
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from giftserver.durable.flush import BATCH_MAX, cursor_in, read_cursor
+from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, judge, read_waiting
+from giftserver.durable.proof.invariant import Invariant
+from giftserver.durable.proof.snapshot import snapshot
+from giftserver.durable.tables import gift_id
+from giftserver.ledger import keys
+
+WALLETS: Final = 200
+"""Wallets that are compared at a time."""
+
+TRIES: Final = 5
+READ_WALLETS: Final = (files("giftserver.ledger") / "scripts" / "read_wallets.lua").read_text()
+READ_EARNED: Final = (files("giftserver.ledger") / "scripts" / "read_earned.lua").read_text()
+
+SNAPSHOT: Final = text("""
+    SELECT w.user_id, coalesce(a.balance, 0) AS balance,
+        (SELECT coalesce(max(c.credit_no), 0) FROM credit_outbox AS c WHERE c.user_id = w.user_id) AS credit_no,
+        (SELECT coalesce(sum(c.coins), 0)::bigint FROM credit_outbox AS c
+            WHERE c.user_id = w.user_id AND c.credit_no > w.credit_no) AS unapplied
+    FROM unnest(CAST(:users AS text[]), CAST(:numbers AS bigint[])) AS w (user_id, credit_no)
+    LEFT JOIN account AS a ON a.kind = 'wallet' AND a.owner = w.user_id AND a.asset = 'coins'
+""")
+
+SPENT_SINCE: Final = text("""
+    SELECT sender, sum(coins)::bigint FROM transfer
+    WHERE id > :after AND id < :end AND sender = ANY(CAST(:users AS text[])) GROUP BY sender
+""")
+
+EARNED: Final = text("SELECT creator, sum(diamonds)::bigint FROM gift_day WHERE shard = :shard GROUP BY creator")
+
+EARNED_SINCE: Final = text("""
+    SELECT creator, sum(diamonds)::bigint FROM transfer WHERE id > :after AND id < :end GROUP BY creator
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wallet:
+    coins: int
+    credit_no: int
+
+
+class LiveProof:
+    """Checks of one run over one Redis and one PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine, ledger_redis: Redis) -> None:
+        self._engine = engine
+        self._redis: Any = ledger_redis
+        self._read_wallets = self._redis.register_script(READ_WALLETS)
+        self._read_earned = self._redis.register_script(READ_EARNED)
+
+    async def streams(self, invariant: Invariant) -> None:
+        """Every gift that Redis counts is in PostgreSQL or, in order and lawful, in the stream; no mark is ahead."""
+        for shard in range(keys.SHARDS):
+            mark = int(await self._redis.hget(keys.meta(shard), "flushed") or 0)
+            try:
+                cursor = await read_cursor(self._engine, shard)
+                if mark > cursor.seq:
+                    invariant.found(f"shard {shard:02d}: meta.flushed is {mark}, PostgreSQL is at {cursor}")
+                waiting = await read_waiting(self._redis, shard, cursor, BATCH_MAX)
+                end = waiting.seq if waiting is not None else 0
+                while waiting is not None and waiting.gifts and cursor.seq < end:
+                    invariant.checked += len(waiting.gifts)
+                    cursor = Cursor(waiting.gifts[-1].epoch, waiting.gifts[-1].seq)
+                    waiting = await read_waiting(self._redis, shard, cursor, BATCH_MAX)
+            except FlushHalted as halt:
+                invariant.found(str(halt))
+
+    async def wallets(self, invariant: Invariant, below_zero: Invariant) -> None:
+        """Each wallet in Redis = PostgreSQL - gifts not yet flushed - credits not yet applied."""
+        pending: dict[int, list[str]] = {shard: [] for shard in range(keys.SHARDS)}
+        async for name in self._redis.scan_iter(match="{s[0-9][0-9]}:wallet:*", count=500):
+            tag, _, user = name.decode().partition(":wallet:")
+            shard = int(tag[2:4])
+            if keys.shard_of(user) != shard:
+                invariant.found(f"wallet {name.decode()} is not in its user's shard")
+                continue
+            pending[shard].append(user)
+            if len(pending[shard]) >= WALLETS:
+                await self._wallet_batch(shard, pending[shard], invariant, below_zero)
+                pending[shard] = []
+        for shard, users in pending.items():
+            if users:
+                await self._wallet_batch(shard, users, invariant, below_zero)
+
+    async def _wallet_batch(self, shard: int, users: list[str], invariant: Invariant, below_zero: Invariant) -> None:
+        compare = partial(self._compare_wallets, shard, users, invariant, below_zero)
+        await self._settle(shard, invariant, compare)
+
+    async def _settle(
+        self, shard: int, invariant: Invariant, compare: Callable[[], Awaitable[list[str] | None]]
+    ) -> None:
+        """Note what a comparison finds; one that could not read a whole stream is made again, a few times."""
+        try:
+            for _ in range(TRIES):
+                differences = await compare()
+                if differences is not None:
+                    for difference in differences:
+                        invariant.found(difference)
+                    return
+            invariant.found(f"shard {shard:02d}: gifts that are not flushed are not in the stream either")
+        except FlushHalted as halt:
+            invariant.found(str(halt))
+
+    async def _compare_wallets(
+        self, shard: int, users: list[str], invariant: Invariant, below_zero: Invariant
+    ) -> list[str] | None:
+        """What is wrong with these wallets; None when the stream was not whole and all must be read again."""
+        names = [keys.meta(shard), *(keys.wallet(shard, user) for user in users)]
+        reply = await self._read_wallets(keys=names)
+        if not reply:
+            return []
+        at, wrong = Cursor(int(reply[0]), int(reply[1])), []
+        wallets: dict[str, _Wallet] = {}
+        for user, (coins, credit_no) in zip(users, reply[2:], strict=True):
+            if coins is None and credit_no is None:
+                continue  # gone since the scan: it will be loaded again
+            try:
+                wallets[user] = _Wallet(int(coins), int(credit_no))
+            except (TypeError, ValueError):
+                wrong.append(f"wallet of {user}: coins {coins!r}, credit_no {credit_no!r}")
+        async with snapshot(self._engine) as connection:
+            cursor = await cursor_in(connection, shard)
+            numbers = [wallet.credit_no for wallet in wallets.values()]
+            rows = (await connection.execute(SNAPSHOT, {"users": list(wallets), "numbers": numbers})).all()
+            since = {"after": gift_id(shard, *at), "end": gift_id(shard + 1, 0, 0), "users": list(wallets)}
+            later = await sums(connection, SPENT_SINCE, **since)
+        unflushed: Counter[str] = Counter()
+        async for gift in self._unflushed(shard, cursor, at):
+            if gift is None:
+                return None
+            unflushed[gift.event.sender] += gift.event.coins
+        for row in rows:
+            wallet = wallets[row.user_id]
+            right = row.balance + later[row.user_id] - unflushed[row.user_id] - row.unapplied
+            if wallet.coins != right or wallet.credit_no > row.credit_no:
+                wrong.append(
+                    f"wallet of {row.user_id}: {wallet.coins} coins after gift {at} and credit {wallet.credit_no} in "
+                    f"Redis, PostgreSQL says {right} (its credits: {row.credit_no})"
+                )
+            if wallet.coins < 0:
+                below_zero.found(f"wallet of {row.user_id} in Redis: {wallet.coins} coins")
+        below_zero.checked += len(wallets)
+        invariant.checked += len(wallets)
+        return wrong
+
+    async def _unflushed(self, shard: int, cursor: Cursor, upto: Cursor) -> AsyncIterator[FlushedGift | None]:
+        """Gifts after the cursor up to a number, from the stream; None, and no more, where one is missing."""
+        while cursor.seq < upto.seq:
+            entries = await self._redis.xrange(keys.events(shard), f"({cursor}", str(upto), count=BATCH_MAX)
+            try:
+                gifts = judge(shard, cursor, entries)
+            except FlushHalted:
+                gifts = []
+            if not gifts:
+                yield None
+                return
+            for gift in gifts:
+                yield gift
+            cursor = Cursor(gifts[-1].epoch, gifts[-1].seq)
+
+    async def earned(self, invariant: Invariant) -> None:
+        """Per shard and creator, the diamonds of all earned days in Redis = posted + not yet flushed."""
+        days: dict[int, set[str]] = {shard: set() for shard in range(keys.SHARDS)}
+        async for name in self._redis.scan_iter(match="{s[0-9][0-9]}:earned:*", count=500):
+            tag, _, day = name.decode().partition(":earned:")
+            days[int(tag[2:4])].add(day)
+        for shard in range(keys.SHARDS):
+            await self._settle(shard, invariant, partial(self._compare_earned, shard, days[shard], invariant))
+
+    async def _compare_earned(self, shard: int, days: set[str], invariant: Invariant) -> list[str] | None:
+        seconds, _ = await self._redis.time()
+        now = datetime.fromtimestamp(seconds, UTC)
+        recent = [f"{now + timedelta(days=n):%Y%m%d}" for n in (-1, 0, 1)]
+        slices: Counter[str] = Counter()
+        for day in sorted(days.difference(recent)):  # over: nothing is added to them any more
+            add(slices, await self._redis.hgetall(keys.earned(shard, day)))
+        names = [keys.meta(shard), *(keys.earned(shard, day) for day in recent)]
+        reply = await self._read_earned(keys=names)
+        if not reply:
+            return []
+        at = Cursor(int(reply[0]), int(reply[1]))
+        for pairs in reply[2:]:
+            add(slices, dict(zip(pairs[::2], pairs[1::2], strict=True)))
+        async with snapshot(self._engine) as connection:
+            cursor = await cursor_in(connection, shard)
+            right = await sums(connection, EARNED, shard=shard)
+            since = {"after": gift_id(shard, *at), "end": gift_id(shard + 1, 0, 0)}
+            right.subtract(await sums(connection, EARNED_SINCE, **since))
+        async for gift in self._unflushed(shard, cursor, at):
+            if gift is None:
+                return None
+            right[gift.event.creator] += gift.event.diamonds
+        creators = sorted(right.keys() | slices.keys())
+        invariant.checked += len(creators)
+        return [
+            f"shard {shard:02d}, creator {creator}: {slices[creator]} diamonds in Redis after gift {at}, "
+            f"posted and unflushed are {right[creator]}"
+            for creator in creators
+            if slices[creator] != right[creator]
+        ]
+
+
+def add(slices: Counter[str], earned: Mapping[bytes, bytes]) -> None:
+    """Add one day's hash of creator → diamonds."""
+    for creator, diamonds in earned.items():
+        slices[creator.decode()] += int(diamonds)
+
+
+async def sums(connection: AsyncConnection, query: TextClause, **values: Any) -> Counter[str]:
+    """Result of a query for pairs of a name and a sum."""
+    result = await connection.execute(query, values)
+    return Counter({row[0]: row[1] for row in result})

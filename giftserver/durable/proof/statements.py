@@ -1,0 +1,162 @@
+"""SQL of the proof: each query returns one line of text for each violation, with the ids to look at."""
+
+from typing import Final
+
+NEXT_RANGE: Final = """
+    SELECT count(*) AS rows, max(id) AS upto FROM (
+        SELECT id FROM {table} WHERE id > :after ORDER BY id LIMIT :n
+    ) AS next_rows
+"""
+
+UNBALANCED: Final = """
+    SELECT format('transfer %s: %s', coalesce(told.transfer, t.id), CASE
+            WHEN t.id IS NULL THEN 'entries without a transfer'
+            WHEN told.transfer IS NULL THEN 'no entries'
+            WHEN told.nameless THEN 'an entry of an account that is not there'
+            WHEN told.sums IS NOT NULL THEN 'entries sum to ' || told.sums
+            ELSE 'entries are not numbered 1, 2, …' END)
+    FROM (SELECT id FROM transfer WHERE id > :after AND id <= :upto) AS t
+    FULL JOIN (
+        SELECT transfer, bool_or(asset IS NULL) AS nameless, max(last_n) AS last_n, sum(lines) AS lines,
+            string_agg(total || ' ' || asset, ', ') FILTER (WHERE total <> 0) AS sums
+        FROM (
+            SELECT e.transfer, a.asset, sum(e.amount) AS total, max(e.n) AS last_n, count(*) AS lines
+            FROM entry AS e LEFT JOIN account AS a ON a.id = e.account
+            WHERE e.transfer > :after AND e.transfer <= :upto GROUP BY e.transfer, a.asset
+        ) AS summed GROUP BY transfer
+    ) AS told ON told.transfer = t.id
+    WHERE t.id IS NULL OR told.transfer IS NULL OR told.nameless OR told.sums IS NOT NULL
+        OR told.last_n <> told.lines
+"""
+
+UNLIKE_GIFT: Final = """
+    SELECT format('transfer %s: entries are not those of a gift of %s coins and %s diamonds', t.id, t.coins, t.diamonds)
+    FROM transfer AS t LEFT JOIN entry AS e ON e.transfer = t.id LEFT JOIN account AS a ON a.id = e.account
+    WHERE t.kind = 'gift' AND t.id > :after AND t.id <= :upto
+    GROUP BY t.id
+    HAVING coalesce(sum(e.amount) FILTER (WHERE a.kind = 'wallet' AND a.owner = t.sender), 0) <> -t.coins
+        OR coalesce(sum(e.amount) FILTER (WHERE a.kind = 'gifts_spent'), 0) <> t.coins
+        OR coalesce(sum(e.amount) FILTER (WHERE a.kind = 'diamonds_issued'), 0) <> -t.diamonds
+        OR coalesce(sum(e.amount) FILTER (WHERE a.kind = 'earnings' AND a.owner = t.creator), 0) <> t.diamonds
+        OR count(e.n) <> CASE WHEN t.diamonds > 0 THEN 4 ELSE 2 END
+"""
+
+WRONG_BALANCE: Final = """
+    SELECT format('account %s (%s of %s): balance %s at version %s, entries: %s in %s', a.id, a.kind, a.owner,
+        a.balance, a.version, coalesce(posted.total, 0), coalesce(posted.lines, 0))
+    FROM account AS a LEFT JOIN (
+        SELECT account, sum(amount) AS total, count(*) AS lines, max(version) AS version FROM entry
+        WHERE account > :after AND account <= :upto GROUP BY account
+    ) AS posted ON posted.account = a.id
+    WHERE a.id > :after AND a.id <= :upto AND (a.balance <> coalesce(posted.total, 0)
+        OR a.version <> coalesce(posted.lines, 0) OR a.version <> coalesce(posted.version, 0))
+"""
+
+BROKEN_CHAIN: Final = """
+    SELECT format('account %s: entry at version %s (transfer %s) leaves %s, after %s and %s', account, version,
+        transfer, balance_after, before, amount)
+    FROM (
+        SELECT account, version, transfer, amount, balance_after,
+            lag(balance_after, 1, 0::bigint) OVER earlier AS before,
+            lag(version, 1, 0::bigint) OVER earlier AS version_before
+        FROM entry WHERE account > :after AND account <= :upto
+        WINDOW earlier AS (PARTITION BY account ORDER BY version)
+    ) AS chained
+    WHERE balance_after <> before + amount OR version <> version_before + 1
+"""
+
+COUNT_GIFTS: Final = "SELECT count(*) FROM transfer WHERE id >= :first AND id < :end"
+
+BROKEN_SEQUENCE: Final = """
+    SELECT format('shard %s: gift %s-%s comes after seq %s', CAST(:shard AS integer), epoch, seq, seq_before)
+    FROM (
+        SELECT epoch, seq, shard, kind, lag(seq, 1, 0::bigint) OVER (ORDER BY id) AS seq_before
+        FROM transfer WHERE id >= :first AND id < :end
+    ) AS numbered
+    WHERE seq IS DISTINCT FROM seq_before + 1 OR shard IS DISTINCT FROM :shard OR kind <> 'gift'
+"""
+
+CURSOR_ELSEWHERE: Final = """
+    SELECT format('shard %s: the flush cursor is %s-%s, the last gift %s-%s', CAST(:shard AS integer), c.epoch, c.seq,
+        coalesce(last.epoch, 0), coalesce(last.seq, 0))
+    FROM (SELECT 1) AS one LEFT JOIN flush_cursor AS c ON c.shard = :shard
+    LEFT JOIN (
+        SELECT epoch, seq FROM transfer WHERE id >= :first AND id < :end ORDER BY id DESC LIMIT 1
+    ) AS last ON true
+    WHERE (c.epoch, c.seq) IS DISTINCT FROM (coalesce(last.epoch, 0), coalesce(last.seq, 0::bigint))
+"""
+
+COUNT_KEYS: Final = "SELECT count(key) FROM transfer"
+
+KEY_CONSTRAINT_MISSING: Final = """
+    SELECT 'the unique constraint on (sender, key) is missing or not valid' WHERE NOT EXISTS (
+        SELECT FROM pg_constraint AS c JOIN pg_index AS i ON i.indexrelid = c.conindid
+        WHERE c.conrelid = 'transfer'::regclass AND c.contype = 'u' AND i.indisunique AND i.indisvalid
+            AND c.conkey = ARRAY(SELECT attnum FROM pg_attribute
+                WHERE attrelid = 'transfer'::regclass AND attname IN ('sender', 'key') ORDER BY attnum)
+    )
+"""
+
+REPEATED_KEY: Final = """
+    SELECT format('sender %s, key %s: %s transfers (%s …)', sender, key, count(*), min(id))
+    FROM transfer WHERE key IS NOT NULL GROUP BY sender, key HAVING count(*) > 1
+"""
+
+COUNT_CREDITS: Final = "SELECT count(*) FROM credit_outbox"
+
+MISNUMBERED_CREDIT: Final = """
+    SELECT format('user %s: credit %s comes after %s', user_id, credit_no, before)
+    FROM (
+        SELECT user_id, credit_no,
+            lag(credit_no, 1, 0::bigint) OVER (PARTITION BY user_id ORDER BY credit_no) AS before
+        FROM credit_outbox
+    ) AS numbered WHERE credit_no <> before + 1
+"""
+
+CREDIT_UNLIKE_TRANSFER: Final = """
+    SELECT format('transfer %s: credits %s, its wallet entries %s, the outbox has %s for %s', t.id, t.coins,
+        coalesce(w.amount, 0), coalesce(c.coins, 0), coalesce(c.user_id, 'nobody'))
+    FROM transfer AS t FULL JOIN credit_outbox AS c ON c.transfer = t.id
+    LEFT JOIN (
+        SELECT e.transfer, a.owner, e.amount FROM entry AS e JOIN account AS a ON a.id = e.account
+        WHERE a.kind = 'wallet' AND e.amount > 0
+    ) AS w ON w.transfer = t.id
+    WHERE (t.kind IS DISTINCT FROM 'gift')
+        AND (c.coins IS DISTINCT FROM t.coins OR w.amount IS DISTINCT FROM c.coins
+            OR w.owner IS DISTINCT FROM c.user_id)
+"""
+
+BELOW_ZERO: Final = """
+    SELECT format('account %s (%s of %s): balance %s', id, kind, owner, balance)
+    FROM account WHERE balance < 0 AND kind NOT IN ('coins_sold', 'diamonds_issued')
+"""
+
+WAS_BELOW_ZERO: Final = """
+    SELECT format('account %s (%s of %s): %s after transfer %s', a.id, a.kind, a.owner, e.balance_after, e.transfer)
+    FROM entry AS e JOIN account AS a ON a.id = e.account
+    WHERE e.balance_after < 0 AND a.kind NOT IN ('coins_sold', 'diamonds_issued')
+"""
+
+WRONG_DAY: Final = """
+    SELECT format('%s in room %s on %s, shard %s: %s gifts, %s coins, %s diamonds; the gifts sum to %s, %s, %s',
+        coalesce(d.creator, g.creator), coalesce(d.room, g.room), coalesce(d.day, g.day), CAST(:shard AS integer),
+        coalesce(d.gifts, 0), coalesce(d.coins, 0), coalesce(d.diamonds, 0),
+        coalesce(g.gifts, 0), coalesce(g.coins, 0), coalesce(g.diamonds, 0))
+    FROM (SELECT * FROM gift_day WHERE shard = :shard) AS d
+    FULL JOIN (
+        SELECT creator, (event_at AT TIME ZONE 'UTC')::date AS day, room, count(*) AS gifts,
+            sum(coins) AS coins, sum(diamonds) AS diamonds
+        FROM transfer WHERE id >= :first AND id < :end GROUP BY 1, 2, 3
+    ) AS g ON (d.creator, d.day, d.room) = (g.creator, g.day, g.room)
+    WHERE (d.gifts, d.coins, d.diamonds) IS DISTINCT FROM (g.gifts, g.coins, g.diamonds)
+"""
+
+TRIGGERS_IN_FORCE: Final = """
+    SELECT c.relname, t.tgname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+    WHERE t.tgenabled IN ('O', 'A') AND c.relnamespace = 'public'::regnamespace
+"""
+
+CONSTRAINTS_IN_FORCE: Final = """
+    SELECT c.relname, o.conname FROM pg_constraint AS o JOIN pg_class AS c ON c.oid = o.conrelid
+    WHERE o.convalidated AND c.relnamespace = 'public'::regnamespace
+"""

@@ -1,0 +1,69 @@
+"""Rooms: who gives them, what they are called, whether they are live."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from giftserver.durable.tables import room
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRecord:
+    """A room as stored; times are UTC."""
+
+    id: str
+    creator: str
+    creator_name: str
+    title: str
+    live: bool
+    stream_url: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+async def upsert_room(
+    engine: AsyncEngine,
+    id: str,
+    *,
+    creator: str,
+    creator_name: str,
+    title: str,
+    stream_url: str | None = None,
+) -> RoomRecord:
+    """Make a room, or change everything but whether it is live."""
+    values = {"creator": creator, "creator_name": creator_name, "title": title, "stream_url": stream_url}
+    statement = (
+        insert(room)
+        .values(id=id, **values)
+        .on_conflict_do_update(index_elements=[room.c.id], set_={**values, "updated_at": func.now()})
+        .returning(room)
+    )
+    async with engine.begin() as connection:
+        return RoomRecord(*(await connection.execute(statement)).one())
+
+
+async def get_room(engine: AsyncEngine, id: str) -> RoomRecord | None:
+    """The room, None when there is none of this id."""
+    async with engine.connect() as connection:
+        row = (await connection.execute(select(room).where(room.c.id == id))).one_or_none()
+    return RoomRecord(*row) if row is not None else None
+
+
+async def list_rooms(engine: AsyncEngine, *, creator: str | None = None, limit: int = 1000) -> list[RoomRecord]:
+    """Rooms, live ones first, then by age; only a creator's when one is named."""
+    query = select(room).order_by(room.c.live.desc(), room.c.created_at, room.c.id).limit(limit)
+    if creator is not None:
+        query = query.where(room.c.creator == creator)
+    async with engine.connect() as connection:
+        return [RoomRecord(*row) for row in await connection.execute(query)]
+
+
+async def set_live(engine: AsyncEngine, id: str, live: bool) -> RoomRecord | None:
+    """Say whether the room is live; None when there is none of this id."""
+    statement = update(room).where(room.c.id == id).values(live=live, updated_at=func.now()).returning(room)
+    async with engine.begin() as connection:
+        row = (await connection.execute(statement)).one_or_none()
+    return RoomRecord(*row) if row is not None else None

@@ -1,0 +1,213 @@
+"""Tables of the durable ledger, as SQLAlchemy Core metadata.
+
+The migrations create them, with their triggers; a test holds the two together. Times are timestamptz, amounts are
+whole coins or diamonds.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+
+SCHEMA_REVISION: Final = "0001"
+"""Newest migration; a process serves only a database that is at it."""
+
+COINS_SOLD: Final = 1
+"""Account that all coins come from; its balance is minus the coins ever credited."""
+
+GIFTS_SPENT: Final = 2
+"""Account that takes the coins of every gift."""
+
+DIAMONDS_ISSUED: Final = 3
+"""Account that the diamonds of every gift come from; its balance is minus the diamonds ever earned."""
+
+FIRST_PERSONAL_ACCOUNT: Final = 1000
+"""Accounts below this id belong to the platform and are locked after all others."""
+
+GIFT_ID_MIN: Final = 1 << 55
+"""Transfers of gifts have ids from here on, all other kinds below."""
+
+
+def gift_id(shard: int, epoch: int, seq: int) -> int:
+    """Transfer id of a gift; within a shard ids grow with the sequence."""
+    return (shard + 1) << 55 | epoch << 40 | seq
+
+
+metadata = MetaData()
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", BigInteger, Identity(start=FIRST_PERSONAL_ACCOUNT), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("balance", BigInteger, nullable=False, server_default="0"),
+    Column("version", BigInteger, nullable=False, server_default="0"),  # entries posted so far
+    UniqueConstraint("kind", "owner", "asset", name="account_name"),
+    CheckConstraint("owner <> ''", name="account_owner"),
+    CheckConstraint(
+        "(kind, asset) IN (('wallet', 'coins'), ('earnings', 'diamonds'), ('coins_sold', 'coins'), "
+        "('gifts_spent', 'coins'), ('diamonds_issued', 'diamonds'))",
+        name="account_kind",
+    ),
+    CheckConstraint("balance >= 0 OR kind IN ('coins_sold', 'diamonds_issued')", name="account_not_below_zero"),
+    CheckConstraint("balance < 9007199254740992 OR kind = 'gifts_spent'", name="account_balance_limit"),
+    CheckConstraint("version >= 0", name="account_version"),
+)
+
+transfer_number = text("nextval('transfer_number')")
+
+transfer = Table(
+    "transfer",
+    metadata,
+    Column("id", BigInteger, primary_key=True, server_default=transfer_number, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("shard", SmallInteger),
+    Column("epoch", Integer),
+    Column("seq", BigInteger),
+    Column("sender", Text),
+    Column("key", Text),
+    Column("request_hash", Text),
+    Column("room", Text),
+    Column("creator", Text),
+    Column("gift", Text),
+    Column("quantity", Integer),
+    Column("coins", BigInteger, nullable=False),
+    Column("diamonds", BigInteger, nullable=False, server_default="0"),
+    Column("catalog_version", Integer),
+    Column("rate_version", Integer),
+    Column("note", Text),
+    Column("reference", Text),
+    Column("event_at", DateTime(timezone=True), nullable=False),  # when it was decided
+    Column("posted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("reverses", BigInteger, ForeignKey("transfer.id", name="transfer_reverses_fkey")),
+    UniqueConstraint("sender", "key", name="transfer_sender_key"),
+    CheckConstraint("kind = 'gift' OR kind ~ '^[a-z_]{1,32}$'", name="transfer_kind"),
+    CheckConstraint("coins BETWEEN 1 AND 1000000000000", name="transfer_coins"),
+    CheckConstraint("diamonds BETWEEN 0 AND 1000000000000", name="transfer_diamonds"),
+    CheckConstraint(
+        "CASE WHEN kind = 'gift' THEN "
+        "num_nulls(shard, epoch, seq, sender, key, request_hash, room, creator, gift, quantity, "
+        "catalog_version, rate_version, note) = 0 AND quantity > 0 AND sender <> creator AND reverses IS NULL "
+        f"ELSE id < {GIFT_ID_MIN} AND num_nonnulls(shard, epoch, seq) = 0 END",
+        name="transfer_gift_complete",
+    ),
+    # With the primary key this makes (shard, epoch, seq) unique without an index of its own.
+    CheckConstraint(
+        "kind <> 'gift' OR (shard BETWEEN 0 AND 15 AND epoch BETWEEN 1 AND 32767 AND seq BETWEEN 1 AND 1099511627775 "
+        "AND id = ((shard + 1)::bigint << 55) + (epoch::bigint << 40) + seq)",
+        name="transfer_gift_number",
+    ),
+)
+Index(
+    "transfer_reference",
+    transfer.c.reference,
+    unique=True,
+    postgresql_where=transfer.c.reference.is_not(None),
+)
+Index("transfer_reverses", transfer.c.reverses, unique=True, postgresql_where=transfer.c.reverses.is_not(None))
+
+# Its foreign keys are in the trigger entry_must_balance, which checks a whole statement at once.
+entry = Table(
+    "entry",
+    metadata,
+    Column("transfer", BigInteger, nullable=False),
+    Column("n", SmallInteger, nullable=False),  # 1, 2, … within the transfer
+    Column("account", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),  # the account's, after this entry
+    Column("amount", BigInteger, nullable=False),
+    Column("balance_after", BigInteger, nullable=False),
+    PrimaryKeyConstraint("transfer", "n", name="entry_pkey"),
+    UniqueConstraint("account", "version", name="entry_account_version"),
+    CheckConstraint("amount <> 0", name="entry_amount"),
+    CheckConstraint("n > 0 AND version > 0", name="entry_numbers"),
+)
+
+flush_cursor = Table(
+    "flush_cursor",
+    metadata,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("seq", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint("shard BETWEEN 0 AND 15", name="flush_cursor_shard"),
+)
+
+credit_outbox = Table(
+    "credit_outbox",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("credit_no", BigInteger, nullable=False),
+    Column("transfer", BigInteger, ForeignKey("transfer.id", name="credit_outbox_transfer_fkey"), nullable=False),
+    Column("coins", BigInteger, nullable=False),
+    Column("applied_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("user_id", "credit_no", name="credit_outbox_pkey"),
+    UniqueConstraint("transfer", name="credit_outbox_transfer"),
+    CheckConstraint("credit_no > 0", name="credit_outbox_credit_no"),
+    CheckConstraint("coins BETWEEN 1 AND 1000000000000", name="credit_outbox_coins"),
+)
+Index("credit_outbox_pending", credit_outbox.c.transfer, postgresql_where=credit_outbox.c.applied_at.is_(None))
+
+# Sums over gift transfers, kept by the flush in its own transaction; verify compares them.
+gift_day = Table(
+    "gift_day",
+    metadata,
+    Column("creator", Text, nullable=False),
+    Column("day", Date, nullable=False),  # UTC day of event_at
+    Column("room", Text, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("gifts", BigInteger, nullable=False),
+    Column("coins", BigInteger, nullable=False),
+    Column("diamonds", BigInteger, nullable=False),
+    PrimaryKeyConstraint("creator", "day", "room", "shard", name="gift_day_pkey"),
+    Index("gift_day_room", "room"),
+    Index("gift_day_shard", "shard"),
+)
+
+room = Table(
+    "room",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("creator", Text, nullable=False),
+    Column("creator_name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("live", Boolean, nullable=False, server_default=text("false")),
+    Column("stream_url", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("id <> '' AND creator <> ''", name="room_named"),
+    Index("room_creator", "creator"),
+)
+
+overlay = Table(
+    "overlay",
+    metadata,
+    Column("room", Text, ForeignKey("room.id", name="overlay_room_fkey"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    CheckConstraint("version > 0", name="overlay_version"),
+)
+
+GUARDS: Final = {
+    "account": ("account_keeps_its_name",),
+    "transfer": ("transfer_insert_only",),
+    "entry": ("entry_insert_only", "entry_must_balance"),
+}
+"""Triggers by table that hold the ledger's rules; verify checks that each is there and enabled."""

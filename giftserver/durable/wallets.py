@@ -1,0 +1,23 @@
+"""Wallets of the durable ledger, as the live ledger loads them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from giftserver.durable.credits import OutboxCredit, credits_after
+from giftserver.durable.store import WalletSnapshot, wallet_snapshot
+
+
+class DurableWallets:
+    """Source of wallets for `giftserver.ledger.ledger.Ledger`."""
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+
+    async def snapshot(self, user: str, shard: int) -> WalletSnapshot:
+        """The user's wallet now; raises the driver's errors when PostgreSQL is away."""
+        return await wallet_snapshot(self._database, user, shard)
+
+    async def credits_after(self, user: str, credit_no: int) -> Sequence[OutboxCredit]:
+        """Credits numbered after `credit_no`, in order."""
+        return await credits_after(self._database, user, credit_no)

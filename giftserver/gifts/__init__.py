@@ -1,0 +1,1 @@
+"""Gifts: the catalogue, and sending one."""

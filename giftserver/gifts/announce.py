@@ -1,0 +1,49 @@
+"""Shows paid gifts to their rooms, in batches, exactly once however often it is asked."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from rooms.history import Event, History
+
+log = structlog.get_logger()
+
+BATCH_MAX: Final = 200
+WAITING_MAX: Final = 20_000
+
+
+class Announcer:
+    """Appends gifts to rooms' histories; what cannot be shown now is shown by the flusher's catch-up later."""
+
+    def __init__(self, history: History, on_announced: Callable[[int], None], on_failed: Callable[[], None]) -> None:
+        self._history = history
+        self._on_announced, self._on_failed = on_announced, on_failed
+        self._waiting: dict[str, list[Event]] = {}
+        self._workers: dict[str, asyncio.Task[None]] = {}
+
+    def submit(self, room: str, event: Event) -> None:
+        """Show an event soon, after those submitted before it for the same room."""
+        waiting = self._waiting.setdefault(room, [])
+        if len(waiting) >= WAITING_MAX:
+            self._on_failed()
+            return
+        waiting.append(event)
+        if room not in self._workers:
+            task = self._workers[room] = asyncio.create_task(self._work(room), name=f"announce {room}")
+            task.add_done_callback(lambda _: self._workers.pop(room, None))
+
+    async def _work(self, room: str) -> None:
+        while waiting := self._waiting.pop(room, None):
+            for start in range(0, len(waiting), BATCH_MAX):
+                try:
+                    self._on_announced(await self._history.append(room, waiting[start : start + BATCH_MAX]))
+                except (RedisError, OSError, TimeoutError) as problem:
+                    self._on_failed()
+                    log.warning("gifts_not_announced", room=room, error=type(problem).__name__)
+
+    async def close(self) -> None:
+        """Wait for what was submitted."""
+        await asyncio.gather(*self._workers.values(), return_exceptions=True)

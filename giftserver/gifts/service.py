@@ -1,0 +1,217 @@
+"""Sending a gift: from a viewer's command to a receipt, or to a refusal in words."""
+
+import hashlib
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from giftserver import errors
+from giftserver.auth.tokens import Identity
+from giftserver.durable.history import gift_by_key
+from giftserver.durable.rooms import RoomRecord
+from giftserver.errors import Refusal
+from giftserver.gifts import rates
+from giftserver.gifts.announce import Announcer
+from giftserver.gifts.body import room_event
+from giftserver.gifts.catalog import Catalog, Gift
+from giftserver.gifts.messages import Receipt, SendGift
+from giftserver.gifts.rooms import RoomDirectory
+from giftserver.ledger.events import COINS_MAX, GiftEvent, encode_event, transfer_id
+from giftserver.ledger.ledger import Ledger
+from giftserver.ledger.outcomes import Accepted, GiftOrder, Reason, Refused
+from giftserver.metrics import Metrics
+from rooms import codes
+
+log = structlog.get_logger()
+
+RETRY_AFTER_MS: Final = 500
+
+
+class GiftService:
+    """Checks, prices, decides and announces gifts."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        rooms: RoomDirectory,
+        ledger: Ledger,
+        announcer: Announcer,
+        database: AsyncEngine,
+        metrics: Metrics,
+    ) -> None:
+        self._catalog, self._rooms, self._ledger = catalog, rooms, ledger
+        self._announcer, self._database, self._metrics = announcer, database, metrics
+
+    async def send(self, sender: Identity, room_id: str, command: SendGift) -> Receipt | Refusal:
+        """Send a gift once, however often its key is sent. Charges exactly when it returns a Receipt."""
+        started_s = time.perf_counter()
+        reply = await self._send(sender, room_id, command)
+        outcome = reply.code.name if isinstance(reply, Refusal) else "accepted"
+        self._metrics.gifts.labels(outcome).inc()
+        self._metrics.gift_seconds.observe(time.perf_counter() - started_s)
+        return reply
+
+    async def _send(self, sender: Identity, room_id: str, command: SendGift) -> Receipt | Refusal:
+        if sender.user is None or sender.role == "overlay":
+            return Refusal(codes.UNAUTHORIZED, "Sign in to send gifts.")
+        key_ms = time_of_key(command.key)
+        if key_ms is None:
+            return Refusal(
+                codes.BAD_REQUEST, "`key` must be a UUIDv7 in lower-case canonical form, made once per gift."
+            )
+        request_hash = hash_request(room_id, command)
+        try:
+            room = await self._rooms.get(room_id)
+        except Exception as problem:  # the driver's errors differ by cause
+            log.warning("room_unknown", room=room_id, error=type(problem).__name__)
+            return Refusal(
+                codes.UNAVAILABLE,
+                "The room cannot be looked up right now. Nothing was charged; send it again.",
+                {"retry_after_ms": RETRY_AFTER_MS},
+            )
+        gift = self._catalog.get(command.gift)
+        refusal = self._judge(room, gift, command)
+        if refusal is not None or room is None or gift is None:
+            earlier = await self._earlier(sender.user, command.key, request_hash)
+            return earlier or refusal or Refusal(codes.ROOM_NOT_FOUND, f"There is no room {room_id}.")
+        event = GiftEvent(
+            key=command.key,
+            request_hash=request_hash,
+            sender=sender.user,
+            sender_name=sender.name,
+            creator=room.creator,
+            room=room_id,
+            gift=gift.id,
+            quantity=command.quantity,
+            coins=gift.coins * command.quantity,
+            diamonds=rates.CURRENT.diamonds(gift.coins * command.quantity),
+            catalog_version=self._catalog.version,
+            rate_version=rates.CURRENT.version,
+            note=command.note,
+        )
+        order = GiftOrder(
+            command.key,
+            key_ms,
+            request_hash,
+            sender.user,
+            room.creator,
+            event.coins,
+            event.diamonds,
+            encode_event(event),
+        )
+        outcome = await self._ledger.send(order)
+        if isinstance(outcome, Refused):
+            return explain(outcome, event.coins)
+        transfer = transfer_id(outcome.shard, outcome.epoch, outcome.seq)
+        self._announcer.submit(room_id, room_event(transfer, event, combo=gift.combo))
+        if not outcome.repeated:
+            self._metrics.gift_coins.inc(outcome.coins)
+        return receipt_of(command.key, outcome)
+
+    def _judge(self, room: RoomRecord | None, gift: Gift | None, command: SendGift) -> Refusal | None:
+        if room is None:
+            return Refusal(codes.ROOM_NOT_FOUND, "There is no such room.")
+        if not room.live:
+            return Refusal(errors.ROOM_NOT_LIVE, f"{room.creator_name} is not live right now. Nothing was charged.")
+        if command.to is not None and command.to != room.creator:
+            return Refusal(codes.BAD_REQUEST, f"`to` must be this room's creator, {room.creator}.")
+        if gift is None or not self._catalog.available(gift, None, datetime.now(UTC)):
+            return Refusal(
+                errors.GIFT_UNAVAILABLE, f"There is no gift {command.gift} to send now. Reload the catalogue."
+            )
+        if command.price_coins is not None and command.price_coins != gift.coins:
+            return Refusal(
+                errors.PRICE_CHANGED,
+                f"This gift costs {gift.coins} coins now. Nothing was charged.",
+                {"price_coins": gift.coins},
+            )
+        if gift.coins * command.quantity > COINS_MAX:
+            return Refusal(codes.BAD_REQUEST, f"One gift may not exceed {COINS_MAX} coins.")
+        return None
+
+    async def _earlier(self, user: str, key: str, request_hash: str) -> Receipt | Refusal | None:
+        """What the key already bought: a room that closed or a price that changed since does not undo it."""
+        try:
+            outcome = await self._ledger.receipt(user, key, request_hash)
+        except (RedisError, OSError, TimeoutError):
+            return Refusal(
+                errors.UNKNOWN_OUTCOME,
+                "The ledger did not answer. Send the same key again.",
+                {"retry_after_ms": RETRY_AFTER_MS},
+            )
+        if isinstance(outcome, Refused):
+            return explain(outcome, 0)
+        return receipt_of(key, outcome) if outcome is not None else None
+
+    async def status(self, user: str, key: str) -> Receipt | None:
+        """What became of a key of this user: settled, accepted, or None when no gift was charged under it (yet).
+
+        Raises RedisError, OSError, TimeoutError or the database driver's errors when an engine is away.
+        """
+        settled = await gift_by_key(self._database, user, key)
+        if settled is not None:
+            return Receipt(settled.transfer, key, settled.coins, settled.diamonds, settled.balance_coins, "settled")
+        outcome = await self._ledger.receipt(user, key)
+        return receipt_of(key, outcome) if isinstance(outcome, Accepted) else None
+
+
+def time_of_key(key: str) -> int | None:
+    """Unix ms in a canonical UUIDv7, or None when it is not one."""
+    try:
+        parsed = uuid.UUID(key)
+    except ValueError:
+        return None
+    if parsed.version != 7 or str(parsed) != key:
+        return None
+    return parsed.int >> 80
+
+
+def hash_request(room_id: str, command: SendGift) -> str:
+    """Hash of everything a key stands for: the same key with another body is refused."""
+    parts = (room_id, command.gift, command.quantity, command.price_coins, command.to, command.note)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def receipt_of(key: str, outcome: Accepted) -> Receipt:
+    """The receipt of an accepted gift; the same for every resend of its key."""
+    transfer = transfer_id(outcome.shard, outcome.epoch, outcome.seq)
+    return Receipt(transfer, key, outcome.coins, outcome.diamonds, outcome.balance_coins, "accepted")
+
+
+def explain(refused: Refused, coins: int) -> Refusal:
+    """A ledger's refusal in words a viewer understands."""
+    match refused.reason:
+        case Reason.INSUFFICIENT:
+            balance = refused.balance_coins or 0
+            have = f"You have {balance} coin{'' if balance == 1 else 's'} left"
+            return Refusal(errors.INSUFFICIENT_COINS, f"{have}. This gift is {coins}.", {"balance_coins": balance})
+        case Reason.SELF_GIFT:
+            return Refusal(errors.SELF_GIFT, "You cannot send gifts to yourself.")
+        case Reason.KEY_REUSED:
+            return Refusal(errors.KEY_REUSED, "This key was used for another gift. Make a new key for each gift.")
+        case Reason.KEY_EXPIRED:
+            return Refusal(
+                errors.KEY_EXPIRED,
+                "This key is older than 10 minutes or ahead of time. Ask GET /v1/gifts/{key}, then make a new key.",
+            )
+        case Reason.FROZEN:
+            return Refusal(errors.WALLET_FROZEN, "This wallet is on hold. Nothing was charged.")
+        case Reason.BAD_AMOUNT:
+            return Refusal(codes.BAD_REQUEST, "The amount is out of range. Nothing was charged.")
+        case Reason.UNKNOWN:
+            return Refusal(
+                errors.UNKNOWN_OUTCOME,
+                "No answer in time. Send the same key again to learn the outcome.",
+                {"retry_after_ms": RETRY_AFTER_MS},
+            )
+        case Reason.TRY_AGAIN:
+            return Refusal(
+                codes.UNAVAILABLE,
+                "Gifts cannot be taken right now. Nothing was charged; send the same key again.",
+                {"retry_after_ms": RETRY_AFTER_MS},
+            )

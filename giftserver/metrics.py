@@ -1,0 +1,46 @@
+"""What a process counts, in Prometheus' terms; one registry a process, no module-level state."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """Metrics of web, flusher and worker; each process moves its own."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.gifts = Counter("giftserver_gifts", "Gifts by outcome", ["outcome"], registry=registry)
+        self.gift_coins = Counter("giftserver_gift_coins", "Coins of accepted gifts", registry=registry)
+        self.gift_seconds = Histogram(
+            "giftserver_gift_seconds", "From command to reply", buckets=LATENCY_BUCKETS_S, registry=registry
+        )
+        self.batch_gifts = Histogram(
+            "giftserver_ledger_batch_gifts",
+            "Gifts per script call",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=registry,
+        )
+        self.batch_seconds = Histogram(
+            "giftserver_ledger_batch_seconds", "Time of a script call", buckets=LATENCY_BUCKETS_S, registry=registry
+        )
+        self.connections = Gauge("giftserver_connections", "Open sockets", registry=registry)
+        self.rooms = Gauge("giftserver_rooms", "Rooms open in this process", registry=registry)
+        self.closes = Counter("giftserver_closes", "Sockets closed by the server", ["code"], registry=registry)
+        self.resumes = Counter("giftserver_resumes", "Joins by result", ["result"], registry=registry)
+        self.refused_sockets = Counter(
+            "giftserver_refused_sockets", "Handshakes refused", ["reason"], registry=registry
+        )
+        self.bad_messages = Counter("giftserver_bad_messages", "Frames that break the protocol", registry=registry)
+        self.announced = Counter("giftserver_announced", "Gifts shown to rooms", ["by"], registry=registry)
+        self.announce_failures = Counter("giftserver_announce_failures", "Announcements to retry", registry=registry)
+        self.credits_applied = Counter("giftserver_credits_applied", "Outbox credits applied", registry=registry)
+
+    def render(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        return generate_latest(self.registry)
+
+    def batch(self, gifts: int, seconds: float) -> None:
+        """One script call decided this many gifts."""
+        self.batch_gifts.observe(gifts)
+        self.batch_seconds.observe(seconds)

@@ -1,0 +1,42 @@
+"""Everything a request may need, put together once by `app.create_app`."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from giftserver.auth.tickets import Tickets
+from giftserver.auth.tokens import TokenVerifier
+from giftserver.gifts.announce import Announcer
+from giftserver.gifts.catalog import Catalog
+from giftserver.gifts.presenter import Presenter
+from giftserver.gifts.rooms import RoomDirectory
+from giftserver.gifts.service import GiftService
+from giftserver.ledger.ledger import Ledger
+from giftserver.metrics import Metrics
+from giftserver.people import People
+from giftserver.settings import Settings
+from rooms.history import History
+from rooms.hub import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one web process."""
+
+    settings: Settings
+    database: AsyncEngine
+    ledger_redis: Redis
+    rooms_redis: Redis
+    ledger: Ledger
+    gifts: GiftService
+    catalog: Catalog
+    rooms: RoomDirectory
+    hub: Hub
+    history: History
+    presenter: Presenter
+    people: People
+    announcer: Announcer
+    verifier: TokenVerifier
+    tickets: Tickets
+    metrics: Metrics

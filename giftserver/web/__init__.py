@@ -1,0 +1,1 @@
+"""HTTP and WebSocket edges: endpoints, pages, health, and the documents that describe them."""

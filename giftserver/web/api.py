@@ -1,0 +1,77 @@
+"""The routes of a web process, put together from the endpoints of each capability."""
+
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+
+from giftserver.errors import Refusal
+from giftserver.settings import Settings
+from giftserver.web import asyncapi, demo, gifts, health, openapi, pages, rooms, studio, wallet
+from giftserver.web.edge import GUARDED, Edge
+from giftserver.web.endpoint import Endpoint
+from giftserver.web.error_page import error_page, nothing_here
+from giftserver.web.responses import METHOD_NOT_ALLOWED, json_answer, refusal_answer
+from rooms.codes import NOT_FOUND
+
+
+def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
+    """Every endpoint of the HTTP API; those of the demo only in the demo."""
+    always = (*gifts.ENDPOINTS, *rooms.ENDPOINTS, *wallet.ENDPOINTS, *studio.ENDPOINTS)
+    return (*always, *demo.ENDPOINTS) if settings.demo else always
+
+
+def routes(settings: Settings) -> list[BaseRoute]:
+    """All HTTP routes; the last one answers whatever the others do not."""
+    api = endpoints(settings)
+    found: list[BaseRoute] = [
+        *(endpoint.route() for endpoint in api),
+        *health.routes(),
+        _document("/openapi.json", openapi.document(api, settings)),
+        _document("/asyncapi.json", asyncapi.document(settings)),
+        *pages.routes(settings),
+    ]
+    return [*found, Route("/{path:path}", _Otherwise(found))]
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    """What every request passes first."""
+    return [Middleware(Edge, settings=settings)]
+
+
+class _Otherwise:
+    """404, or 405 where the path is right but the method is not: JSON for programs, a page for people."""
+
+    def __init__(self, routes: list[BaseRoute]) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request that no route takes."""
+        await self._answer(Request(scope, receive))(scope, receive, send)
+
+    def _answer(self, request: Request) -> Response:
+        allowed: set[str] = set()
+        for route in self._routes:
+            if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL:
+                allowed |= route.methods or set()
+        for_programs = request.url.path.startswith(GUARDED)
+        if allowed:
+            methods = ", ".join(sorted(allowed))
+            if for_programs:
+                refusal = Refusal(METHOD_NOT_ALLOWED, f"This path takes {methods}.")
+                return refusal_answer(refusal, {"allow": methods})
+            page = error_page(405, "That does not work here", "This page can only be looked at.")
+            page.headers["allow"] = methods
+            return page
+        if for_programs:
+            return refusal_answer(Refusal(NOT_FOUND, "There is no such endpoint: /openapi.json lists all."))
+        return nothing_here()
+
+
+def _document(path: str, document: dict[str, Any]) -> Route:
+    async def show(request: Request) -> Response:
+        return json_answer(document, headers={"cache-control": "no-cache"})
+
+    return Route(path, show)

@@ -1,0 +1,101 @@
+"""Endpoints of the demo: be anyone, and coins for nothing. They exist only where GIFTSERVER_DEMO is set."""
+
+import uuid
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from giftserver.auth.tokens import LIFE_MAX_S, mint
+from giftserver.demo.people import OPERATOR, VIEWERS
+from giftserver.durable.credits import credit
+from giftserver.errors import Refusal
+from giftserver.gifts.messages import Identifier
+from giftserver.services import Services
+from giftserver.web.endpoint import Call, Endpoint
+from giftserver.web.wallet import PEOPLE
+from rooms.codes import NOT_FOUND, UNAVAILABLE
+
+TOPUP_COINS_MAX: Final = 10_000
+
+
+class DemoPerson(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody one may be; `room` is a creator's own."""
+
+    id: str
+    name: str
+    role: str
+    room: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class PeopleAnswer(msgspec.Struct, frozen=True):
+    """Everybody one may be."""
+
+    people: list[DemoPerson]
+
+
+class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who to be."""
+
+    id: Identifier
+
+
+class TokenAnswer(msgspec.Struct, frozen=True):
+    """A token of that person."""
+
+    token: str
+    expires_in_s: int
+
+
+class TopUpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many coins to add to the caller's wallet."""
+
+    coins: Annotated[int, Meta(ge=1, le=TOPUP_COINS_MAX)]
+
+
+class TopUpAnswer(msgspec.Struct, frozen=True):
+    """The coins stand in the durable ledger; the wallet has them a moment later."""
+
+    credit_no: int
+    coins: int
+
+
+async def list_people(call: Call[None, None]) -> PeopleAnswer:
+    """Everybody."""
+    return PeopleAnswer(await _people(call.services))
+
+
+async def _people(services: Services) -> list[DemoPerson]:
+    """Viewers, the creators of all rooms, and the operator."""
+    people = {id: DemoPerson(id, name, "viewer") for id, name in VIEWERS.items()}
+    for room in await services.rooms.list():
+        people[room.creator] = DemoPerson(room.creator, room.creator_name, "creator", room.id)
+    people[OPERATOR] = DemoPerson(OPERATOR, "Operator", "admin")
+    return list(people.values())
+
+
+async def issue_token(call: Call[TokenRequest, None]) -> TokenAnswer | Refusal:
+    """A token of one of the people."""
+    person = next((one for one in await _people(call.services) if one.id == call.body.id), None)
+    if person is None:
+        return Refusal(NOT_FOUND, f"There is nobody called {call.body.id} in the demo.")
+    settings = call.services.settings
+    if settings.jwt_secret is None:
+        return Refusal(UNAVAILABLE, "The demo cannot sign tokens: set GIFTSERVER_JWT_SECRET.")
+    return TokenAnswer(mint(settings, person.id, person.name, person.role, None, LIFE_MAX_S), LIFE_MAX_S)
+
+
+async def top_up(call: Call[TopUpRequest, None]) -> TopUpAnswer:
+    """Coins for nothing."""
+    made = await credit(call.services.database, call.user, call.body.coins, "top_up", f"demo:{uuid.uuid4()}")
+    return TopUpAnswer(made.credit_no, made.coins)
+
+
+ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
+    Endpoint("GET", "/demo/people", "Everybody one may be in the demo", list_people, PeopleAnswer),
+    Endpoint(
+        "POST", "/demo/token", "Be somebody", issue_token, TokenAnswer, body=TokenRequest,
+        refusals=(NOT_FOUND, UNAVAILABLE),
+    ),
+    Endpoint("POST", "/demo/topup", "Free coins", top_up, TopUpAnswer, body=TopUpRequest, roles=PEOPLE),
+)  # fmt: skip

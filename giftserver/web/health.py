@@ -1,0 +1,133 @@
+"""Is the process alive, is it ready, and what has it counted."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from giftserver.durable.migrate import schema_revision
+from giftserver.durable.tables import SCHEMA_REVISION
+from giftserver.ledger import keys
+from giftserver.services import Services
+from giftserver.web.responses import json_answer
+
+log = structlog.get_logger()
+
+CHECK_S: Final = 2.0
+LAG_S_MAX: Final = 60.0
+"""A gift that waits longer for the durable ledger than this makes the process not ready."""
+
+OK: Final = "ok"
+
+
+class ReadyAnswer(msgspec.Struct, frozen=True):
+    """`parts` says "ok" or what is wrong with each; `lag_gifts` and `lag_s`: the shard furthest behind."""
+
+    ready: bool
+    parts: dict[str, str]
+    lag_gifts: int
+    lag_s: float
+
+
+class AliveAnswer(msgspec.Struct, frozen=True):
+    """The process runs."""
+
+    alive: bool
+
+
+async def healthz(request: Request) -> Response:
+    """200 while the process runs; asks nothing of the engines."""
+    return json_answer(AliveAnswer(True))
+
+
+async def readyz(request: Request) -> Response:
+    """200 when gifts can be sent and reach the durable ledger, else 503 with the part that is in the way."""
+    services: Services = request.app.state.services
+    lag = ShardLag(services.ledger_redis)
+    checks: dict[str, Callable[[], Awaitable[str]]] = {
+        "ledger_redis": lambda: _ping(services.ledger_redis),
+        "rooms_redis": lambda: _ping(services.rooms_redis),
+        "database": lambda: _schema(services),
+        "flush": lag.check,
+    }
+    found = await asyncio.gather(*(_within(check) for check in checks.values()))
+    parts = dict(zip(checks, found, strict=True))
+    parts["process"] = "draining" if services.hub.draining else OK
+    ready = all(state == OK for state in parts.values())
+    return json_answer(ReadyAnswer(ready, parts, lag.gifts, lag.age_s), 200 if ready else 503)
+
+
+async def metrics(request: Request) -> Response:
+    """Counts of this process, for Prometheus."""
+    services: Services = request.app.state.services
+    return Response(services.metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+class ShardLag:
+    """How far the durable ledger is behind the live one; gifts and seconds of the shard furthest behind."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis
+        self.gifts = 0
+        self.age_s = 0.0
+
+    async def check(self) -> str:
+        """ "ok", or the first shard that is closed or too far behind."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for shard in range(keys.SHARDS):
+                pipe.hmget(keys.meta(shard), "state", "epoch", "seq", "flushed")
+            metas = await pipe.execute()
+        problems = []
+        for shard, (state, epoch, seq, flushed) in enumerate(metas):
+            if state != b"open":
+                problems.append(f"shard {shard:02d} is {state.decode() if state else 'not opened yet'}")
+                continue
+            behind = int(seq) - int(flushed or 0)
+            if behind > 0:
+                age_s = await self._age_s(shard, f"{epoch.decode()}-{int(flushed or 0) + 1}")
+                self.gifts, self.age_s = max(self.gifts, behind), max(self.age_s, age_s)
+                if age_s > LAG_S_MAX:
+                    problems.append(f"shard {shard:02d} is {behind} gifts and {age_s:.0f} s behind")
+        return "; ".join(problems) or OK
+
+    async def _age_s(self, shard: int, first: str) -> float:
+        """Age of the oldest waiting gift of the shard's present epoch, both times by the clock of Redis."""
+        entries = await self._redis.xrange(keys.events(shard), min=first, count=1)
+        if not entries:
+            return 0.0
+        seconds, microseconds = await self._redis.time()
+        now_ms = int(seconds) * 1_000 + int(microseconds) // 1_000
+        return max(0, now_ms - int(entries[0][1][b"t"])) / 1_000
+
+
+async def _ping(redis: Any) -> str:
+    await redis.ping()
+    return OK
+
+
+async def _schema(services: Services) -> str:
+    revision = await schema_revision(services.database)
+    return OK if revision == SCHEMA_REVISION else f"is at {revision}, run `giftserver migrate` for {SCHEMA_REVISION}"
+
+
+async def _within(check: Callable[[], Awaitable[str]]) -> str:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            return await check()
+    except TimeoutError:
+        return f"no answer in {CHECK_S:.0f} s"
+    except Exception as problem:  # whatever an engine's driver raises, the part is not ready
+        log.warning("not_ready", error=type(problem).__name__)
+        return f"cannot be reached ({type(problem).__name__})"
+
+
+def routes() -> list[Route]:
+    """Routes for orchestrators and Prometheus."""
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

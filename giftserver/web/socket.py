@@ -1,0 +1,164 @@
+"""`/v1/rooms/{room}/ws`: who may open a room's socket, and its life."""
+
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from giftserver.auth.origin import origin_refusal
+from giftserver.auth.tokens import ANONYMOUS, Identity
+from giftserver.errors import Refusal
+from giftserver.gifts.messages import You
+from giftserver.gifts.presenter import RoomVanished
+from giftserver.services import Services
+from giftserver.web.commands import CommandReader
+from rooms import codes
+from rooms.asgi import AsgiOutlet
+from rooms.codec import CODECS, Codec, choose_codec
+from rooms.connection import Connection, Member
+from rooms.hub import Resume
+from rooms.room import Room
+
+log = structlog.get_logger()
+
+FINISH_S = 5.0
+OFFSET_MAX = 2**53
+
+
+async def room_socket(websocket: WebSocket) -> None:
+    """Serve one socket. Every refusal before the handshake is an HTTP response with an error body."""
+    services: Services = websocket.app.state.services
+    room_id = websocket.path_params["room"]
+    admitted = await _admit(services, websocket, room_id)
+    if isinstance(admitted, Refusal):
+        services.metrics.refused_sockets.labels(admitted.code.name).inc()
+        await websocket.send_denial_response(JSONResponse({"error": admitted.body()}, admitted.status))
+        return
+    identity, codec, resume = admitted
+    address = websocket.client.host if websocket.client else ""
+    refusal = services.people.admit(identity.user, address)
+    if refusal is not None:
+        services.metrics.refused_sockets.labels("limit").inc()
+        await websocket.send_denial_response(JSONResponse({"error": refusal.body()}, refusal.status))
+        return
+    try:
+        await _serve(services, websocket, room_id, identity, codec, resume)
+    finally:
+        services.people.leave(identity.user, address)
+
+
+async def _admit(
+    services: Services, websocket: WebSocket, room_id: str
+) -> tuple[Identity, Codec, Resume | None] | Refusal:
+    settings = services.settings
+    refusal = origin_refusal(websocket.headers.get("origin"), settings)
+    if refusal is not None:
+        return refusal
+    if services.hub.draining:
+        return Refusal(codes.UNAVAILABLE, "This process is being restarted. Connect again.")
+    codec = choose_codec(websocket.scope["subprotocols"])
+    if codec is None:
+        return Refusal(codes.BAD_REQUEST, f"Offer a subprotocol of {', '.join(c.subprotocol for c in CODECS)}.")
+    resume = _resume(websocket)
+    if isinstance(resume, Refusal):
+        return resume
+    identity = await _identity(services, websocket)
+    if isinstance(identity, Refusal):
+        return identity
+    if identity.room is not None and identity.room != room_id:
+        return Refusal(codes.FORBIDDEN, "This identity belongs to another room.")
+    if room_id not in services.hub.rooms and len(services.hub.rooms) >= settings.rooms_per_process:
+        return Refusal(codes.RATE_LIMITED, f"This process serves {settings.rooms_per_process} rooms already.")
+    try:
+        room = await services.rooms.get(room_id)
+    except Exception as problem:  # the driver's errors differ by cause
+        log.warning("room_unknown", error=type(problem).__name__)
+        return Refusal(codes.UNAVAILABLE, "Rooms cannot be looked up right now. Connect again.")
+    if room is None:
+        return Refusal(codes.ROOM_NOT_FOUND, f"There is no room {room_id[:64]}.")
+    return identity, codec, resume
+
+
+def _resume(websocket: WebSocket) -> Resume | Refusal | None:
+    epoch, offset = websocket.query_params.get("epoch"), websocket.query_params.get("offset")
+    if epoch is None and offset is None:
+        return None
+    if not epoch or not offset or not offset.isascii() or not offset.isdigit() or int(offset[:17]) >= OFFSET_MAX:
+        return Refusal(codes.BAD_REQUEST, "Resume with both `epoch` and a whole `offset`, as the server gave them.")
+    return Resume(epoch, int(offset[:17]))
+
+
+async def _identity(services: Services, websocket: WebSocket) -> Identity | Refusal:
+    ticket = websocket.query_params.get("ticket")
+    bearer = websocket.headers.get("authorization")
+    if ticket is not None:
+        try:
+            redeemed = await services.tickets.redeem(ticket)
+        except (RedisError, OSError, TimeoutError):
+            return Refusal(codes.UNAVAILABLE, "Tickets cannot be checked right now. Connect again.")
+        if redeemed is None:
+            return Refusal(codes.UNAUTHORIZED, "The ticket is unknown, used or older than 30 s. Fetch a new one.")
+        return redeemed
+    if bearer is not None:
+        scheme, _, token = bearer.partition(" ")
+        if scheme.lower() != "bearer":
+            return Refusal(codes.UNAUTHORIZED, "Authorization must be `Bearer <JWT>`.")
+        return await services.verifier.verify(token)
+    if not services.settings.watch_without_identity:
+        return Refusal(codes.UNAUTHORIZED, "Watching needs a ticket: POST /v1/tickets, then ?ticket=….")
+    return ANONYMOUS
+
+
+async def _serve(
+    services: Services, websocket: WebSocket, room_id: str, identity: Identity, codec: Codec, resume: Resume | None
+) -> None:
+    you = await _you(services, identity)
+    try:
+        await websocket.accept(codec.subprotocol if websocket.scope["subprotocols"] else None)
+    except (WebSocketDisconnect, RuntimeError, OSError):
+        return
+    outlet = AsgiOutlet(websocket, binary=codec.binary)
+    settings = services.settings
+    connection = Connection(
+        outlet,
+        codec,
+        Member(identity.user, identity.name, identity.role),
+        outbox_bytes=settings.outbox_bytes,
+        commands_per_s=settings.commands_per_s,
+    )
+    reader = CommandReader(services, services.people, room_id, identity, connection)
+    room = await _join(services, room_id, connection, resume, you)
+    services.people.add(connection)
+    services.metrics.connections.inc()
+    try:
+        await outlet.run(reader.on_message)
+        await reader.finish(FINISH_S)
+    finally:
+        services.people.remove(connection)
+        services.metrics.connections.dec()
+        if room is not None:
+            services.hub.leave(room, connection)
+        if connection.closed_with is not None:
+            services.metrics.closes.labels(str(connection.closed_with.code)).inc()
+
+
+async def _join(
+    services: Services, room_id: str, connection: Connection, resume: Resume | None, you: Any
+) -> Room | None:
+    try:
+        room = await services.hub.join(room_id, connection, resume, you)
+    except (RedisError, OSError, TimeoutError, RoomVanished) as problem:
+        log.warning("join_failed", room=room_id, error=type(problem).__name__)
+        connection.close(codes.ROOM_UNAVAILABLE, reconnect_after_ms=1_000)
+        return None
+    services.metrics.resumes.labels("resumed" if connection.resumed else "snapshot").inc()
+    return room
+
+
+async def _you(services: Services, identity: Identity) -> You | None:
+    if identity.user is None:
+        return None
+    balance = None if identity.role == "overlay" else await services.ledger.balance(identity.user)
+    return You(identity.user, identity.name, identity.role, balance)

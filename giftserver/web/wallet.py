@@ -1,0 +1,83 @@
+"""The caller's own wallet: what is there, and the statement."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from giftserver.auth.tokens import Role
+from giftserver.durable.history import PAGE_MAX, wallet_history
+from giftserver.durable.store import wallet_snapshot
+from giftserver.errors import Refusal
+from giftserver.web.endpoint import Call, Endpoint
+from rooms.codes import UNAVAILABLE
+
+PEOPLE: Final[tuple[Role, ...]] = ("viewer", "creator", "moderator", "admin")
+
+
+class WalletAnswer(msgspec.Struct, frozen=True):
+    """Coins that can be spent now, what the durable ledger says, and what is on its way between the two.
+
+    `unsettled_coins` is `settled_coins` minus `coins`, not below zero: coins of accepted gifts that the durable ledger
+    has not taken yet, plus credits it has that the live wallet has not taken yet. It goes to 0 within seconds.
+    """
+
+    coins: int
+    settled_coins: int
+    unsettled_coins: int
+
+
+class StatementQuery(msgspec.Struct, frozen=True):
+    """A page of the statement: `before` is the `next` of the page before it."""
+
+    before: Annotated[int, Meta(ge=1, lt=2**53)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 50
+
+
+class StatementEntry(msgspec.Struct, frozen=True):
+    """One change of the wallet and the coins after it. Gift, quantity, room and creator are null but for gifts."""
+
+    transfer: str
+    kind: str
+    amount_coins: int
+    balance_coins: int
+    at_ms: int
+    gift: str | None
+    quantity: int | None
+    room: str | None
+    creator: str | None
+
+
+class StatementAnswer(msgspec.Struct, frozen=True):
+    """Settled entries, newest first; `next` is null on the last page."""
+
+    entries: list[StatementEntry]
+    next: int | None
+
+
+async def get_wallet(call: Call[None, None]) -> WalletAnswer | Refusal:
+    """The caller's coins."""
+    # Settled first: a gift that is sent between the two reads then counts as on its way, never as negative.
+    settled = await wallet_snapshot(call.services.database, call.user)
+    coins = await call.services.ledger.balance(call.user)
+    if coins is None:
+        return Refusal(
+            UNAVAILABLE, "Your balance is being checked: ask again in a moment. Your coins are safe.",
+            {"retry_after_ms": 1_000},
+        )  # fmt: skip
+    return WalletAnswer(coins, settled.coins, max(0, settled.coins - coins))
+
+
+async def get_statement(call: Call[None, StatementQuery]) -> StatementAnswer:
+    """The caller's statement from the durable ledger."""
+    page = await wallet_history(call.services.database, call.user, call.query.before, call.query.limit)
+    return StatementAnswer(msgspec.convert(page.entries, list[StatementEntry], from_attributes=True), page.next)
+
+
+ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
+    Endpoint("GET", "/v1/wallet", "Your coins", get_wallet, WalletAnswer, roles=PEOPLE),
+    Endpoint(
+        "GET", "/v1/wallet/history", "Your statement", get_statement, StatementAnswer, query=StatementQuery,
+        roles=PEOPLE,
+    ),
+)  # fmt: skip

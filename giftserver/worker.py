@@ -1,0 +1,99 @@
+"""The worker process: opens the shards, and carries outbox credits from PostgreSQL to the wallets in Redis."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from prometheus_client import start_http_server
+from redis.exceptions import RedisError
+
+from giftserver.durable.credits import OutboxCredit, mark_applied, pending_credits
+from giftserver.durable.store import flush_cursors
+from giftserver.durable.wallets import DurableWallets
+from giftserver.engines import Engines
+from giftserver.flusher import run_until_signal
+from giftserver.gifts.notices import BalanceChanged, send_notice
+from giftserver.ledger.ledger import Ledger
+from giftserver.ledger.opening import open_shards
+from giftserver.metrics import Metrics
+from giftserver.settings import Settings
+
+log = structlog.get_logger()
+
+LOOK_S: Final = 0.05
+REOPEN_S: Final = 2.0
+CREDITS_MAX: Final = 500
+PAUSE_S: Final = 0.5
+
+
+class CreditCarrier:
+    """Brings pending credits to wallets. A credit is marked applied only after Redis has it."""
+
+    def __init__(self, engines: Engines, ledger: Ledger, metrics: Metrics) -> None:
+        self._engines, self._ledger, self._metrics = engines, ledger, metrics
+
+    async def carry(self) -> int:
+        """Bring what is pending now; returns how many credits were applied."""
+        pending = await pending_credits(self._engines.database, CREDITS_MAX)
+        by_user: dict[str, list[OutboxCredit]] = {}
+        for credit in pending:
+            by_user.setdefault(credit.user, []).append(credit)
+        applied = 0
+        for user, credits in by_user.items():
+            brought = await self._ledger.bring_credits(user)
+            if brought is None:
+                continue
+            coins, credit_no = brought
+            done = [(user, credit.credit_no) for credit in credits if credit.credit_no <= credit_no]
+            applied += await mark_applied(self._engines.database, done)
+            with contextlib.suppress(RedisError, OSError):  # a hint: the wallet can be asked
+                await send_notice(self._engines.rooms_redis, BalanceChanged(user, coins))
+        self._metrics.credits_applied.inc(applied)
+        return applied
+
+
+async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> None:
+    """Open shards and carry credits until `stop`; engines that are away are waited for."""
+    metrics = Metrics()
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.host, metrics.registry)
+    ledger = Ledger(
+        engines.ledger_redis,
+        DurableWallets(engines.database),
+        backlog_max=settings.backlog_max,
+        timeout_s=settings.ledger_timeout_s,
+    )
+    carrier = CreditCarrier(engines, ledger, metrics)
+    tasks = [
+        asyncio.create_task(_again(lambda: _open(engines), REOPEN_S), name="open shards"),
+        asyncio.create_task(_again(carrier.carry, LOOK_S), name="credits"),
+    ]
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _open(engines: Engines) -> None:
+    await open_shards(engines.ledger_redis, await flush_cursors(engines.database))
+
+
+async def _again(step: Callable[[], Awaitable[object]], period_s: float) -> None:
+    failing = False
+    while True:
+        try:
+            await step()
+            failing = False
+        except Exception as problem:  # the engines' drivers have many errors; the work goes on when they are back
+            if not failing:
+                log.warning("worker_waits", error=type(problem).__name__)
+            failing = True
+            await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(period_s)
+
+
+def run(settings: Settings) -> None:
+    """Run the worker until SIGTERM or SIGINT. The engine URLs must be set."""
+    run_until_signal(settings, work)
