@@ -49,10 +49,9 @@ async def flush(settings: Settings, engines: Engines, stop: asyncio.Event) -> No
         advance,
         metrics.announced.labels("flusher").inc,
     )
-    behind = asyncio.create_task(catch_up.run(), name="catch up")
+    behind = asyncio.create_task(catch_up.run(stop), name="catch up")
     flushing = asyncio.create_task(flusher.run(), name="flusher")
     await stop.wait()
-    behind.cancel()
     flusher.stop()
     await asyncio.gather(behind, flushing, return_exceptions=True)
 

@@ -67,31 +67,30 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
     )
     carrier = CreditCarrier(engines, ledger, metrics)
     tasks = [
-        asyncio.create_task(_again(lambda: _open(engines), REOPEN_S), name="open shards"),
-        asyncio.create_task(_again(carrier.carry, LOOK_S), name="credits"),
+        asyncio.create_task(_again(lambda: _open(engines), REOPEN_S, stop), name="open shards"),
+        asyncio.create_task(_again(carrier.carry, LOOK_S, stop), name="credits"),
     ]
-    await stop.wait()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*tasks)
 
 
 async def _open(engines: Engines) -> None:
     await open_shards(engines.ledger_redis, await flush_cursors(engines.database))
 
 
-async def _again(step: Callable[[], Awaitable[object]], period_s: float) -> None:
+async def _again(step: Callable[[], Awaitable[object]], period_s: float, stop: asyncio.Event) -> None:
     failing = False
-    while True:
+    while not stop.is_set():
+        pause_s = period_s
         try:
             await step()
             failing = False
         except Exception as problem:  # the engines' drivers have many errors; the work goes on when they are back
             if not failing:
                 log.warning("worker_waits", error=type(problem).__name__)
-            failing = True
-            await asyncio.sleep(PAUSE_S)
-        await asyncio.sleep(period_s)
+            failing, pause_s = True, PAUSE_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await stop.wait()
 
 
 def run(settings: Settings) -> None:

@@ -36,9 +36,9 @@ class CatchUp:
         self._history, self._catalog, self._advance = history, catalog, advance
         self._on_announced = on_announced
 
-    async def run(self) -> None:
-        """Look at every shard for ever; engines that are away are waited for."""
-        while True:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look at every shard until `stop`; engines that are away are waited for."""
+        while not stop.is_set():
             for shard in range(keys.SHARDS):
                 try:
                     while await self.look(shard):
