@@ -1,0 +1,1 @@
+"""`giftserver demo`: every process of giftserver on this machine, over embedded engines."""

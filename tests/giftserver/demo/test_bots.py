@@ -1,0 +1,55 @@
+"""The bots make every room look alive, and survive what happens to the server."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from giftserver.demo.bots import give_for_ever
+from giftserver.demo.people import REGULARS, ROOMS
+from giftserver.embedded.engine import free_port
+from tests.demo_server import DemoServer, running_demo, wait_until
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    """A demo with its bots."""
+    with running_demo(tmp_path_factory.mktemp("bots") / "demo") as demo:
+        yield demo
+
+
+def givers(demo: DemoServer, room: str) -> set[str]:
+    """Who has given in a room."""
+    return {row["id"] for row in demo.ask("GET", f"/v1/rooms/{room}/top")["items"]}
+
+
+def test_every_room_is_alive(demo: DemoServer) -> None:
+    """Within seconds several regulars give in every room, they watch it, and no visitor's coins are spent."""
+    for room in ROOMS:
+        wait_until(lambda room=room: len(givers(demo, room.id)) >= 3, 25.0)  # type: ignore[misc]
+        assert givers(demo, room.id) <= set(REGULARS)
+    viewers = wait_until(lambda: {r["viewers"] for r in demo.ask("GET", "/v1/rooms")["rooms"]} == {len(REGULARS)}, 15.0)
+    assert viewers
+
+
+def test_bots_go_on_after_a_crash_of_the_web(demo: DemoServer) -> None:
+    """The bots are the same process afterwards, and gifts come again."""
+    bots = demo.child("bots")
+    demo.kill("web")
+    wait_until(demo.ready)
+    before = len(demo.ask("GET", "/v1/rooms/harbour/gifts?limit=1000")["gifts"])
+    wait_until(lambda: len(demo.ask("GET", "/v1/rooms/harbour/gifts?limit=1000")["gifts"]) > before + 5, 45.0)
+    assert demo.child("bots") == bots
+
+
+async def test_bots_wait_for_a_server_that_is_away() -> None:
+    """No server is no reason to end."""
+    task = asyncio.create_task(give_for_ever(f"http://127.0.0.1:{free_port()}", random.Random(1)))
+    done, _ = await asyncio.wait([task], timeout=1.5)
+    assert not done
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()

@@ -1,0 +1,37 @@
+"""The demo's people, and what they begin with."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from giftserver.auth.tokens import IDENTIFIER
+from giftserver.demo.people import OPERATOR, REGULARS, ROOMS, VIEWERS, VISITORS
+from giftserver.demo.seed import START_COINS, seed
+from giftserver.durable.history import wallet_history
+from giftserver.durable.rooms import list_rooms, set_live
+from giftserver.settings import Settings
+from giftserver.traces.trace import BUNDLED, load_trace
+
+
+def test_ids_are_ids_and_nobody_is_two_people() -> None:
+    """Every id fits a token; viewers, creators and the operator are different people."""
+    ids = [*VIEWERS, *(room.creator for room in ROOMS), OPERATOR]
+    assert all(IDENTIFIER.fullmatch(id) for id in ids)
+    assert len(set(ids)) == len(ids)
+    assert not set(VISITORS) & set(REGULARS)
+
+
+def test_bots_can_play_every_trace() -> None:
+    """There is a regular for each recorded sender."""
+    assert max(len(load_trace(name).senders) for name in BUNDLED) <= len(REGULARS)
+
+
+async def test_seeding_twice_changes_nothing(settings: Settings, database: AsyncEngine) -> None:
+    """Rooms are made once and live, coins are given once, and a room that was closed stays closed."""
+    await seed(settings)
+    await set_live(database, "attic", False)
+    await seed(settings)
+    rooms = {room.id: room for room in await list_rooms(database)}
+    assert {id: room.creator for id, room in rooms.items()} == {room.id: room.creator for room in ROOMS}
+    assert [rooms[id].live for id in ("harbour", "attic", "meadow")] == [True, False, True]
+    for viewer in VIEWERS:
+        page = await wallet_history(database, viewer)
+        assert [entry.amount_coins for entry in page.entries] == [START_COINS]
