@@ -1,0 +1,165 @@
+"""openapi.json and asyncapi.json: made from the code, complete, and true of real answers."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema
+import pytest
+from starlette.routing import Route
+
+from giftserver.errors import ERRORS
+from giftserver.gifts import messages
+from giftserver.gifts.messages import Person, SendGift
+from giftserver.settings import Settings
+from giftserver.web import api, asyncapi, openapi
+from giftserver.web.responses import HTTP_ERRORS
+from rooms import protocol
+from rooms.codec import JSON
+from rooms.codes import CLOSE_CODES
+from rooms.protocol import Command, Push
+from tests.giftserver.web.conftest import Web
+
+DEMO = Settings(demo=True)
+CODES = {code.name for code in (*ERRORS, *HTTP_ERRORS)}
+
+
+def schema_in(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema of the document that can be validated alone."""
+    return {**schema, "components": document["components"]}
+
+
+def validate(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    jsonschema.Draft202012Validator(schema_in(document, schema)).validate(value)
+
+
+def test_every_route_of_the_api_is_described() -> None:
+    """Routes and document have the same paths and methods, with and without the demo."""
+    for settings in (Settings(), DEMO):
+        document = openapi.document(api.endpoints(settings), settings)
+        routes = {
+            (route.path, method.lower())
+            for route in api.routes(settings)
+            if isinstance(route, Route) and route.path.startswith(("/v1", "/demo"))
+            for method in (route.methods or set()) - {"HEAD"}
+        }
+        described = {(path, method) for path, item in document["paths"].items() for method in item}
+        assert described == routes
+        assert any(path.startswith("/demo") for path, _ in described) == settings.demo
+
+
+def test_the_document_holds_together() -> None:
+    """Operations have their own names, every reference leads somewhere, and schemas are valid schemas."""
+    for document in (openapi.document(api.endpoints(DEMO), DEMO), asyncapi.document(DEMO)):
+        text = json.dumps(document)
+        for part in text.split('"$ref": "#/')[1:]:
+            place: Any = document
+            for name in part.split('"')[0].split("/"):
+                place = place[name]
+        for schema in document["components"]["schemas"].values():
+            jsonschema.Draft202012Validator.check_schema(schema)
+    operations = [
+        operation
+        for item in openapi.document(api.endpoints(DEMO), DEMO)["paths"].values()
+        for operation in item.values()
+    ]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    for operation in operations:
+        assert operation["summary"]
+        assert operation["description"]
+
+
+async def test_real_answers_are_as_described(demo: Web, new_key: Callable[[], str]) -> None:
+    """Every endpoint is asked; its answer fits the schema of its status, and so do its refusals."""
+    document = (await demo.http.get("/openapi.json")).json()
+    key = new_key()
+    await demo.give_coins("ana", 100)
+    await demo.send_gift("ana", key)
+    await demo.services.announcer.close()
+    await demo.settle()
+    bodies: dict[str, Any] = {
+        "put_room": {"title": "Harbour"},
+        "set_live": {"live": True},
+        "send_test_gift": {"gift": "dewdrop"},
+        "issue_token": {"id": "ana"},
+        "top_up": {"coins": 5},
+        "issue_ticket": {},
+    }
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            name = operation["operationId"]
+            person = demo.bearer("mira", "creator") if "{room}" in path else demo.bearer("ana")
+            url = path.replace("{room}", "harbour").replace("{key}", key)
+            good = await demo.http.request(method, url, headers=person, json=bodies.get(name))
+            assert good.status_code == 200, (name, good.text)
+            validate(document, operation["responses"]["200"]["content"]["application/json"]["schema"], good.json())
+            refusals = [
+                await demo.http.request(method, url, json={"wrong": 1}),
+                await demo.http.request(method, url, headers={**person, "origin": "https://evil.example"}),
+                await demo.http.request(method, f"{url}?limit=x&after=x", headers=person, content=b"x"),
+            ]
+            for refused in (answer for answer in refusals if answer.status_code >= 400):
+                described = operation["responses"].get(str(refused.status_code))
+                assert described is not None, (name, refused.text)
+                validate(document, described["content"]["application/json"]["schema"], refused.json())
+                assert refused.json()["error"]["code"] in described["description"]
+                assert refused.json()["error"]["code"] in CODES
+
+
+def test_every_message_is_described() -> None:
+    """All types of both directions, the error table and the close codes are in the document."""
+    document = asyncapi.document(DEMO)
+    for base, prefix in ((Push, "push"), (Command, "command")):
+        kinds = [
+            kind
+            for module in (protocol, messages)
+            for kind in vars(module).values()
+            if isinstance(kind, type) and issubclass(kind, base) and kind is not base
+        ]
+        assert kinds
+        for kind in kinds:
+            message = document["components"]["messages"][f"{prefix}_{kind.__struct_config__.tag}"]
+            assert message["payload"] == {"$ref": f"#/components/schemas/{kind.__name__}"}
+            assert message["summary"]
+    assert [row["code"] for row in document["x-errors"]] == [code.name for code in ERRORS]
+    assert [row["code"] for row in document["x-close-codes"]] == [code.code for code in CLOSE_CODES]
+    sent = {ref["$ref"].rpartition("/")[2] for ref in document["operations"]["push"]["messages"]}
+    taken = {ref["$ref"].rpartition("/")[2] for ref in document["operations"]["command"]["messages"]}
+    assert sent | taken == set(document["components"]["messages"])
+    assert sent | taken == set(document["channels"]["room"]["messages"])
+    assert not sent & taken
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("push_gift", messages.Gift(offset=1, transfer="07-1-1", sender=Person("a", "A"), gift="dewdrop", quantity=1,
+                                    coins=1, diamonds=1, combo=None, combo_quantity=1, at_ms=1)),
+        ("push_snapshot", messages.Snapshot(status="live", title="T", creator=Person("m", "M"), stream_url=None,
+                                            viewers=0, combos=[], top=[], goal=None, total_coins=0, total_diamonds=0)),
+        ("push_welcome", protocol.Welcome(room="r", epoch="e", offset=0, server_time_ms=1, heartbeat_s=20,
+                                          catalog_version=1, resumed=False,
+                                          you=messages.You("a", "A", "viewer", None))),
+        ("push_reply", protocol.Reply(1, messages.Receipt("07-1-1", "k", 1, 1, 0, "accepted"))),
+        ("push_error", protocol.Error(id=None, code="bad_request", message="m", temporary=False)),
+        ("command_send_gift", SendGift(id=1, key="0" * 36, gift="dewdrop", quantity=1)),
+    ],
+)  # fmt: skip
+def test_messages_are_as_described(name: str, message: Any) -> None:
+    """What the codec writes fits the schema, and a wrong type does not."""
+    document = asyncapi.document(DEMO)
+    schema = document["components"]["messages"][name]["payload"]
+    value = json.loads(JSON.encode(message))
+    validate(document, schema, value)
+    with pytest.raises(jsonschema.ValidationError):
+        validate(document, schema, {**value, "type": "something else"})
+
+
+async def test_both_documents_are_served(web: Web) -> None:
+    """Of the server that is asked."""
+    for path, version in (("/openapi.json", "openapi"), ("/asyncapi.json", "asyncapi")):
+        answer = await web.http.get(path)
+        assert answer.status_code == 200
+        assert version in answer.json()
+        assert str(web.http.base_url.port) in answer.text

@@ -1,0 +1,113 @@
+"""Alive, ready, counted."""
+
+import asyncio
+import dataclasses
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from giftserver import embedded
+from giftserver.durable import migrate
+from giftserver.ledger import keys
+from giftserver.settings import Settings
+from giftserver.web import health
+from tests.conftest import SECRET
+from tests.giftserver.web.conftest import Web, add_rooms, assert_refused, running
+
+
+async def not_ready(web: Web, part: str, *words: str) -> None:
+    """503, and of all parts only this one says what is wrong."""
+    answer = await web.http.get("/readyz")
+    assert answer.status_code == 503
+    parts = answer.json()["parts"]
+    assert [name for name, state in parts.items() if state != "ok"] == [part], parts
+    for word in words:
+        assert word in parts[part]
+
+
+async def test_a_process_that_can_take_gifts_is_ready(web: Web, new_key: Callable[[], str]) -> None:
+    """Every part is ok; gifts on their way to PostgreSQL are counted and do no harm."""
+    answer = await web.http.get("/readyz")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["ready"] is True
+    assert set(answer.json()["parts"]) == {"ledger_redis", "rooms_redis", "database", "flush", "process"}
+    await web.give_coins("ana", 10)
+    await web.send_gift("ana", new_key())
+    behind = await web.http.get("/readyz")
+    assert (behind.status_code, behind.json()["lag_gifts"]) == (200, 1)
+    assert 0 <= behind.json()["lag_s"] < health.LAG_S_MAX
+    await web.settle()
+    assert (await web.http.get("/readyz")).json()["lag_gifts"] == 0
+
+
+async def test_a_part_that_is_not_ready_is_named(
+    web: Web, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A late flush, a closed shard, an old schema, a process that ends: each is named alone."""
+    await web.give_coins("ana", 10)
+    await web.send_gift("ana", new_key())
+    shard = keys.shard_of("ana")
+    with monkeypatch.context() as patch:
+        patch.setattr(health, "LAG_S_MAX", -1.0)
+        await not_ready(web, "flush", f"shard {shard:02d} is 1 gifts", "behind")
+    redis = web.engines.ledger_redis
+    await redis.hset(keys.meta(3), "state", "fenced")
+    await not_ready(web, "flush", "shard 03 is fenced")
+    await redis.hset(keys.meta(3), "state", "open")
+    async with web.engines.database.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    await not_ready(web, "database", "0000", "giftserver migrate")
+    async with web.engines.database.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    web.services.hub.draining = True
+    await not_ready(web, "process", "draining")
+    assert (await web.http.get("/healthz")).status_code == 200
+
+
+async def test_an_engine_that_died_is_named_and_comes_back(tmp_path: Path) -> None:
+    """While it is away requests that need it get a temporary refusal; nobody restarts the web process."""
+    instance = embedded.Instance(tmp_path / "engines")
+    urls = await asyncio.to_thread(instance.start)
+    try:
+        assert urls.database_url is not None
+        await migrate.upgrade(urls.database_url)
+        settings = Settings(**dataclasses.asdict(urls), jwt_secret=SECRET, demo=True)
+        async with running(settings) as web:
+            await add_rooms(web.engines)
+            for engine, part, path in (
+                ("valkey-rooms", "rooms_redis", "/v1/rooms"),
+                ("valkey-ledger", "ledger_redis", "/v1/wallet"),
+                ("postgres", "database", "/v1/wallet/history"),
+            ):
+                os.kill(instance.pids[engine], signal.SIGKILL)
+                await until(web, lambda answer, part=part: answer.json()["parts"][part] != "ok")
+                assert (await web.http.get("/readyz")).status_code == 503
+                refused = assert_refused(await web.http.get(path, headers=web.bearer("ana")), 503, "unavailable")
+                assert refused["temporary"] is True
+                await asyncio.to_thread(instance.revive)
+                await until(web, lambda answer: answer.status_code == 200)
+                assert (await web.http.get(path, headers=web.bearer("ana"))).status_code == 200
+    finally:
+        await asyncio.to_thread(instance.stop)
+
+
+async def until(web: Web, condition: Callable[[httpx.Response], bool]) -> None:
+    """Ask /readyz until its answer is so; fails after 20 s."""
+    async with asyncio.timeout(20):
+        answer = await web.http.get("/readyz")
+        while not condition(answer):
+            await asyncio.sleep(0.02)
+            answer = await web.http.get("/readyz")
+
+
+async def test_metrics_are_for_prometheus(web: Web) -> None:
+    """The text has the process's own counts and nothing is registered twice."""
+    answer = await web.http.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert "giftserver_connections 0.0" in answer.text

@@ -1,0 +1,57 @@
+"""The wallet: exact at every moment, and nobody else's."""
+
+from collections.abc import Callable
+
+from tests.giftserver.web.conftest import Web, assert_refused
+
+
+async def test_a_wallet_tells_what_is_settled(web: Web, new_key: Callable[[], str]) -> None:
+    """Coins of a gift leave at once and settle with the flush; the three numbers always add up."""
+    ana = web.bearer("ana")
+    assert (await web.http.get("/v1/wallet", headers=ana)).json() == {
+        "coins": 0, "settled_coins": 0, "unsettled_coins": 0,
+    }  # fmt: skip
+    await web.give_coins("ben", 100)
+    ben = web.bearer("ben")
+    await web.send_gift("ben", new_key(), quantity=7)
+    unsettled = (await web.http.get("/v1/wallet", headers=ben)).json()
+    assert unsettled == {"coins": 93, "settled_coins": 100, "unsettled_coins": 7}
+    await web.settle()
+    settled = (await web.http.get("/v1/wallet", headers=ben)).json()
+    assert settled == {"coins": 93, "settled_coins": 93, "unsettled_coins": 0}
+
+
+async def test_the_statement_is_complete_page_by_page(web: Web, new_key: Callable[[], str]) -> None:
+    """Newest first; each balance is the one before it plus the amount; other people's entries are not there."""
+    await web.give_coins("ana", 50)
+    await web.give_coins("ben", 50)
+    for quantity in (1, 2, 3):
+        await web.send_gift("ana", new_key(), quantity=quantity)
+    await web.settle()
+    entries, before = [], ""
+    while before is not None:
+        query = f"limit=2&before={before}" if before else "limit=2"
+        page = (await web.http.get(f"/v1/wallet/history?{query}", headers=web.bearer("ana"))).json()
+        entries += page["entries"]
+        before = page["next"]
+    assert [entry["amount_coins"] for entry in entries] == [-3, -2, -1, 50]
+    assert [entry["balance_coins"] for entry in entries] == [44, 47, 49, 50]
+    assert entries[0]["gift"] == "dewdrop"
+    assert entries[0]["creator"] == "mira"
+    assert entries[-1]["kind"] == "grant"
+    assert entries[-1]["gift"] is None
+
+
+async def test_a_wrong_page_is_refused(web: Web) -> None:
+    """Numbers of the query have bounds."""
+    for query in ("limit=0", "limit=201", "before=0", "before=x", "before=9007199254740992"):
+        answer = await web.http.get(f"/v1/wallet/history?{query}", headers=web.bearer("ana"))
+        assert_refused(answer, 400, "bad_request")
+
+
+async def test_a_wallet_needs_a_person(web: Web) -> None:
+    """Nobody and overlays have none."""
+    overlay = web.bearer("mira", "overlay", room="harbour")
+    for path in ("/v1/wallet", "/v1/wallet/history"):
+        assert_refused(await web.http.get(path), 401, "unauthorized")
+        assert_refused(await web.http.get(path, headers=overlay), 403, "forbidden")
