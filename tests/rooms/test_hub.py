@@ -59,9 +59,7 @@ async def test_resume_that_cannot_be_exact_is_refused(history: History, make_hub
         assert listener.messages[1]["type"] == "state"
 
 
-async def test_a_gap_on_the_bus_is_healed_from_history(
-    history: History, make_hub: MakeHub, rooms_redis: Redis
-) -> None:
+async def test_a_gap_on_the_bus_is_healed_from_history(history: History, make_hub: MakeHub, rooms_redis: Redis) -> None:
     """An event the bus did not bring is fetched before anything newer is shown."""
     hub = await make_hub()
     listener = Listener()
@@ -140,9 +138,7 @@ async def test_combos_are_cumulative_and_end_once(history: History, make_hub: Ma
     assert [m["combo_quantity"] for m in listeners[0].messages if m["type"] == "shown"][-2:] == [1, 1]
 
 
-async def test_combo_left_open_by_a_dead_process_ends_when_somebody_comes(
-    history: History, make_hub: MakeHub
-) -> None:
+async def test_combo_left_open_by_a_dead_process_ends_when_somebody_comes(history: History, make_hub: MakeHub) -> None:
     """A process that opens a room ends what is due there."""
     await history.append("r", [event(1, "ana|dewdrop")])
     await until(lambda: history_due(history))
@@ -168,9 +164,9 @@ async def test_viewers_are_counted_over_processes(make_hub: MakeHub) -> None:
     room = await one.join("r", a.connection, None, None)
     await two.join("r", b.connection, None, None)
     await two.join("r", overlay.connection, None, None)
-    await until(lambda: room.viewers == 2)
+    assert await until(lambda: room.viewers == 2)
     await two.stop()
-    await until(lambda: room.viewers == 1)
+    assert await until(lambda: room.viewers == 1)
 
 
 async def test_empty_rooms_are_closed_and_open_again(history: History, make_hub: MakeHub) -> None:
@@ -181,7 +177,7 @@ async def test_empty_rooms_are_closed_and_open_again(history: History, make_hub:
     await until(lambda: "r" not in hub.rooms)
     await hub.join("r", second.connection, None, None)
     await history.append("r", [event(1)])
-    await until(lambda: second.offsets == [1])
+    assert await until(lambda: second.offsets == [1])
 
 
 async def test_silence_is_broken_by_heartbeats(make_hub: MakeHub) -> None:
@@ -189,7 +185,7 @@ async def test_silence_is_broken_by_heartbeats(make_hub: MakeHub) -> None:
     hub = await make_hub(heartbeat_s=1)
     listener = Listener("overlay")
     await hub.join("r", listener.connection, None, None)
-    await until(lambda: b"[]" in listener.tape.frames)
+    assert await until(lambda: b"[]" in listener.tape.frames)
 
 
 async def test_drain_says_goodbye_to_all(make_hub: MakeHub) -> None:
