@@ -254,7 +254,7 @@ def verify() -> None:
 @click.option(
     "--ttl-s",
     type=click.IntRange(1, 30 * 86_400),
-    default=3600,
+    default=900,
     show_default=True,
     help="Seconds it is good for.",
 )

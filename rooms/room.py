@@ -161,10 +161,11 @@ class Room:
         """The history began anew: ask everybody to come back for a snapshot."""
         self.close_all(HISTORY_RESET)
 
-    def close_all(self, code: CloseCode, reconnect_after_ms: int | None = None) -> None:
-        """Say goodbye to everybody."""
+    def close_all(self, code: CloseCode, roles: Collection[str] | None = None) -> None:
+        """Say goodbye to everybody, or to the members with these roles."""
         for connection in list(self.connections):
-            connection.close(code, reconnect_after_ms=reconnect_after_ms)
+            if roles is None or connection.member.role in roles:
+                connection.close(code)
 
     def attach(self, connection: Connection) -> int:
         """Let a connection listen from here on; returns the offset up to which it must be told by other means."""

@@ -11,11 +11,13 @@ from giftserver.gifts.notices import (
     GiftsSettled,
     Notice,
     OffsetsShown,
+    OverlayRotated,
     RoomChanged,
     TestGiftSent,
 )
 from giftserver.gifts.rooms import RoomDirectory
 from giftserver.people import People
+from rooms.codes import BAD_TOKEN
 from rooms.hub import Hub
 from rooms.protocol import RoomStatus
 
@@ -47,6 +49,9 @@ class Inbox:
                 if room := self._hub.rooms.get(room_id):
                     sender = Person(f"test-{secrets.token_hex(4)}", name)
                     room.push_to(TEST_ROLES, TestGift(gift=gift, sender=sender, quantity=1, coins=coins))
+            case OverlayRotated(room_id):
+                if room := self._hub.rooms.get(room_id):
+                    room.close_all(BAD_TOKEN, roles=("overlay",))
             case RoomChanged(room_id):
                 self._rooms.forget(room_id)
                 if room_id in self._hub.rooms:

@@ -28,6 +28,12 @@ class TestGiftSent(msgspec.Struct, tag=True, frozen=True):
     coins: int
 
 
+class OverlayRotated(msgspec.Struct, tag=True, frozen=True):
+    """A room's overlay link is void; overlays opened with it must go."""
+
+    room: str
+
+
 class OffsetsShown(msgspec.Struct, tag=True, frozen=True):
     """A room's overlay has shown these offsets."""
 
@@ -48,7 +54,7 @@ class BalanceChanged(msgspec.Struct, tag=True, frozen=True):
     coins: int
 
 
-Notice = RoomChanged | TestGiftSent | OffsetsShown | GiftsSettled | BalanceChanged
+Notice = RoomChanged | TestGiftSent | OverlayRotated | OffsetsShown | GiftsSettled | BalanceChanged
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Notice).decode

@@ -22,15 +22,21 @@ log = structlog.get_logger()
 
 CHECK_S: Final = 2.0
 LAG_S_MAX: Final = 60.0
-"""A gift that waits longer for the durable ledger than this makes the process not ready."""
+"""A gift that waits longer for the durable ledger than this makes the answer degraded."""
 
 OK: Final = "ok"
+NEEDED: Final = ("ledger_redis", "rooms_redis", "shards", "schema", "process")
+"""Parts without which no gift can be taken. Gifts go on while PostgreSQL is away and the flush waits for it."""
 
 
 class ReadyAnswer(msgspec.Struct, frozen=True):
-    """`parts` says "ok" or what is wrong with each; `lag_gifts` and `lag_s`: the shard furthest behind."""
+    """`parts` says "ok" or what is wrong with each; `lag_gifts` and `lag_s`: the shard furthest behind.
+
+    `degraded`: gifts are taken, yet a person should look.
+    """
 
     ready: bool
+    degraded: bool
     parts: dict[str, str]
     lag_gifts: int
     lag_s: float
@@ -48,20 +54,21 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 when gifts can be sent and reach the durable ledger, else 503 with the part that is in the way."""
+    """200 when gifts can be taken, else 503 with the part that is in the way."""
     services: Services = request.app.state.services
-    lag = ShardLag(services.ledger_redis)
+    lag, database = ShardLag(services.ledger_redis), SchemaCheck(services)
     checks: dict[str, Callable[[], Awaitable[str]]] = {
         "ledger_redis": lambda: _ping(services.ledger_redis),
         "rooms_redis": lambda: _ping(services.rooms_redis),
-        "database": lambda: _schema(services),
+        "database": database.check,
         "flush": lag.check,
     }
     found = await asyncio.gather(*(_within(check) for check in checks.values()))
     parts = dict(zip(checks, found, strict=True))
-    parts["process"] = "draining" if services.hub.draining else OK
-    ready = all(state == OK for state in parts.values())
-    return json_answer(ReadyAnswer(ready, parts, lag.gifts, lag.age_s), 200 if ready else 503)
+    parts |= {"shards": lag.closed, "schema": database.other, "process": "draining" if services.hub.draining else OK}
+    ready = all(parts[part] == OK for part in NEEDED)
+    degraded = any(state != OK for state in parts.values())
+    return json_answer(ReadyAnswer(ready, degraded, parts, lag.gifts, lag.age_s), 200 if ready else 503)
 
 
 async def metrics(request: Request) -> Response:
@@ -77,17 +84,18 @@ class ShardLag:
         self._redis: Any = redis
         self.gifts = 0
         self.age_s = 0.0
+        self.closed = "unknown"
 
     async def check(self) -> str:
-        """ "ok", or the first shard that is closed or too far behind."""
+        """ "ok", or the shards that are too far behind; `closed` says which do not take gifts."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for shard in range(keys.SHARDS):
                 pipe.hmget(keys.meta(shard), "state", "epoch", "seq", "flushed")
             metas = await pipe.execute()
-        problems = []
+        problems, closed = [], []
         for shard, (state, epoch, seq, flushed) in enumerate(metas):
             if state != b"open":
-                problems.append(f"shard {shard:02d} is {state.decode() if state else 'not opened yet'}")
+                closed.append(f"shard {shard:02d} is {state.decode() if state else 'not opened yet'}")
                 continue
             behind = int(seq) - int(flushed or 0)
             if behind > 0:
@@ -95,6 +103,7 @@ class ShardLag:
                 self.gifts, self.age_s = max(self.gifts, behind), max(self.age_s, age_s)
                 if age_s > LAG_S_MAX:
                     problems.append(f"shard {shard:02d} is {behind} gifts and {age_s:.0f} s behind")
+        self.closed = "; ".join(closed) or OK
         return "; ".join(problems) or OK
 
     async def _age_s(self, shard: int, first: str) -> float:
@@ -112,9 +121,19 @@ async def _ping(redis: Any) -> str:
     return OK
 
 
-async def _schema(services: Services) -> str:
-    revision = await schema_revision(services.database)
-    return OK if revision == SCHEMA_REVISION else f"is at {revision}, run `giftserver migrate` for {SCHEMA_REVISION}"
+class SchemaCheck:
+    """Whether the database answers, and whether its schema is this version's."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.other = OK
+
+    async def check(self) -> str:
+        """ "ok" when it answers; `other` says when it has another schema."""
+        revision = await schema_revision(self._services.database)
+        if revision != SCHEMA_REVISION:
+            self.other = f"is at {revision}, run `giftserver migrate` for {SCHEMA_REVISION}"
+        return OK
 
 
 async def _within(check: Callable[[], Awaitable[str]]) -> str:

@@ -11,7 +11,7 @@ from giftserver.durable.earnings import earnings_of
 from giftserver.durable.history import earned_today
 from giftserver.errors import GIFT_UNAVAILABLE, Refusal
 from giftserver.gifts.messages import Identifier
-from giftserver.gifts.notices import TestGiftSent, send_notice
+from giftserver.gifts.notices import OverlayRotated, TestGiftSent, send_notice
 from giftserver.ledger import keys
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.rooms import OWNERS, own_room
@@ -94,7 +94,10 @@ async def rotate_overlay(call: Call[None, None]) -> OverlayAnswer | Refusal:
     if isinstance(room, Refusal):
         return room
     url = await OverlayLinks(call.services.settings, call.services.database).rotate(room.id)
-    return url if isinstance(url, Refusal) else OverlayAnswer(url)
+    if isinstance(url, Refusal):
+        return url
+    await send_notice(call.services.rooms_redis, OverlayRotated(room.id))
+    return OverlayAnswer(url)
 
 
 async def send_test_gift(call: Call[TestGiftRequest, None]) -> TestGiftAnswer | Refusal:

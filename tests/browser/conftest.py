@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from websockets.sync.client import connect
 
 CHROMIUM_ARGS = [
@@ -31,12 +31,16 @@ CHROMIUM_ARGS = [
 ]
 
 
+EXPECT_MS = 20_000  # a condition is waited for this long: machines that test are busy
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, one for the whole run."""
     executable = os.environ.get("GIFTSERVER_TEST_CHROMIUM", "/usr/bin/chromium")
     if not Path(executable).exists():
         pytest.skip(f"no Chromium at {executable}: set GIFTSERVER_TEST_CHROMIUM")
+    expect.set_options(timeout=EXPECT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGS)
         yield browser

@@ -35,7 +35,8 @@ async def test_a_process_that_can_take_gifts_is_ready(web: Web, new_key: Callabl
     answer = await web.http.get("/readyz")
     assert answer.status_code == 200, answer.text
     assert answer.json()["ready"] is True
-    assert set(answer.json()["parts"]) == {"ledger_redis", "rooms_redis", "database", "flush", "process"}
+    assert answer.json()["degraded"] is False
+    assert set(answer.json()["parts"]) == {*health.NEEDED, "database", "flush"}
     await web.give_coins("ana", 10)
     await web.send_gift("ana", new_key())
     behind = await web.http.get("/readyz")
@@ -48,20 +49,22 @@ async def test_a_process_that_can_take_gifts_is_ready(web: Web, new_key: Callabl
 async def test_a_part_that_is_not_ready_is_named(
     web: Web, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A late flush, a closed shard, an old schema, a process that ends: each is named alone."""
+    """A late flush degrades; a closed shard, an old schema, a process that ends: each is named alone."""
     await web.give_coins("ana", 10)
     await web.send_gift("ana", new_key())
     shard = keys.shard_of("ana")
     with monkeypatch.context() as patch:
         patch.setattr(health, "LAG_S_MAX", -1.0)
-        await not_ready(web, "flush", f"shard {shard:02d} is 1 gifts", "behind")
+        late = await web.http.get("/readyz")
+        assert (late.status_code, late.json()["degraded"]) == (200, True)
+        assert f"shard {shard:02d} is 1 gifts" in late.json()["parts"]["flush"]
     redis = web.engines.ledger_redis
     await redis.hset(keys.meta(3), "state", "fenced")
-    await not_ready(web, "flush", "shard 03 is fenced")
+    await not_ready(web, "shards", "shard 03 is fenced")
     await redis.hset(keys.meta(3), "state", "open")
     async with web.engines.database.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    await not_ready(web, "database", "0000", "giftserver migrate")
+    await not_ready(web, "schema", "0000", "giftserver migrate")
     async with web.engines.database.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     web.services.hub.draining = True
@@ -86,11 +89,12 @@ async def test_an_engine_that_died_is_named_and_comes_back(tmp_path: Path) -> No
             ):
                 os.kill(instance.pids[engine], signal.SIGKILL)
                 await until(web, lambda answer, part=part: answer.json()["parts"][part] != "ok")
-                assert (await web.http.get("/readyz")).status_code == 503
+                ready = (await web.http.get("/readyz")).json()
+                assert (ready["ready"], ready["degraded"]) == (part == "database", True)
                 refused = assert_refused(await web.http.get(path, headers=web.bearer("ana")), 503, "unavailable")
                 assert refused["temporary"] is True
                 await asyncio.to_thread(instance.revive)
-                await until(web, lambda answer: answer.status_code == 200)
+                await until(web, lambda answer: not answer.json()["degraded"])
                 assert (await web.http.get(path, headers=web.bearer("ana"))).status_code == 200
     finally:
         await asyncio.to_thread(instance.stop)

@@ -369,3 +369,35 @@ async def test_room_status_is_pushed(web: Web) -> None:
     async with joined(web, None) as guest:
         await web.services.rooms.set_live("harbour", False)
         assert (await guest.wait("room"))["status"] == "offline"
+
+
+async def test_a_rotated_overlay_link_closes_its_overlays(web: Web) -> None:
+    """Overlays opened with the old link are told to go; viewers stay."""
+    ticket = await web.services.tickets.issue(Identity(None, "", "overlay", "harbour", float("inf")))
+    async with joined(web, None, query=f"?ticket={ticket}") as overlay, joined(web) as ana:
+        await web.http.post("/v1/studio/harbour/overlay/rotate", headers=web.bearer("mira", "creator"))
+        with pytest.raises(ConnectionClosed) as closed:
+            await overlay.wait("never")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4500
+        await ana.socket.ping()
+
+
+async def test_test_gifts_reach_overlay_and_studio_alone(web: Web) -> None:
+    """A test gift moves no money and is not shown to viewers; what the overlay shows is told to the studio."""
+    ticket = await web.services.tickets.issue(Identity(None, "", "overlay", "harbour", float("inf")))
+    async with (
+        joined(web, None, query=f"?ticket={ticket}") as overlay,
+        joined(web, "mira", role="creator") as mira,
+        joined(web) as ana,
+    ):
+        await web.http.post(
+            "/v1/studio/harbour/test-gift", json={"gift": "dewdrop"}, headers=web.bearer("mira", "creator")
+        )
+        assert (await overlay.wait("test_gift"))["gift"] == "dewdrop"
+        await mira.wait("test_gift")
+        await overlay.send(type="rendered", offsets=[1])
+        assert (await mira.wait("rendered"))["offsets"] == [1]
+        await ana.send(type="rendered", offsets=[1])
+        assert (await ana.wait("error"))["code"] == "forbidden"
+        assert not any(message["type"] in ("test_gift", "rendered") for message in ana.seen)

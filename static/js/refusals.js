@@ -1,0 +1,90 @@
+/** Every refusal in words a person would say, and the one thing that helps. The codes are the protocol's error table. */
+
+const number = (value) => Number(value).toLocaleString('en-US');
+const coins = (value) => `${number(value)} ${Number(value) === 1 ? 'coin' : 'coins'}`;
+
+/**
+ * code → (error, context) → sentence. `error` carries the server's details; `context` what the page knows:
+ * `priceCoins` (of the whole tap), `giftName`, `creatorName`, `balanceCoins`.
+ */
+const SENTENCES = {
+  insufficient_coins: (error, { priceCoins, balanceCoins }) => {
+    const has = error.balance_coins ?? balanceCoins;
+    const have = has === undefined || has === null ? 'You do not have enough coins.' : `You have ${coins(has)} left.`;
+    return priceCoins ? `${have} This gift is ${number(priceCoins)}.` : have;
+  },
+  limit_reached: (error) => {
+    const limit = error.limit === undefined ? 'your spending limit' : `your limit of ${coins(error.limit)}`;
+    const until = error.resets_at_ms === undefined ? '' : ` It opens again ${momentOf(error.resets_at_ms)}.`;
+    return `This gift would go over ${limit}.${until}`;
+  },
+  room_not_live: (_, { creatorName }) => `${creatorName ?? 'The creator'} is not live right now. Gifts open again with the next stream.`,
+  room_not_found: () => 'There is no room with this name.',
+  gift_unavailable: (_, { giftName }) => `${giftName ?? 'This gift'} cannot be sent here right now.`,
+  price_changed: (error, { giftName }) => {
+    const now = error.price_coins === undefined ? '' : ` It is ${coins(error.price_coins)} now.`;
+    return `The price of ${giftName ?? 'this gift'} has changed.${now} Nothing was sent.`;
+  },
+  self_gift: () => 'This is your own stream: gifts to yourself are not possible.',
+  key_reused: () => 'This tap was mixed up with an earlier one. Nothing was charged twice; please tap again.',
+  key_expired: () => 'This gift waited too long to be delivered and was not sent.',
+  rate_limited: () => 'That was very fast. Take a breath, then tap again.',
+  bad_request: () => 'Something about this request was not understood. Reload the page and try again.',
+  unauthorized: () => 'Your sign-in has ended. Sign in again to send gifts.',
+  forbidden: () => 'You are not allowed to do this here.',
+  not_found: () => 'This was not found.',
+  unavailable: () => 'The server cannot be reached right now. We keep trying.',
+  unknown_outcome: () => 'We do not know yet whether this gift went through. We are asking, and it will not be charged twice.',
+  wallet_frozen: () => 'Your wallet is paused while a payment is looked at. Your coins are safe.',
+};
+
+/** code → the way out: what the button says and what the page does. */
+const WAYS_OUT = {
+  insufficient_coins: { label: 'Get coins', act: 'topup' },
+  limit_reached: { label: 'See my limits', act: 'limits' },
+  room_not_live: { label: 'See who is live', act: 'rooms' },
+  room_not_found: { label: 'See who is live', act: 'rooms' },
+  gift_unavailable: { label: 'Choose another gift', act: 'panel' },
+  price_changed: { label: 'Show the new price', act: 'catalog' },
+  self_gift: { label: 'See who is live', act: 'rooms' },
+  key_reused: { label: 'Try again', act: 'resend' },
+  key_expired: { label: 'Send it again', act: 'resend' },
+  rate_limited: { label: 'Try again', act: 'resend' },
+  bad_request: { label: 'Reload', act: 'reload' },
+  unauthorized: { label: 'Sign in', act: 'signin' },
+  forbidden: { label: 'See who is live', act: 'rooms' },
+  unavailable: { label: 'Try again', act: 'resend' },
+  unknown_outcome: { label: 'See my wallet', act: 'wallet' },
+  wallet_frozen: { label: 'See my wallet', act: 'wallet' },
+};
+
+/** What to say about this error ({code, message, ...details}). Never empty, never only a code. */
+export function sentenceOf(error, context = {}) {
+  const make = SENTENCES[error?.code];
+  if (make !== undefined) return make({ ...error, ...error?.details }, context);
+  return error?.message || 'That did not work. Nothing was charged.';
+}
+
+/** The button that helps: {label, act}. */
+export function wayOutOf(error) {
+  return WAYS_OUT[error?.code] ?? { label: 'Try again', act: 'resend' };
+}
+
+function momentOf(ms) {
+  const format = { weekday: 'short', hour: '2-digit', minute: '2-digit' };
+  return `on ${new Date(ms).toLocaleString('en-GB', format)}`;
+}
+
+/** A refused HTTP request. `message` is the sentence; `details` is everything the server said besides. */
+export class RequestError extends Error {
+  constructor(error, status) {
+    super(sentenceOf(error));
+    this.name = 'RequestError';
+    const { code, message, temporary, ...details } = error;
+    this.code = code;
+    this.said = message ?? '';
+    this.temporary = temporary ?? false;
+    this.status = status;
+    this.details = details;
+  }
+}

@@ -1,0 +1,64 @@
+/** Quick gifts: the last three that were sent, one tap away. */
+
+import { element, fill, find, written } from './find.js';
+
+const KEY = 'giftserver.quick';
+const SHOWN = 3;
+const START_COINS = [1, 5, 10]; // for someone who has sent nothing yet
+
+export class QuickGifts {
+  #host = find('.quick');
+  #catalog;
+  #ids;
+  #onTap;
+
+  constructor(catalog, onTap) {
+    this.#catalog = catalog;
+    this.#onTap = onTap;
+    this.#ids = this.#kept();
+    this.#draw();
+  }
+
+  set catalog(catalog) {
+    this.#catalog = catalog;
+    this.#draw();
+  }
+
+  /** A gift was sent. One that is already among the three keeps its place: buttons must not move under a thumb. */
+  sent(gift) {
+    if (this.#ids.slice(0, SHOWN).includes(gift.id)) return;
+    this.#ids = [gift.id, ...this.#ids].slice(0, SHOWN);
+    try {
+      localStorage.setItem(KEY, JSON.stringify(this.#ids));
+    } catch {
+      // Forgotten after this visit where storage is forbidden.
+    }
+    this.#draw();
+  }
+
+  #kept() {
+    const small = this.#catalog.gifts.filter((gift) => gift.combo);
+    const start = START_COINS.map((coins) => small.find((gift) => gift.coins >= coins)).filter(Boolean).map((gift) => gift.id);
+    let kept = [];
+    try {
+      kept = JSON.parse(localStorage.getItem(KEY) ?? '[]');
+    } catch {
+      // As if nothing had been kept.
+    }
+    return [...new Set([...kept, ...start])].filter((id) => this.#catalog.get(id) !== null).slice(0, SHOWN);
+  }
+
+  #draw() {
+    const gifts = this.#ids.map((id) => this.#catalog.get(id)).filter((gift) => gift !== null);
+    fill(this.#host, ...gifts.map((gift) => {
+      const label = `Send ${this.#catalog.name(gift)} for ${written(gift.coins)} ${gift.coins === 1 ? 'coin' : 'coins'}`;
+      const button = element(
+        'button.quick__gift.over-video', { type: 'button', 'aria-label': label, title: label, data: { gift: gift.id } },
+        element('img', { src: this.#catalog.art(gift), alt: '', width: 30, height: 30 }),
+        element('span.quick__price', { 'aria-hidden': 'true' }, written(gift.coins)),
+      );
+      button.addEventListener('click', () => this.#onTap(gift));
+      return button;
+    }));
+  }
+}

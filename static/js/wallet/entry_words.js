@@ -1,0 +1,32 @@
+const TITLES = {
+  top_up: 'Coins added',
+  grant: 'Coins given to you',
+  recharge: 'Coins bought',
+  reversal: 'Taken back',
+  refund: 'Coins given back',
+};
+
+/** "Lantern Fly ×3" for a gift, "Coins bought" for a recharge, and a tidied kind for what this page has not met. */
+export function titleOf(entry, names) {
+  if (entry.kind !== 'gift') return TITLES[entry.kind] ?? tidy(entry.kind);
+  const name = names.name(entry.gift);
+  return entry.quantity > 1 ? `${name} ×${entry.quantity}` : name;
+}
+
+/** "to Mira" for a gift, empty for a credit. `rooms` maps room ids to what GET /v1/rooms says. */
+export function recipientOf(entry, rooms) {
+  if (entry.kind !== 'gift') return '';
+  const room = rooms.get(entry.room);
+  const name = room && room.creator.id === entry.creator ? room.creator.name : entry.creator;
+  return name ? `to ${name}` : '';
+}
+
+/** The title of the room where it is known, its id where not, empty when there is none. */
+export function roomOf(entry, rooms) {
+  return rooms.get(entry.room)?.title ?? entry.room ?? '';
+}
+
+function tidy(kind) {
+  const words = String(kind).replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

@@ -1,0 +1,80 @@
+import { coinArt, giftArt } from '../ui/art.js';
+import { sheet } from '../ui/dialog.js';
+import { element, fill } from '../ui/element.js';
+import { count, counted, signed } from '../ui/numbers.js';
+import { exactTime } from '../ui/times.js';
+import { copyButton } from '../ui/copy.js';
+import { recipientOf, roomOf, titleOf } from './entry_words.js';
+
+const STATES = {
+  accepted: {
+    title: 'Accepted',
+    text: 'The coins left your wallet and the gift is on its way into the permanent books. This takes about a second.',
+  },
+  settled: { title: 'Settled', text: 'Written in the permanent books. It cannot be changed or lost.' },
+};
+
+/**
+ * Open the receipt of one statement entry. Where the entry carries its idempotency key the state is asked from the
+ * server; an entry without one is in the durable statement already, which is what "settled" means.
+ */
+export function openReceipt(entry, { session, names, rooms }) {
+  const state = element('div.receipt__state', { role: 'status' });
+  const art = entry.kind === 'gift' ? giftArt(names, entry.gift, 72) : coinArt();
+  const title = [titleOf(entry, names), recipientOf(entry, rooms)].filter(Boolean).join(' ');
+  const body = element(
+    'div.receipt',
+    {},
+    element(
+      'div.receipt__face',
+      {},
+      art,
+      element('p.receipt__title', {}, title),
+      element('p.receipt__amount', { data: { sign: entry.amount_coins > 0 ? 'plus' : 'minus' } }, `${signed(entry.amount_coins)} `, element('span.receipt__unit', {}, Math.abs(entry.amount_coins) === 1 ? 'coin' : 'coins')),
+    ),
+    state,
+    facts(entry, rooms),
+  );
+  showState(state, 'settled');
+  const dialog = sheet({ title: 'Receipt', body: [body] });
+  dialog.classList.add('sheet--receipt');
+  if (entry.key) checkState(entry, session, state);
+}
+
+async function checkState(entry, session, host) {
+  fill(host, element('p.small.secondary', {}, 'Checking the state…'));
+  try {
+    const gift = await session.get(`/v1/gifts/${encodeURIComponent(entry.key)}`);
+    showState(host, gift.state);
+  } catch (error) {
+    // Keys are forgotten after a while; the entry being in the statement is proof enough then.
+    if (error.status === 404) showState(host, 'settled');
+    else fill(host, element('p.small', {}, `The state is not known right now. ${error.message}`));
+  }
+}
+
+function showState(host, reached) {
+  const order = ['accepted', 'settled'];
+  const steps = order.map((name) =>
+    element('li.step', { data: { done: String(order.indexOf(name) <= order.indexOf(reached)) } }, element('span.step__dot', {}), STATES[name].title),
+  );
+  fill(host, element('ol.steps', { 'aria-hidden': 'true' }, ...steps), element('p.small.secondary', {}, element('span.strong', {}, `${STATES[reached].title}. `), STATES[reached].text));
+}
+
+function facts(entry, rooms) {
+  const rows = [
+    ['When', exactTime(entry.at_ms)],
+    entry.kind === 'gift' && ['Quantity', count(entry.quantity ?? 1)],
+    entry.creator && ['Creator', recipientOf(entry, rooms).replace(/^to /, '')],
+    entry.room && ['Room', roomOf(entry, rooms)],
+    ['Balance after', counted(entry.balance_coins, 'coin')],
+  ].filter(Boolean);
+  const list = element('dl.facts', {}, ...rows.map(([term, value]) => element('div.fact', {}, element('dt', {}, term), element('dd', {}, value))));
+  list.append(reference('Transfer', entry.transfer));
+  if (entry.key) list.append(reference('Key', entry.key));
+  return list;
+}
+
+function reference(term, value) {
+  return element('div.fact', {}, element('dt', {}, term), element('dd.fact__reference', {}, element('code', {}, value), copyButton(value, `Copy the ${term.toLowerCase()} number`)));
+}

@@ -1,0 +1,48 @@
+"""A demo for the load test, and a small run of it whose journal the tests may spoil."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.demo_server import DemoServer, running_demo
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass
+class LoadRun:
+    """A finished load test."""
+
+    demo: DemoServer
+    journal: Path
+    output: str
+    exit_code: int
+
+
+def locust(demo: DemoServer, journal: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run Locust headless to its end."""
+    command = [sys.executable, "-m", "locust", "-f", "loadtest/locustfile.py", "--headless", "--only-summary"]
+    places = ["--data-dir", str(demo.folder), "--journal", str(journal)]
+    return subprocess.run(
+        [*command, *places, *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    """A running demo with its bots."""
+    with running_demo(tmp_path_factory.mktemp("load") / "demo") as demo:
+        yield demo
+
+
+@pytest.fixture(scope="session")
+def load_run(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> LoadRun:
+    """Six viewers and three gifters for a few seconds."""
+    journal = tmp_path_factory.mktemp("journals")
+    done = locust(demo, journal, "--viewers", "6", "--gifters", "3", "--seconds", "6", "--gifts-per-s", "3")
+    return LoadRun(demo, journal, done.stdout + done.stderr, done.returncode)
