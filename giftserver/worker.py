@@ -78,16 +78,17 @@ async def _open(engines: Engines) -> None:
 
 
 async def _again(step: Callable[[], Awaitable[object]], period_s: float, stop: asyncio.Event) -> None:
-    failing = False
+    failing = ""
     while not stop.is_set():
         pause_s = period_s
         try:
             await step()
-            failing = False
+            failing = ""
         except Exception as problem:  # the engines' drivers have many errors; the work goes on when they are back
-            if not failing:
-                log.warning("worker_waits", error=type(problem).__name__)
-            failing, pause_s = True, PAUSE_S
+            if failing != type(problem).__name__:
+                failing = type(problem).__name__
+                log.warning("worker_waits", error=failing)
+            pause_s = PAUSE_S
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await stop.wait()

@@ -26,6 +26,7 @@ class WalletEntry:
     quantity: int | None
     room: str | None
     creator: str | None
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ async def wallet_history(engine: AsyncEngine, user: str, before: int | None = No
         select(
             transfer.c.id, transfer.c.kind, transfer.c.shard, transfer.c.epoch, transfer.c.seq,
             entry.c.amount, entry.c.balance_after, entry.c.version, transfer.c.event_at,
-            transfer.c.gift, transfer.c.quantity, transfer.c.room, transfer.c.creator,
+            transfer.c.gift, transfer.c.quantity, transfer.c.room, transfer.c.creator, transfer.c.key,
         )
         .join_from(account, entry, entry.c.account == account.c.id)
         .join(transfer, transfer.c.id == entry.c.transfer)
@@ -90,7 +91,7 @@ async def wallet_history(engine: AsyncEngine, user: str, before: int | None = No
     entries = [
         WalletEntry(
             public_transfer(row), row.kind, row.amount, row.balance_after, at_ms(row.event_at),
-            row.gift, row.quantity, row.room, row.creator,
+            row.gift, row.quantity, row.room, row.creator, row.key,
         )
         for row in rows
     ]  # fmt: skip

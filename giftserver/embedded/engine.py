@@ -111,6 +111,9 @@ class Engine(ABC):
             deadline = time.monotonic() + patience_s
             while self.alive and time.monotonic() < deadline:
                 time.sleep(POLL_S)
+        child = self._child
+        if child is not None and not self.alive:
+            child.wait()  # the kernel frees the lock a moment before the process can be reaped
         self._reap()
         self.pid = None
 

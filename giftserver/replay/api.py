@@ -47,7 +47,7 @@ class Api:
         """The answer to POST. Raises Refused and Unreachable."""
         return await asyncio.to_thread(self._ask, "POST", path, body, token)
 
-    async def get_patiently(self, path: str, token: str, until_s: float) -> dict[str, Any]:
+    async def get_patiently(self, path: str, token: str | None, until_s: float) -> dict[str, Any]:
         """GET, again while the server is away or asks for patience, until that time of the event loop."""
         loop = asyncio.get_running_loop()
         while True:

@@ -5,14 +5,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from giftserver.replay.api import Api, Refused, Unreachable
 from giftserver.replay.gifter import Receipt
 from giftserver.replay.people import People
 from giftserver.replay.report import Row
+from giftserver.replay.tally import Tally
 
 LOOK_S: Final = 0.1
 PAGE: Final = 200
+HISTORY_PAGE: Final = 1_000
 AT_ONCE: Final = 8
 
 
@@ -37,6 +40,29 @@ class Proof:
         missing = sum(coins is None for coins in states)
         remark = f"{missing} of {len(states)} gifts not settled in time" if missing else f"{len(states)} gifts settled"
         return Row("ledger, gift by gift", sum(coins or 0 for coins in states), remark)
+
+    async def coins_of(self, tally: Tally, room: str, transfers: set[str]) -> int | None:
+        """Coins a client was shown for these transfers; None when that cannot be told.
+
+        Folded gifts come without their transfers: then it is everything shown, less what the room's history has of
+        others over the same offsets.
+        """
+        if not tally.folded_coins:
+            return tally.coins_of(transfers)
+        if tally.position is None or tally.lost:
+            return None
+        (epoch, until), after = tally.position, tally.after
+        others: int = 0
+        while True:
+            path = f"/v1/rooms/{quote(room, safe='')}/gifts?epoch={epoch}&after={after}&limit={HISTORY_PAGE}"
+            page = await self._api.get_patiently(path, None, self._until_s)
+            gifts = [gift for gift in page["gifts"] if gift["offset"] <= until]
+            others += sum(gift["coins"] for gift in gifts if gift["transfer"] not in transfers)
+            if page["epoch"] != epoch:
+                return None
+            if page["next"] is None or page["next"] >= until:
+                return tally.all_coins - others
+            after = page["next"]
 
     async def _settled_coins(self, gift: Sent) -> int | None:
         """The gift's coins once it is settled; None when that did not happen in time or it is another transfer."""

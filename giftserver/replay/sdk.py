@@ -3,19 +3,19 @@
 import asyncio
 import json
 import shutil
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+
+from giftserver.replay.tally import Tally
 
 PROGRAM: Final = """
 const [sdk, base, room] = process.argv.slice(1);
 const { GiftClient } = await import(sdk);
 const tell = (line) => process.stdout.write(JSON.stringify(line) + '\\n');
 const client = new GiftClient({ base, room, storage: null });
-client.addEventListener('welcome', () => tell({ type: 'welcome' }));
-client.addEventListener('gift', ({ detail }) => tell(detail));
-client.addEventListener('state', ({ detail: { state } }) => state === 'waiting' && tell({ type: 'waiting' }));
+for (const kind of ['welcome', 'gift', 'gifts_folded', 'combo_ended']) {
+  client.addEventListener(kind, ({ detail }) => tell(detail));
+}
 process.stdin.on('end', () => process.exit(0)).resume();
 client.connect();
 """
@@ -29,24 +29,18 @@ PROBE_S: Final = 10.0
 
 
 class SdkWatcher:
-    """static/js/giftclient.js in a Node process, counting what it shows by the counting rule."""
+    """static/js/giftclient.js in a Node process; what it shows is tallied."""
 
     name = "browser SDK (Node)"
 
-    def __init__(self, sdk: Path, base_url: str, room: str, prices_coins: Mapping[str, int]) -> None:
-        self.shown_coins: Counter[str] = Counter()
-        self.folded_coins = 0
+    def __init__(self, sdk: Path, base_url: str, room: str, tally: Tally) -> None:
+        self.tally = tally
         self.welcomed = asyncio.Event()
-        self._sdk, self._base_url, self._room, self._prices = sdk, base_url, room, prices_coins
-        self._outages = 0
-
-    def coins_of(self, transfers: set[str]) -> int:
-        """Coins shown for these transfers."""
-        return sum(self.shown_coins[transfer] for transfer in transfers)
+        self._sdk, self._base_url, self._room = sdk, base_url, room
 
     def remarks(self) -> list[str]:
         """What happened on the way, in words."""
-        return [f"{self._outages} waits for a connection"] if self._outages else []
+        return self.tally.remarks()
 
     async def run(self, node: list[str]) -> None:
         """Watch until cancelled; `node` is the command of a Node that has a WebSocket."""
@@ -57,20 +51,14 @@ class SdkWatcher:
         assert process.stdout is not None
         try:
             async for line in process.stdout:
-                self._take(json.loads(line))
+                message = json.loads(line)
+                self.tally.take(message)
+                if message["type"] == "welcome":
+                    self.welcomed.set()
         finally:
             if process.returncode is None:
                 process.kill()
             await process.wait()
-
-    def _take(self, told: dict[str, str]) -> None:
-        match told["type"]:
-            case "welcome":
-                self.welcomed.set()
-            case "gift":
-                self.shown_coins[told["transfer"]] += int(told["quantity"]) * self._prices[told["gift"]]
-            case "waiting":
-                self._outages += 1
 
 
 async def find_node() -> list[str] | None:

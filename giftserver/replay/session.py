@@ -18,6 +18,7 @@ from giftserver.replay.people import NoIdentity, People
 from giftserver.replay.proof import Proof, Sent
 from giftserver.replay.report import Report, Row
 from giftserver.replay.sdk import SdkWatcher, find_node
+from giftserver.replay.tally import Tally
 from giftserver.replay.watcher import Watcher
 from giftserver.traces.trace import Tap, Trace
 
@@ -131,7 +132,7 @@ class Session:
         chance: random.Random,
     ) -> list[asyncio.Task[None]]:  # fmt: skip
         """Open every socket and wait until the witnesses watch."""
-        url, plan = self.api.socket_url(plan_room := self.plan.room), self.plan
+        url, plan = self.api.socket_url(self.plan.room), self.plan
         prices = {gift["id"]: gift["coins"] for gift in catalog["gifts"]}
 
         async def credentials() -> tuple[dict[str, str], dict[str, str]]:
@@ -140,8 +141,8 @@ class Session:
 
         tasks = []
         watchers = [
-            Watcher("native client, msgpack", url, MSGPACK, prices, credentials, chance),
-            Watcher("native client, JSON", url, JSON, prices, credentials, chance),
+            Watcher("native client, msgpack", url, MSGPACK, Tally(prices), credentials, chance),
+            Watcher("native client, JSON", url, JSON, Tally(prices), credentials, chance),
         ]
         if overlay := await self._overlay(url, room, prices, chance):
             watchers.append(overlay)
@@ -149,7 +150,7 @@ class Session:
             tasks.append(group.create_task(watcher.run(cuts=plan.chaos)))
         self._witnesses = [*watchers]
         if plan.sdk is not None:
-            await self._add_sdk(group, tasks, SdkWatcher(plan.sdk, self.api.url, plan_room, prices))
+            await self._add_sdk(group, tasks, SdkWatcher(plan.sdk, self.api.url, plan.room, Tally(prices)))
         for sender, user in self._senders.items():
             gifter = Gifter(url, partial(self.people.token, user), chance, chaos)
             self._gifters[sender] = gifter
@@ -183,7 +184,7 @@ class Session:
             answer = await self.api.post("/v1/tickets", {"overlay": link})
             return {"ticket": answer["ticket"]}, {}
 
-        return Watcher("overlay", url, MSGPACK, prices, ticket, chance)
+        return Watcher("overlay", url, MSGPACK, Tally(prices), ticket, chance)
 
     async def _welcomed(self) -> None:
         try:
@@ -230,13 +231,14 @@ class Session:
         proof = Proof(self.api, self.people, until_s)
         rows.append(await proof.ledger_by_key(self._sent))
         rows.append(await proof.statements(self._sent))
-        truth = self.plan.trace.true_coins
-        while loop.time() < until_s:
-            if all(witness.coins_of(transfers) >= truth for witness in self._witnesses):
+        counts: list[int | None] = []
+        while True:
+            counts = [await proof.coins_of(one.tally, self.plan.room, transfers) for one in self._witnesses]
+            if loop.time() >= until_s or all(count == self.plan.trace.true_coins for count in counts):
                 break
             await asyncio.sleep(LOOK_S)
-        for witness in self._witnesses:
-            rows.append(Row(witness.name, witness.coins_of(transfers), "; ".join(witness.remarks())))
+        for witness, count in zip(self._witnesses, counts, strict=True):
+            rows.append(Row(witness.name, count, "; ".join(witness.remarks())))
         self.report.rows = rows
 
 

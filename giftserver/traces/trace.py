@@ -131,7 +131,7 @@ def load_trace(file: str | Path) -> Trace:
     """The trace in a file, or the bundled one of that name. Raises TraceError."""
     name = str(file)
     if name in BUNDLED:
-        return parse_trace((files("giftserver.traces") / f"gift-trace-{name}.json").read_bytes(), name)
+        return parse_trace((files("giftserver.traces") / f"{name}.json").read_bytes(), name)
     try:
         with Path(file).open("rb") as opened:
             data = opened.read(FILE_BYTES_MAX + 1)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
@@ -38,7 +39,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
 
 def middleware(settings: Settings) -> list[Middleware]:
     """What every request passes first."""
-    return [Middleware(Edge, settings=settings)]
+    return [Middleware(Edge, settings=settings), Middleware(GZipMiddleware, minimum_size=1_024, compresslevel=6)]
 
 
 class _Otherwise:

@@ -91,16 +91,12 @@ def _channel(named: dict[str, type[msgspec.Struct]]) -> dict[str, Any]:
     }
 
 
-def _operation(
-    action: str, summary: str, prefix: str, named: dict[str, type[msgspec.Struct]]
-) -> dict[str, Any]:
+def _operation(action: str, summary: str, prefix: str, named: dict[str, type[msgspec.Struct]]) -> dict[str, Any]:
     return {
         "action": action,
         "channel": {"$ref": f"#/channels/{CHANNEL}"},
         "summary": summary,
-        "messages": [
-            {"$ref": f"#/channels/{CHANNEL}/messages/{name}"} for name in named if name.startswith(prefix)
-        ],
+        "messages": [{"$ref": f"#/channels/{CHANNEL}/messages/{name}"} for name in named if name.startswith(prefix)],
     }
 
 

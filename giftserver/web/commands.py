@@ -44,14 +44,13 @@ class CommandReader:
             self._services.metrics.bad_messages.inc()
             connection.close(codes.BAD_MESSAGE, f"This subprotocol takes {wanted} frames.")
             return
+        raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
         wait_ms = connection.commands.take()
         if wait_ms:
+            refusal = Refusal(codes.RATE_LIMITED, "Too many commands. Slow down.", {"retry_after_ms": wait_ms})
+            self._refuse(command_id(connection, raw), refusal)
             self._strike(codes.TOO_MANY)
-            self._refuse(
-                None, Refusal(codes.RATE_LIMITED, "Too many commands. Slow down.", {"retry_after_ms": wait_ms})
-            )
             return
-        raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
         try:
             command = connection.codec.decode(raw, Commands)
         except msgspec.DecodeError as problem:

@@ -8,9 +8,9 @@ from msgspec import Meta
 
 from giftserver.auth.tokens import LIFE_MAX_S, mint
 from giftserver.demo.people import OPERATOR, VIEWERS
-from giftserver.durable.credits import credit
-from giftserver.errors import Refusal
-from giftserver.gifts.messages import Identifier
+from giftserver.durable.credits import ReferenceReused, credit
+from giftserver.errors import KEY_REUSED, Refusal
+from giftserver.gifts.messages import Identifier, Key
 from giftserver.services import Services
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.wallet import PEOPLE
@@ -48,9 +48,10 @@ class TokenAnswer(msgspec.Struct, frozen=True):
 
 
 class TopUpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many coins to add to the caller's wallet."""
+    """How many coins to add to the caller's wallet; asked again with the same `key` they are added once."""
 
     coins: Annotated[int, Meta(ge=1, le=TOPUP_COINS_MAX)]
+    key: Key | None = None
 
 
 class TopUpAnswer(msgspec.Struct, frozen=True):
@@ -85,9 +86,13 @@ async def issue_token(call: Call[TokenRequest, None]) -> TokenAnswer | Refusal:
     return TokenAnswer(mint(settings, person.id, person.name, person.role, None, LIFE_MAX_S), LIFE_MAX_S)
 
 
-async def top_up(call: Call[TopUpRequest, None]) -> TopUpAnswer:
+async def top_up(call: Call[TopUpRequest, None]) -> TopUpAnswer | Refusal:
     """Coins for nothing."""
-    made = await credit(call.services.database, call.user, call.body.coins, "top_up", f"demo:{uuid.uuid4()}")
+    reference = f"demo:{call.user}:{call.body.key or uuid.uuid4()}"
+    try:
+        made = await credit(call.services.database, call.user, call.body.coins, "top_up", reference)
+    except ReferenceReused:
+        return Refusal(KEY_REUSED, "This key was used for another number of coins. Make a new key.")
     return TopUpAnswer(made.credit_no, made.coins)
 
 
@@ -97,5 +102,8 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
         "POST", "/demo/token", "Be somebody", issue_token, TokenAnswer, body=TokenRequest,
         refusals=(NOT_FOUND, UNAVAILABLE),
     ),
-    Endpoint("POST", "/demo/topup", "Free coins", top_up, TopUpAnswer, body=TopUpRequest, roles=PEOPLE),
+    Endpoint(
+        "POST", "/demo/topup", "Free coins", top_up, TopUpAnswer, body=TopUpRequest, roles=PEOPLE,
+        refusals=(KEY_REUSED,),
+    ),
 )  # fmt: skip

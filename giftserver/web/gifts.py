@@ -37,10 +37,11 @@ class TicketRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TicketAnswer(msgspec.Struct, frozen=True):
-    """A ticket for one connection: `?ticket=…`."""
+    """A ticket for one connection: `?ticket=…`; `room` when it opens that room's socket alone."""
 
     ticket: str
     expires_in_s: int
+    room: str | None
 
 
 class GiftStatus(Receipt, frozen=True):
@@ -67,7 +68,7 @@ async def issue_ticket(call: Call[TicketRequest, None]) -> TicketAnswer | Refusa
         identity = await authenticate(call.request, services)
     if isinstance(identity, Refusal):
         return identity
-    return TicketAnswer(await services.tickets.issue(identity), TICKET_TTL_S)
+    return TicketAnswer(await services.tickets.issue(identity), TICKET_TTL_S, identity.room)
 
 
 async def get_gift(call: Call[None, None]) -> GiftStatus | Refusal:

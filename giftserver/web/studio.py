@@ -83,9 +83,7 @@ async def get_studio(call: Call[None, None]) -> StudioAnswer | Refusal:
     now = datetime.now(UTC)
     settled = await earned_today(services.database, room.creator, now.date())
     live = await _earned_live(services.ledger_redis, room.creator, f"{now:%Y%m%d}")
-    return StudioAnswer(
-        max(live, settled.diamonds), settled.gifts, url, await services.history.unshown(room.id)
-    )
+    return StudioAnswer(max(live, settled.diamonds), settled.gifts, url, await services.history.unshown(room.id))
 
 
 async def rotate_overlay(call: Call[None, None]) -> OverlayAnswer | Refusal:

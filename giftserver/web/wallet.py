@@ -35,7 +35,7 @@ class StatementQuery(msgspec.Struct, frozen=True):
 
 
 class StatementEntry(msgspec.Struct, frozen=True):
-    """One change of the wallet and the coins after it. Gift, quantity, room and creator are null but for gifts."""
+    """One change of the wallet and the coins after it. Key, gift, quantity, room and creator are null but for gifts."""
 
     transfer: str
     kind: str
@@ -46,6 +46,7 @@ class StatementEntry(msgspec.Struct, frozen=True):
     quantity: int | None
     room: str | None
     creator: str | None
+    key: str | None
 
 
 class StatementAnswer(msgspec.Struct, frozen=True):

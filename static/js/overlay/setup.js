@@ -19,16 +19,16 @@ export function openSetup({ client, shown, problem, layer, catalog, options, tes
     button.addEventListener('click', () => test(testGift(catalog, id)));
     return button;
   });
+  document.body.prepend(element(
+    'div.setup', { 'aria-hidden': 'true' },
+    element('div.setup__guides', {}), guide('safe', 'Safe area'), guide('lanes', 'Gift lanes'), guide('middle', ''),
+  ));
   document.body.append(element(
-    'div.setup', {},
-    element('div.setup__guides', { 'aria-hidden': 'true' }, guide('safe', 'Safe area'), guide('lanes', 'Gift lanes'), guide('middle', '')),
-    element(
-      'section.setup__panel', { 'aria-label': 'Overlay setup' },
-      element('h1', {}, 'Overlay setup'), hint, facts,
-      element('p.small.secondary', {}, 'Try it: nobody else sees these, and no coins move.'),
-      element('div.setup__tests', {}, ...buttons),
-      element('p.tiny.secondary', {}, 'Remove setup=1 from the address when everything stands where you want it.'),
-    ),
+    'section.setup__panel', { 'aria-label': 'Overlay setup' },
+    element('h1', {}, 'Overlay setup'), hint, facts,
+    element('p.small.secondary', {}, 'Try it: nobody else sees these, and no coins move.'),
+    element('div.setup__tests', {}, ...buttons),
+    element('p.tiny.secondary', {}, 'Remove setup=1 from the address when everything stands where you want it.'),
   ));
   const refresh = () => {
     const { stats } = layer;

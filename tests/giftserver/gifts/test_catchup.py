@@ -15,13 +15,13 @@ from giftserver.gifts.catchup import CatchUp
 from giftserver.gifts.messages import Gift
 from giftserver.ledger import keys
 from rooms.history import History
-from tests.giftserver.web.conftest import Web, new_key, static_dir, web  # noqa: F401
+from tests.giftserver.conftest import Web
 
 Look = Callable[[], Awaitable[int]]
 
 
 @pytest.fixture
-def look(web: Web, monkeypatch: pytest.MonkeyPatch) -> Look:  # noqa: F811
+def look(web: Web, monkeypatch: pytest.MonkeyPatch) -> Look:
     """Looks at all shards as the flusher does, without the second of grace; returns how many gifts were late."""
     monkeypatch.setattr(catchup, "GRACE_MS", -1_000)
     engines: Engines = web.engines
@@ -41,7 +41,7 @@ def look(web: Web, monkeypatch: pytest.MonkeyPatch) -> Look:  # noqa: F811
     return run
 
 
-def silence(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def silence(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """The web process dies before it announces anything."""
     monkeypatch.setattr(web.services.announcer, "submit", lambda room, event: None)
 
@@ -53,7 +53,7 @@ async def shown_in(history: History, room: str = "harbour") -> list[Gift]:
 
 
 async def test_unannounced_gifts_are_shown_once(
-    web: Web, look: Look, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    web: Web, look: Look, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A gift whose web process died after the script is shown with its combo; a second look shows nothing more."""
     await web.give_coins("ana", 100)
@@ -69,7 +69,7 @@ async def test_unannounced_gifts_are_shown_once(
     assert meta[b"announced"] == meta[b"seq"] == b"3"
 
 
-async def test_announced_gifts_are_left_alone(web: Web, look: Look, new_key: Callable[[], str]) -> None:  # noqa: F811
+async def test_announced_gifts_are_left_alone(web: Web, look: Look, new_key: Callable[[], str]) -> None:
     """What the web process showed is not shown again, even when the mark was lost."""
     await web.give_coins("ana", 100)
     for _ in range(5):
@@ -82,7 +82,7 @@ async def test_announced_gifts_are_left_alone(web: Web, look: Look, new_key: Cal
 
 
 async def test_only_flushed_gifts_are_caught_up(
-    web: Web, look: Look, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    web: Web, look: Look, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is not yet in PostgreSQL waits; the mark follows the flusher."""
     await web.give_coins("ana", 100)

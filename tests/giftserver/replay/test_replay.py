@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import random
 import re
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from giftserver.replay.api import Api
 from giftserver.replay.link import JSON
 from giftserver.replay.people import DemoPeople
 from giftserver.replay.session import Plan, Session
+from giftserver.replay.tally import Tally
 from giftserver.replay.watcher import Watcher
 from giftserver.traces.trace import BUNDLED, load_trace
 from tests.demo_server import DemoServer, wait_until
@@ -66,7 +69,7 @@ def test_everyone_agrees_through_chaos(demo: DemoServer, name: str) -> None:
 
 def test_no_option_but_the_file(demo: DemoServer, tmp_path: Path) -> None:
     """In the demo's folder the file is enough; the room is a live one."""
-    trace = json.loads(Path(load_trace.__code__.co_filename).with_name("gift-trace-window-c.json").read_text())
+    trace = json.loads(Path(load_trace.__code__.co_filename).with_name("window-c.json").read_text())
     for event in trace["events"]:
         event["arrived_ms"] //= 20
     mine = tmp_path / "mine.json"
@@ -99,6 +102,26 @@ def test_the_web_process_is_killed_in_the_middle(demo: DemoServer) -> None:
     wait_until(demo.ready, 60.0)
     assert demo.child("web") != before
     assert results[0].exit_code == 0, results[0].output
+
+
+def test_a_server_that_hangs(demo: DemoServer) -> None:
+    """When no replies come any more the replay ends at its deadline and says how many gifts are open."""
+    results: list[Result] = []
+    arguments = ("window-b", "--speed", "4", "--room", "attic", "--no-sdk", "--deadline-s", "3")
+    running = threading.Thread(target=lambda: results.append(replay(demo, *arguments)))
+    web, given = demo.child("web"), by_visitors(demo, "attic")
+    running.start()
+    wait_until(lambda: by_visitors(demo, "attic") > given)
+    os.kill(web, signal.SIGSTOP)
+    try:
+        running.join(timeout=100)
+    finally:
+        os.kill(web, signal.SIGCONT)
+    wait_until(demo.ready, 60.0)
+    assert results[0].exit_code == 1
+    assert re.search(
+        r"Error: \d+ gifts have no reply after the deadline of 3 s: is the server running", results[0].output
+    )
 
 
 def test_signed_people_need_coins(demo: DemoServer) -> None:
@@ -175,12 +198,12 @@ async def test_a_watcher_hides_no_repeat() -> None:
     async def credentials() -> tuple[dict[str, str], dict[str, str]]:
         return {}, {}
 
-    watcher = Watcher("one", "ws://nowhere", JSON, {"rose": 3}, credentials, random.Random(1))
+    watcher = Watcher("one", "ws://nowhere", JSON, Tally({"rose": 3}), credentials, random.Random(1))
     gift: dict[str, Any] = {"type": "gift", "offset": 1, "transfer": "07-1-1", "gift": "rose", "quantity": 2}
     watcher._take([{"type": "welcome", "epoch": "e", "offset": 0, "resumed": False}, gift])
-    assert watcher.coins_of({"07-1-1"}) == 6
-    assert watcher.coins_of({"07-1-2"}) == 0
+    assert watcher.tally.coins_of({"07-1-1"}) == 6
+    assert watcher.tally.coins_of({"07-1-2"}) == 0
     watcher._take([gift])
-    assert watcher.coins_of({"07-1-1"}) == 12
+    assert watcher.tally.coins_of({"07-1-1"}) == 12
     watcher._take([{"type": "gifts_folded", "offset": 2, "items": [{"gift": "rose", "quantity": 4}]}])
-    assert (watcher.folded_coins, await watcher._address()) == (12, ("ws://nowhere?epoch=e&offset=2", {}))
+    assert (watcher.tally.folded_coins, await watcher._address()) == (12, ("ws://nowhere?epoch=e&offset=2", {}))

@@ -15,7 +15,7 @@ Change = Callable[[dict[str, Any]], object]
 
 def raw(name: str = "window-a") -> dict[str, Any]:
     """A bundled trace as JSON."""
-    found: dict[str, Any] = json.loads((files("giftserver.traces") / f"gift-trace-{name}.json").read_bytes())
+    found: dict[str, Any] = json.loads((files("giftserver.traces") / f"{name}.json").read_bytes())
     return found
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.giftserver.web.conftest import Web, assert_refused
+from tests.giftserver.conftest import Web, assert_refused
 
 NOT_AMOUNTS = [
     b'{"coins": true}',

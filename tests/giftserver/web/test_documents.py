@@ -18,7 +18,7 @@ from rooms import protocol
 from rooms.codec import JSON
 from rooms.codes import CLOSE_CODES
 from rooms.protocol import Command, Push
-from tests.giftserver.web.conftest import Web
+from tests.giftserver.conftest import Web
 
 DEMO = Settings(demo=True)
 CODES = {code.name for code in (*ERRORS, *HTTP_ERRORS)}

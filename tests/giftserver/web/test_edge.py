@@ -7,7 +7,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tests.giftserver.web.conftest import Web, assert_refused
+from tests.giftserver.conftest import Web, assert_refused
 
 SECURITY = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jwt
 import pytest
 
-from tests.giftserver.web.conftest import Web, assert_refused
+from tests.giftserver.conftest import Web, assert_refused
 
 
 async def test_the_catalogue_comes_with_its_version(web: Web) -> None:

@@ -17,7 +17,7 @@ from giftserver.ledger import keys
 from giftserver.settings import Settings
 from giftserver.web import health
 from tests.conftest import SECRET
-from tests.giftserver.web.conftest import Web, add_rooms, assert_refused, running
+from tests.giftserver.conftest import Web, add_rooms, assert_refused, running
 
 
 async def not_ready(web: Web, part: str, *words: str) -> None:

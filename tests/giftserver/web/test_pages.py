@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from giftserver.web.pages import content_policy
-from tests.giftserver.web.conftest import Web, running
+from tests.giftserver.conftest import Web, running
 
 
 async def test_each_address_shows_its_page(web: Web) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.giftserver.web.conftest import Web, assert_refused
+from tests.giftserver.conftest import Web, assert_refused
 
 OWN: list[tuple[str, str, Any]] = [
     ("PUT", "/v1/rooms/harbour", {"title": "Mine now"}),

@@ -1,109 +1,18 @@
-"""The room's socket: who may open it, what it answers, and that nothing bad is ever charged."""
+"""The room's socket: who may open it, what everybody is shown, and limits."""
 
-import asyncio
-import contextlib
-import json
 import time
-from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
-from typing import Any
 
-import msgpack
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
 from giftserver.auth.tokens import Identity, mint
 from giftserver.settings import Settings
 from giftserver.web import commands
 from rooms.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from rooms.protocol import RoomStatus
-from tests.giftserver.web.conftest import Web, add_rooms, running
-
-NewKey = Callable[[], str]
-DEADLINE_S = 10.0
-
-
-class Client:
-    """A client written against the protocol alone, with codecs that are not the server's."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.binary = socket.subprotocol == MSGPACK_SUBPROTOCOL
-        self.seen: list[dict[str, Any]] = []
-
-    async def send(self, **message: Any) -> None:
-        """Send one map."""
-        await self.socket.send(msgpack.packb(message) if self.binary else json.dumps(message))
-
-    async def read(self) -> None:
-        """Read one frame."""
-        frame = await asyncio.wait_for(self.socket.recv(), DEADLINE_S)
-        messages = msgpack.unpackb(frame) if isinstance(frame, bytes) else json.loads(frame)
-        assert isinstance(messages, list)
-        self.seen += messages
-
-    async def wait(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """The first message of this type with these fields; messages before it stay in `seen`."""
-        while True:
-            for message in self.seen:
-                if message["type"] == kind and fields.items() <= message.items():
-                    return message
-            await self.read()
-
-    async def gift(self, id: int, key: str, /, **fields: Any) -> dict[str, Any]:
-        """Send a gift and wait for its reply or error (with a null id when it could not be read)."""
-        sent = len(self.seen)
-        await self.send(**({"type": "send_gift", "id": id, "key": key, "gift": "dewdrop", "quantity": 1} | fields))
-        while True:
-            for message in self.seen[sent:]:
-                if message["type"] in ("reply", "error") and message["id"] in (id, None):
-                    return message
-            await self.read()
-
-
-@contextlib.asynccontextmanager
-async def joined(
-    web: Web,
-    user: str | None = "ana",
-    *,
-    codec: str | None = JSON_SUBPROTOCOL,
-    query: str = "",
-    room: str = "harbour",
-    role: str = "viewer",
-    origin: Any = None,
-) -> AsyncIterator[Client]:
-    """An open socket of somebody, welcome already read."""
-    headers = web.bearer(user, role) if user is not None else {}
-    url = str(web.http.base_url).replace("http", "ws").rstrip("/") + f"/v1/rooms/{room}/ws{query}"
-    subprotocols: Any = [codec] if codec else None
-    async with connect(url, subprotocols=subprotocols, additional_headers=headers, origin=origin) as socket:
-        client = Client(socket)
-        await client.wait("welcome")
-        yield client
-
-
-async def expect_refusal(web: Web, status: int, code: str, **options: Any) -> None:
-    """Opening the socket must be refused with this HTTP status and error code."""
-    with pytest.raises(InvalidStatus) as refusal:
-        async with joined(web, **options):
-            pass
-    assert refusal.value.response.status_code == status
-    error = json.loads(refusal.value.response.body)["error"]
-    assert error["code"] == code, error
-    assert error["message"]
-
-
-@pytest.fixture
-async def rich(web: Web) -> Web:
-    """A web process where ana has 1,000 coins."""
-    await web.give_coins("ana", 1_000)
-    return web
-
-
-async def balance(web: Web, user: str = "ana") -> int | None:
-    """Coins of a user now."""
-    return await web.services.ledger.balance(user)
+from tests.giftserver.conftest import Web, add_rooms, running
+from tests.giftserver.web.sockets import NewKey, balance, expect_refusal, joined
 
 
 @pytest.mark.parametrize("codec", [JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, None])
@@ -129,90 +38,6 @@ async def test_a_gift_reaches_everybody(rich: Web, new_key: NewKey, codec: str |
             assert gift["sender"] == {"id": "ana", "name": "Ana"}
             ended = await client.wait("combo_ended", combo=gift["combo"])
             assert (ended["quantity"], ended["coins"], ended["offset"]) == (3, 3, 2)
-
-
-async def test_resent_key_gets_the_same_receipt(rich: Web, new_key: NewKey) -> None:
-    """On the same socket, another socket, and after the room closed: charged once, shown once."""
-    key = new_key()
-    async with joined(rich) as one:
-        first = (await one.gift(1, key))["result"]
-        assert (await one.gift(2, key))["result"] == first
-    async with joined(rich) as two:
-        assert (await two.gift(3, key))["result"] == first
-        await rich.services.rooms.set_live("harbour", False)
-        assert (await two.gift(4, key))["result"] == first
-        assert (await two.gift(5, new_key()))["code"] == "room_not_live"
-    assert await balance(rich) == 999
-    assert (await rich.services.history.open("harbour"))[1] <= 2
-
-
-BAD_QUANTITIES = [0, -1, 1.5, True, "7", 2**63, float("nan"), None, [1], 10_000]
-
-
-@pytest.mark.parametrize("codec", [JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL])
-async def test_bad_quantities_are_refused_by_name(rich: Web, new_key: NewKey, codec: str) -> None:
-    """Only whole numbers 1…9999: each of the others gets an error for its command and nothing is charged."""
-    for quantity in BAD_QUANTITIES:
-        async with joined(rich, codec=codec) as ana:
-            error = await ana.gift(1, new_key(), quantity=quantity)
-            assert (error["type"], error["code"]) == ("error", "bad_request"), quantity
-            assert error["message"]
-    assert await balance(rich) == 1_000
-
-
-@pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        ({"gift": "no-such-gift"}, "gift_unavailable"),
-        ({"price_coins": 2}, "price_changed"),
-        ({"to": "tomas"}, "bad_request"),
-        ({"gift": "cosmos-loom"}, "insufficient_coins"),
-        ({"note": "x" * 81}, "bad_request"),
-        ({"surprise": 1}, "bad_request"),
-        ({"key": "not-a-key"}, "bad_request"),
-        ({"key": "6ba7b810-9dad-41d1-80b4-00c04fd430c8"}, "bad_request"),
-        ({"type": "send_coins"}, "bad_request"),
-    ],
-)
-async def test_bad_gifts_are_refused_by_name(rich: Web, new_key: NewKey, fields: dict[str, Any], code: str) -> None:
-    """Each wrong field has its own error; nothing is charged."""
-    async with joined(rich) as ana:
-        error = await ana.gift(1, new_key(), **fields)
-        assert (error["type"], error["code"]) == ("error", code)
-    assert await balance(rich) == 1_000
-
-
-async def test_keys_expire(rich: Web) -> None:
-    """A key older than 10 minutes is refused: it could have been used and forgotten."""
-    old = (int(time.time() * 1_000) - 700_000) << 80 | 7 << 76 | 2 << 62 | 1
-    text = f"{old:032x}"
-    async with joined(rich) as ana:
-        error = await ana.gift(1, f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
-        assert error["code"] == "key_expired"
-    assert await balance(rich) == 1_000
-
-
-async def test_a_key_stands_for_one_request_of_one_user(rich: Web, new_key: NewKey) -> None:
-    """Another body is refused; another user's same key is their own."""
-    key = new_key()
-    await rich.give_coins("ben", 10)
-    async with joined(rich) as ana, joined(rich, "ben") as ben:
-        await ana.gift(1, key)
-        assert (await ana.gift(2, key, quantity=2))["code"] == "key_reused"
-        assert (await ana.gift(3, key, gift="clover"))["code"] == "key_reused"
-        assert (await ben.gift(1, key))["result"]["balance_coins"] == 9
-    assert await balance(rich) == 999
-
-
-async def test_rooms_offline_and_creators_themselves(rich: Web, new_key: NewKey) -> None:
-    """No gifts into a room that is not live, none to oneself, none from a guest."""
-    async with joined(rich, room="attic") as ana:
-        assert (await ana.gift(1, new_key()))["code"] == "room_not_live"
-    await rich.give_coins("mira", 10)
-    async with joined(rich, "mira", role="creator") as mira:
-        assert (await mira.gift(1, new_key()))["code"] == "self_gift"
-    async with joined(rich, None) as guest:
-        assert (await guest.gift(1, new_key()))["code"] == "unauthorized"
 
 
 async def test_who_may_not_come_in(web: Web) -> None:
@@ -260,63 +85,6 @@ async def test_sessions_end(rich: Web, new_key: NewKey, monkeypatch: pytest.Monk
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4500
     assert await balance(rich) == 999
-
-
-@pytest.mark.parametrize(
-    ("codec", "frame", "close_code"),
-    [
-        (JSON_SUBPROTOCOL, "{", None),
-        (JSON_SUBPROTOCOL, "[" * 10_000 + "]" * 10, None),
-        (JSON_SUBPROTOCOL, '{"a":' * 3_000 + "1" + "}" * 100, None),
-        (JSON_SUBPROTOCOL, "null", None),
-        (JSON_SUBPROTOCOL, "\ud83d".encode("utf-8", "surrogatepass").decode("utf-8", "replace"), None),
-        (JSON_SUBPROTOCOL, b"\x81\xa4type", 4501),
-        (JSON_SUBPROTOCOL, "x" * 1_048_576, 1009),
-        (MSGPACK_SUBPROTOCOL, b"\xc1", None),
-        (MSGPACK_SUBPROTOCOL, b"\x91" * 10_000, None),
-        (MSGPACK_SUBPROTOCOL, b"\x81\xa1a" * 5_000, None),
-        (MSGPACK_SUBPROTOCOL, b"\xdf\xff\xff\xff\xff", None),
-        (MSGPACK_SUBPROTOCOL, b"\xdd\xff\xff\xff\xff", None),
-        (MSGPACK_SUBPROTOCOL, b"\xc6\xff\xff\xff\xff", None),
-        (MSGPACK_SUBPROTOCOL, "text", 4501),
-        (MSGPACK_SUBPROTOCOL, b"x" * 1_048_576, 1009),
-    ],
-)
-async def test_malformed_frames(rich: Web, new_key: NewKey, codec: str, frame: Any, close_code: int | None) -> None:
-    """An error or a close code, never a traceback; the room goes on for everybody else."""
-    async with joined(rich, None, codec=codec) as other, joined(rich, codec=codec) as ana:
-        await ana.socket.send(frame)
-        if close_code is None:
-            error = await ana.wait("error")
-            assert (error["id"], error["code"]) == (None, "bad_request")
-            assert (await ana.gift(1, new_key()))["type"] == "reply"
-        else:
-            with pytest.raises(ConnectionClosed) as closed:
-                await ana.wait("never")
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == close_code
-            async with joined(rich) as again:
-                assert (await again.gift(1, new_key()))["type"] == "reply"
-        await other.wait("gift", quantity=1)
-
-
-async def test_a_flood_is_refused_then_closed(rich: Web, new_key: NewKey) -> None:
-    """Commands over the rate get rate_limited with a time to wait, then close 4029; others do not notice."""
-    async with joined(rich, None) as other, joined(rich) as ana:
-        with contextlib.suppress(ConnectionClosed):
-            for number in range(1, 400):
-                await ana.send(type="send_gift", id=number, key="x" * 36, gift="dewdrop", quantity=1)
-        with pytest.raises(ConnectionClosed) as closed:
-            await ana.wait("never")
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 4029
-        errors = [message for message in ana.seen if message["type"] == "error" and message["code"] == "rate_limited"]
-        assert errors
-        assert all(error["temporary"] and error["retry_after_ms"] > 0 for error in errors)
-        async with joined(rich) as again:
-            await again.wait("welcome")
-        await other.wait("snapshot")
-    assert await balance(rich) == 1_000
 
 
 async def test_sockets_of_one_user_are_limited(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from giftserver.gifts import notices
 from rooms.bus import Bus
-from tests.giftserver.web.conftest import Web, assert_refused
+from tests.giftserver.conftest import Web, assert_refused
 
 
 async def test_today_counts_live_and_settled(web: Web, new_key: Callable[[], str]) -> None:

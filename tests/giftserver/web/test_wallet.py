@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.giftserver.web.conftest import Web, assert_refused
+from tests.giftserver.conftest import Web, assert_refused
 
 
 async def test_a_wallet_tells_what_is_settled(web: Web, new_key: Callable[[], str]) -> None:

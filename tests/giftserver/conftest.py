@@ -160,3 +160,10 @@ def assert_refused(answer: httpx.Response, status: int, code: str) -> dict[str, 
     assert error["message"]
     assert isinstance(error["temporary"], bool)
     return error
+
+
+@pytest.fixture
+async def rich(web: Web) -> Web:
+    """A web process where ana has 1,000 coins."""
+    await web.give_coins("ana", 1_000)
+    return web

@@ -1,0 +1,1 @@
+"""Load tests with Locust, and the audit that proves what they did to the ledger."""
