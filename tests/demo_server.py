@@ -37,6 +37,11 @@ class DemoServer:
         """Process id of a child."""
         return int(json.loads((self.folder / "demo.json").read_text())["children"][name])
 
+    def restarted(self, name: str, before: int) -> bool:
+        """Whether a child runs again, under another process id than before."""
+        children = json.loads((self.folder / "demo.json").read_text())["children"]
+        return name in children and children[name] != before
+
     def kill(self, name: str) -> None:
         """End a child as a crash would; the demo starts it again."""
         os.kill(self.child(name), signal.SIGKILL)

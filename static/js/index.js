@@ -1,7 +1,8 @@
 import { Session } from './session.js';
-import { avatar, element, fill, hueOf } from './ui/element.js';
+import { avatar, element, fill } from './ui/element.js';
 import { mountIdentity } from './ui/identity.js';
 import { compact, counted } from './ui/numbers.js';
+import { hueOf } from './ui/person.js';
 
 const EVERY_MS = 15_000;
 const byId = (id) => document.getElementById(id);

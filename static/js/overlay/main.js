@@ -4,10 +4,11 @@ import { GiftClient } from '../giftclient.js';
 import { GiftLayer } from '../gifts/layer.js';
 import { Session } from '../session.js';
 import { loadCatalog } from '../viewer/catalog.js';
-import { readOptions, roomOf } from './options.js';
+import { readOptions } from './options.js';
 import { Shown } from './shown.js';
 
 const AGAIN_MS = 15_000;
+const FIRST_AGAIN_MS = 500;
 
 const options = readOptions();
 const root = document.documentElement;
@@ -18,6 +19,7 @@ let client = null;
 let layer = null;
 let shown = null;
 let problem = null;
+let unused = null;
 
 root.dataset.theme = options.theme;
 host.style.width = host.style.height = `${100 / options.scale}%`;
@@ -37,7 +39,7 @@ async function start() {
     const { openSetup } = await import('./setup.js');
     openSetup({ client: () => client, shown: () => shown, problem: () => problem, layer, catalog, options, test: showTest });
   }
-  options.room = roomOf(options.token) ?? (await askRoom());
+  options.room = await askRoom();
   shown = new Shown(options.room);
   client = new GiftClient({ room: options.room, getTicket: ticket, position: shown.position, storage: null });
   shown.follow(client);
@@ -75,28 +77,35 @@ function showTest({ gift, sender, quantity, coins }) {
   layer.show({ offset: null, transfer: null, sender, gift, quantity, coins, diamonds: 0, combo: null, combo_quantity: quantity, at_ms: Date.now() });
 }
 
-/** A ticket for this link. A refusal is kept for the setup mode; the client tries again for ever. */
-async function ticket() {
+/** What opens the room of this link: {ticket, room}. A refusal is kept for the setup mode. */
+async function entry() {
   try {
     const answer = await session.post('/v1/tickets', { overlay: options.token });
     problem = null;
-    return answer.ticket;
+    return answer;
   } catch (error) {
     problem = error;
     throw error;
   }
 }
 
-/** A link whose token does not name its room: the server does, with the ticket. */
+/** A ticket for one connection, the first time the one that came with the room; the client tries again for ever. */
+async function ticket() {
+  const first = unused;
+  unused = null;
+  return first ?? (await entry()).ticket;
+}
+
+/** The room this link is for, as the server says; asked until it does. */
 async function askRoom() {
-  for (;;) {
-    const answer = await session.post('/v1/tickets', { overlay: options.token }).catch((error) => {
-      problem = error;
-      return null;
-    });
-    if (answer?.room) return answer.room;
+  for (let wait_ms = FIRST_AGAIN_MS; ; wait_ms = Math.min(wait_ms * 2, AGAIN_MS)) {
+    const answer = await entry().catch(() => null);
+    if (answer !== null) {
+      unused = answer.ticket;
+      return answer.room;
+    }
     root.dataset.state = 'waiting';
-    await new Promise((again) => setTimeout(again, AGAIN_MS * (0.5 + Math.random() / 2)));
+    await new Promise((again) => setTimeout(again, wait_ms * (0.5 + Math.random() / 2)));
   }
 }
 

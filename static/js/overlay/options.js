@@ -22,15 +22,3 @@ export function readOptions(address = location) {
     setup: query.get('setup') === '1',
   };
 }
-
-const MAC_AND_VERSION_BYTES = 36;
-
-/** The room a link is for. The token says it after its signature and version; the server checks all three. */
-export function roomOf(token) {
-  try {
-    const bytes = Uint8Array.from(atob(token.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0));
-    return new TextDecoder().decode(bytes.slice(MAC_AND_VERSION_BYTES)) || null;
-  } catch {
-    return null;
-  }
-}

@@ -107,6 +107,12 @@ function refuse(error, again) {
   showRefusal(byId('gate'), { title: 'The studio did not open', text: error.message, again });
 }
 
+globalThis.giftserver = {
+  get client() { return stream?.client ?? null; },
+  get totals() { return stream?.client.totals ?? { quantity: 0, coins: 0 }; },
+  session,
+};
+
 function leave() {
   stream?.close();
   stream = null;

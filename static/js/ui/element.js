@@ -1,3 +1,5 @@
+import { hueOf, initialsOf } from './person.js';
+
 /**
  * Build one DOM element. Text is always text: nothing here parses HTML.
  *
@@ -30,18 +32,11 @@ export function fill(host, ...children) {
   return host;
 }
 
-/** An initial on a hue that always belongs to the same id. */
+/** Initials on a hue that always belongs to the same id. */
 export function avatar(id, name) {
-  const node = element('span.avatar', { 'aria-hidden': 'true' }, [...(name || id || '?')][0].toUpperCase());
+  const node = element('span.avatar', { 'aria-hidden': 'true' }, initialsOf(name || id || '?'));
   node.style.setProperty('--hue', String(hueOf(id)));
   return node;
-}
-
-/** @returns {number} 0…359, the same for the same text in every browser */
-export function hueOf(text) {
-  let hash = 7;
-  for (const character of String(text)) hash = (hash * 31 + character.codePointAt(0)) % 9973;
-  return (hash * 47) % 360;
 }
 
 function present(children) {

@@ -1,5 +1,6 @@
 /** The viewer's coins and receipts, and the way to more coins. */
 
+import { uuid7 } from '../giftclient/keys.js';
 import { RollingNumber } from '../roll.js';
 import { element, written } from './find.js';
 import { openSheet } from './sheet.js';
@@ -31,14 +32,14 @@ export function openWallet({ session, client, receipts, notices }) {
   show();
 }
 
-/** Demo only: 1,000 coins more. */
-export async function topUp(session, notices) {
+/** Demo only: 1,000 coins more. One `key` for a press and every further try of it: coins are added once. */
+export async function topUp(session, notices, key = uuid7(Date.now())) {
   try {
-    await session.post('/demo/topup', { coins: DEMO_COINS });
+    await session.post('/demo/topup', { coins: DEMO_COINS, key });
     notices.say('topup', `${written(DEMO_COINS)} coins are yours.`, [], { forMs: 3_000, tone: 'good' });
     return true;
   } catch (error) {
-    notices.say('topup', `No coins arrived. ${error.message}`, [{ label: 'Try again', run: () => topUp(session, notices) }]);
+    notices.say('topup', `No coins arrived. ${error.message}`, [{ label: 'Try again', run: () => topUp(session, notices, key) }]);
     return false;
   }
 }

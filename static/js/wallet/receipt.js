@@ -15,8 +15,8 @@ const STATES = {
 };
 
 /**
- * Open the receipt of one statement entry. Where the entry carries its idempotency key the state is asked from the
- * server; an entry without one is in the durable statement already, which is what "settled" means.
+ * Open the receipt of one statement entry. The state of a gift is asked from the server by its key; an entry without
+ * a key is a credit, and stands in the durable statement already, which is what "settled" means.
  */
 export function openReceipt(entry, { session, names, rooms }) {
   const state = element('div.receipt__state', { role: 'status' });
@@ -35,10 +35,10 @@ export function openReceipt(entry, { session, names, rooms }) {
     state,
     facts(entry, rooms),
   );
-  showState(state, 'settled');
+  if (entry.key === null) showState(state, 'settled');
+  else checkState(entry, session, state);
   const dialog = sheet({ title: 'Receipt', body: [body] });
   dialog.classList.add('sheet--receipt');
-  if (entry.key) checkState(entry, session, state);
 }
 
 async function checkState(entry, session, host) {

@@ -1,3 +1,4 @@
+import { uuid7 } from '../giftclient/keys.js';
 import { element } from '../ui/element.js';
 import { count, counted } from '../ui/numbers.js';
 import { toast } from '../ui/toast.js';
@@ -35,18 +36,19 @@ export class TopUp {
     this.send.textContent = `Add ${count(this.#chosen())} demo coins`;
   }
 
-  async #add(coins) {
+  /** One key for a press and every further try of it: coins that did arrive are not added again. */
+  async #add(coins, key = uuid7(Date.now())) {
     if (this.send.getAttribute('aria-disabled') === 'true') return;
     this.send.setAttribute('aria-disabled', 'true');
     this.send.textContent = 'Adding…';
     try {
-      await this.session.post('/demo/topup', { coins });
+      await this.session.post('/demo/topup', { coins, key });
       toast(`${counted(coins, 'demo coin')} added. Enjoy them.`, { tone: 'good' });
       await this.added();
     } catch (error) {
       toast(`No coins were added. ${error.message}`, {
         tone: 'bad',
-        action: { label: 'Try again', run: () => this.#add(coins) },
+        action: { label: 'Try again', run: () => this.#add(coins, key) },
       });
     } finally {
       this.send.removeAttribute('aria-disabled');

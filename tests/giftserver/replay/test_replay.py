@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from giftserver.cli import main
 from giftserver.demo.identity import kept_secret
 from giftserver.demo.people import VISITORS
 from giftserver.embedded.engine import free_port
@@ -89,19 +90,38 @@ async def test_replays_in_one_room_do_not_disturb_each_other(demo: DemoServer) -
     assert await asyncio.gather(*(one(name, seed) for seed, name in enumerate(BUNDLED))) == [True] * 3
 
 
-def test_the_web_process_is_killed_in_the_middle(demo: DemoServer) -> None:
-    """A crash of the web process mid-replay costs and doubles nothing."""
+@pytest.mark.parametrize("victims", [("web",), ("flusher",), ("web", "flusher", "web")])
+def test_processes_are_killed_in_the_middle(demo: DemoServer, victims: tuple[str, ...]) -> None:
+    """kill -9 mid-replay costs and doubles nothing, every gift is in the room's history, and the ledger verifies."""
     results: list[Result] = []
     arguments = ("window-b", "--speed", "4", "--chaos", "--room", "harbour", "--no-sdk")
     running = threading.Thread(target=lambda: results.append(replay(demo, *arguments)))
-    before, given = demo.child("web"), by_visitors(demo, "harbour")
     running.start()
-    wait_until(lambda: by_visitors(demo, "harbour") > given)
-    demo.kill("web")
+    for victim in victims:
+        before, given = demo.child(victim), by_visitors(demo, "harbour")
+        wait_until(lambda given=given: by_visitors(demo, "harbour") > given)
+        demo.kill(victim)
+        wait_until(lambda victim=victim, before=before: demo.restarted(victim, before) and demo.ready(), 60.0)
     running.join(timeout=200)
-    wait_until(demo.ready, 60.0)
-    assert demo.child("web") != before
     assert results[0].exit_code == 0, results[0].output
+    paid = {transfer for person in VISITORS for transfer in statement(demo, person, "harbour")}
+    assert wait_until(lambda: paid <= shown(demo, "harbour")), paid - shown(demo, "harbour")
+    verified = CliRunner().invoke(main, ["verify"], env={"GIFTSERVER_DATA_DIR": str(demo.folder)})
+    assert verified.exit_code == 0, verified.output
+
+
+def statement(demo: DemoServer, person: str, room: str) -> list[str]:
+    """Transfers of the gifts that a person's wallet paid into a room, newest page."""
+    entries = demo.ask("GET", "/v1/wallet/history?limit=100", user=person)["entries"]
+    return [entry["transfer"] for entry in entries if entry["room"] == room]
+
+
+def shown(demo: DemoServer, room: str) -> set[str]:
+    """Transfers in a room's history; twice the same would be a gift shown twice."""
+    gifts = demo.ask("GET", f"/v1/rooms/{room}/gifts?limit=1000")["gifts"]
+    transfers = [gift["transfer"] for gift in gifts]
+    assert len(set(transfers)) == len(transfers)
+    return set(transfers)
 
 
 def test_a_server_that_hangs(demo: DemoServer) -> None:
