@@ -246,7 +246,7 @@ def verify() -> None:
 @click.option("--name", help="Name that others see; the id when left out.")
 @click.option(
     "--role",
-    type=click.Choice(["viewer", "creator", "moderator", "admin"]),
+    type=click.Choice(["viewer", "creator", "moderator", "overlay", "admin"]),
     default="viewer",
     show_default=True,
 )

@@ -20,6 +20,10 @@ WALLET_FROZEN: Final = ErrorCode("wallet_frozen", 403, False, "The wallet is hel
 UNKNOWN_OUTCOME: Final = ErrorCode(
     "unknown_outcome", 504, True, "No answer in time; resend the same key to learn the outcome"
 )
+METHOD_NOT_ALLOWED: Final = ErrorCode("method_not_allowed", 405, False, "The path is right, the method is not")
+TOO_LARGE: Final = ErrorCode("too_large", 413, False, "The body is longer than the server reads")
+UNSUPPORTED_TYPE: Final = ErrorCode("unsupported_type", 415, False, "The body is not JSON")
+INTERNAL: Final = ErrorCode("internal", 500, True, "The server failed; it was logged there")
 
 ERRORS: Final[tuple[ErrorCode, ...]] = (
     *codes.ERRORS,
@@ -33,6 +37,10 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     KEY_EXPIRED,
     WALLET_FROZEN,
     UNKNOWN_OUTCOME,
+    METHOD_NOT_ALLOWED,
+    TOO_LARGE,
+    UNSUPPORTED_TYPE,
+    INTERNAL,
 )
 
 

@@ -45,6 +45,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     group.add_argument("--spawn-per-s", type=float, default=10.0, help="People who come a second")
     group.add_argument("--gifts-per-s", type=float, default=1.0, help="Gifts a second of one gifter")
     group.add_argument("--gifts-max", type=int, default=1_000, help="Most gifts of one gifter")
+    group.add_argument("--lag-every", type=int, default=10, help="Each viewer times one gift of so many; it counts all")
     group.add_argument("--coins", type=int, default=20_000, help="Coins a gifter gets at the start")
     group.add_argument("--room", default="harbour", help="Room of the test")
     group.add_argument("--data-dir", default=".giftserver", help="Folder of a demo: its address, secret and processes")
@@ -161,10 +162,12 @@ class ViewerUser(SocketUser):
     def on_start(self) -> None:
         """Make the viewer."""
         run = self.run_
-        codec = CODECS[next(self.turns) % len(CODECS)]
+        turn = next(self.turns)
+        codec = CODECS[turn % len(CODECS)]
         self.viewer = Viewer(
             run.name("viewer"), run.server.socket_url(run.options.room), codec, lambda: None, run.journal,
             lambda late_ms: self.tell("push", f"fan-out {codec}", late_ms),
+            turn=turn, lag_every=run.options.lag_every,
         )  # fmt: skip
 
     def on_stop(self) -> None:

@@ -26,13 +26,17 @@ def lag_ms(note: str) -> float | None:
 
 
 class Viewer:
-    """One watcher. Its sums begin anew where it could not resume, and each such span is journalled."""
+    """One watcher. Its sums begin anew where it could not resume, and each such span is journalled.
+
+    Of `lag_every` gifts one is timed; `turn` spreads which one over the viewers.
+    """
 
     def __init__(
         self, name: str, socket_url: str, codec: str, token: Callable[[], str | None], journal: Journal,
-        on_lag: Callable[[float], None],
+        on_lag: Callable[[float], None], *, turn: int = 0, lag_every: int = 1,
     ) -> None:  # fmt: skip
         self.name = name
+        self._turn, self._lag_every = turn, lag_every
         self.socket = RoomSocket(socket_url, codec, token, self._take)
         self._journal, self._on_lag = journal, on_lag
         self._coins = self._gifts = 0
@@ -55,9 +59,10 @@ class Viewer:
             elif kind == "gift":
                 self._coins += message["coins"]
                 self._gifts += 1
-                late_ms = lag_ms(message["note"])
-                if late_ms is not None:
-                    self._on_lag(late_ms)
+                if (self._gifts + self._turn) % self._lag_every == 0:
+                    late_ms = lag_ms(message["note"])
+                    if late_ms is not None:
+                        self._on_lag(late_ms)
             elif kind == "gifts_folded":
                 self._coins += sum(item["coins"] for item in message["items"])
             if kind != "welcome" and "offset" in message and self.socket.position is not None:

@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
-from giftserver.errors import Refusal
+from giftserver.errors import METHOD_NOT_ALLOWED, Refusal
 from giftserver.settings import Settings
 from giftserver.web import asyncapi, demo, gifts, health, openapi, pages, rooms, studio, wallet
 from giftserver.web.edge import GUARDED, Edge
 from giftserver.web.endpoint import Endpoint
 from giftserver.web.error_page import error_page, nothing_here
-from giftserver.web.responses import METHOD_NOT_ALLOWED, json_answer, refusal_answer
+from giftserver.web.responses import json_answer, refusal_answer
 from rooms.codes import NOT_FOUND
 
 

@@ -8,10 +8,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from giftserver.auth.origin import origin_refusal
-from giftserver.errors import Refusal
+from giftserver.errors import INTERNAL, Refusal
 from giftserver.settings import Settings
 from giftserver.web.error_page import error_page
-from giftserver.web.responses import INTERNAL, refusal_answer
+from giftserver.web.responses import refusal_answer
 
 log = structlog.get_logger()
 

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from giftserver.auth.tokens import IDENTIFIER, Identity, Role
 from giftserver.durable.flush import DATABASE_AWAY
-from giftserver.errors import Refusal
+from giftserver.errors import TOO_LARGE, UNSUPPORTED_TYPE, Refusal
 from giftserver.services import Services
-from giftserver.web.responses import TOO_LARGE, UNSUPPORTED_TYPE, json_answer, refusal_answer
+from giftserver.web.responses import json_answer, refusal_answer
 from rooms.codes import BAD_REQUEST, FORBIDDEN, ROOM_NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, ErrorCode
 
 log = structlog.get_logger()

@@ -7,9 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from giftserver import __version__
+from giftserver.errors import INTERNAL, TOO_LARGE, UNSUPPORTED_TYPE
 from giftserver.settings import Settings
 from giftserver.web.endpoint import Endpoint
-from giftserver.web.responses import INTERNAL, TOO_LARGE, UNSUPPORTED_TYPE, ErrorAnswer
+from giftserver.web.responses import ErrorAnswer
 from rooms.codes import BAD_REQUEST, FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, ErrorCode
 
 REF: Final = "#/components/schemas/{name}"

@@ -1,20 +1,13 @@
 """Answers of the HTTP API: JSON bodies, and refusals as `{"error": {code, message, temporary, …}}`."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
 from giftserver.errors import Refusal
-from rooms.codes import ErrorCode
 
-METHOD_NOT_ALLOWED: Final = ErrorCode("method_not_allowed", 405, False, "The path is right, the method is not")
-TOO_LARGE: Final = ErrorCode("too_large", 413, False, "The body is longer than the server reads")
-UNSUPPORTED_TYPE: Final = ErrorCode("unsupported_type", 415, False, "The body is not JSON")
-INTERNAL: Final = ErrorCode("internal", 500, True, "The server failed; it was logged there")
-
-HTTP_ERRORS: Final = (METHOD_NOT_ALLOWED, TOO_LARGE, UNSUPPORTED_TYPE, INTERNAL)
 """Errors that only HTTP has, besides those of the wire protocol."""
 
 

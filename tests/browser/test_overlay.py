@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
+from tests.browser.demo_site import holds
+
 Visit = Callable[..., Page]
 Site = Any
 SIZE = {"width": 1920, "height": 1080}
@@ -18,14 +20,6 @@ def link(demo_site: Site, room: str = "attic", creator: str = "tomas") -> str:
     """Path of the room's overlay, as the studio shows it."""
     url: str = demo_site.ask("GET", f"/v1/studio/{room}", None, creator)["overlay_url"]
     return "/overlay/" + url.rsplit("/", 1)[1]
-
-
-def holds(page: Page, expression: str, within_s: float = 10) -> None:
-    """Wait until the expression is true in the page (whose policy forbids Playwright's own way of asking)."""
-    deadline = time.monotonic() + within_s
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, f"never true: {expression}"
-        page.wait_for_timeout(50)
 
 
 def opened(visit: Visit, path: str, **options: Any) -> Page:

@@ -2,9 +2,7 @@
 
 import json
 import re
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -12,27 +10,10 @@ from urllib.error import HTTPError
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.browser.demo_site import Room
+
 Visit = Callable[..., Page]
 WIDTHS = (390, 768, 1440)
-
-
-@dataclass(frozen=True)
-class Room:
-    """A live room that nobody else in the demo knows of, and its creator."""
-
-    id: str
-    creator: str
-
-
-@pytest.fixture
-def room(demo_site: Any) -> Room:
-    """A room of this test alone."""
-    mark = uuid.uuid4().hex[:8]
-    made = Room(f"quay-{mark}", f"nadia-{mark}")
-    body = {"title": "Letters from the quay", "creator": made.creator, "creator_name": "Nadia"}
-    demo_site.ask("PUT", f"/v1/rooms/{made.id}", body, "operator")
-    demo_site.ask("POST", f"/v1/rooms/{made.id}/live", {"live": True}, "operator")
-    return made
 
 
 def state(page: Page, wanted: str) -> None:

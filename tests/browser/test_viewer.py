@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
+from tests.browser.demo_site import holds
+
 Visit = Callable[..., Page]
 Site = Any
 WIDTHS = (390, 768, 1440)
@@ -27,14 +29,6 @@ def live(demo_site: Site) -> Iterator[Callable[[bool], None]]:
     switch(True)
     yield switch
     switch(True)
-
-
-def holds(page: Page, expression: str, within_s: float = 10) -> None:
-    """Wait until the expression is true in the page (whose policy forbids Playwright's own way of asking)."""
-    deadline = time.monotonic() + within_s
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, f"never true: {expression}"
-        page.wait_for_timeout(50)
 
 
 def opened(visit: Visit, person: str | None = "ana", width: int = 390, **options: Any) -> Page:

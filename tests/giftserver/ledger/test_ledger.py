@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -180,6 +181,28 @@ async def test_a_new_epoch_is_learned_and_the_gift_sent_again(ledger: Ledger, le
     assert (outcome.epoch, outcome.seq) == (2, 2)
 
 
+async def test_a_call_with_a_stale_epoch_writes_nothing(ledger: Ledger, ledger_redis: Redis) -> None:
+    """The script itself refuses an epoch that is not the shard's, before anything is written."""
+    shard = keys.shard_of("ana")
+    await ledger.balance("ana")
+    await ledger_redis.hset(keys.meta(shard), "epoch", "2")
+    before = await state_of(ledger_redis)
+    script: Any = ledger_redis.register_script((files("giftserver.ledger") / "scripts" / "send_gifts.lua").read_text())
+    gift = order()
+    rows = await script(
+        keys=[
+            keys.meta(shard),
+            keys.events(shard),
+            keys.wallet(shard, "ana"),
+            keys.receipt(shard, "ana", gift.key),
+            keys.earned(shard, "20260101"),
+        ],
+        args=[1, keys.SCHEMA, 1_000, 900_000, "ana", "mira", "h1", 5, 5, gift.payload, gift.key_ms],
+    )
+    assert rows == [[b"STALE_EPOCH", b"2"]]
+    assert await state_of(ledger_redis) == before
+
+
 async def test_backlog_over_its_cap_is_refused(ledger: Ledger, ledger_redis: Redis) -> None:
     """With too much unflushed a gift is refused before anything is written."""
     await ledger.balance("ana")
@@ -295,6 +318,24 @@ async def test_credits_are_applied_once_and_in_order(ledger: Ledger, engines: En
     assert set(results) == {(130, 4)}
     await engines.ledger_redis.hset(keys.wallet(keys.shard_of("ana"), "ana"), mapping={"coins": 110, "credit_no": 2})
     assert await ledger.bring_credits("ana") == (130, 4)
+
+
+@pytest.mark.parametrize(
+    ("credit_no", "answer", "coins"),
+    [(1, [b"REPEAT", b"100"], 100), (2, [b"OK", b"110"], 110), (3, [b"GAP", b"1"], 100)],
+)
+async def test_the_script_takes_the_next_credit_only(
+    ledger: Ledger, ledger_redis: Redis, credit_no: int, answer: list[bytes], coins: int
+) -> None:
+    """A number that was applied is a repeat, one that skips another is a gap; neither changes the wallet."""
+    await ledger.balance("ana")
+    shard = keys.shard_of("ana")
+    script: Any = ledger_redis.register_script(
+        (files("giftserver.ledger") / "scripts" / "apply_credit.lua").read_text()
+    )
+    wallet = keys.wallet(shard, "ana")
+    assert await script(keys=[keys.meta(shard), wallet], args=[1, keys.SCHEMA, credit_no, 10]) == answer
+    assert await ledger_redis.hget(wallet, "coins") == str(coins).encode()
 
 
 async def test_receipt_of_a_key(ledger: Ledger) -> None:

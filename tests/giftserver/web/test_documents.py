@@ -13,7 +13,6 @@ from giftserver.gifts import messages
 from giftserver.gifts.messages import Person, SendGift
 from giftserver.settings import Settings
 from giftserver.web import api, asyncapi, openapi
-from giftserver.web.responses import HTTP_ERRORS
 from rooms import protocol
 from rooms.codec import JSON
 from rooms.codes import CLOSE_CODES
@@ -21,7 +20,7 @@ from rooms.protocol import Command, Push
 from tests.giftserver.conftest import Web
 
 DEMO = Settings(demo=True)
-CODES = {code.name for code in (*ERRORS, *HTTP_ERRORS)}
+CODES = {code.name for code in ERRORS}
 
 
 def schema_in(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
