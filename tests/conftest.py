@@ -16,6 +16,7 @@ from giftserver import embedded
 from giftserver.durable import migrate
 from giftserver.engines import Engines, open_engines
 from giftserver.settings import Settings
+from tests.demo_server import DemoServer, running_demo
 
 SECRET = "a secret of the tests, longer than 32 bytes"
 
@@ -82,3 +83,10 @@ def ledger_redis(engines: Engines) -> Redis:
 def database(engines: Engines) -> AsyncEngine:
     """The test's own database."""
     return engines.database
+
+
+@pytest.fixture(scope="session")
+def live_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    """A whole demo with its bots, for tests that need every process."""
+    with running_demo(tmp_path_factory.mktemp("live") / "demo") as demo:
+        yield demo

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Iterator
 
@@ -19,11 +20,23 @@ log = structlog.get_logger()
 DRAIN_SPREAD_S = 1.0
 
 
+class WithoutTraceback(logging.Filter):
+    """What a peer sends is not our failure: uvicorn logs bad UTF-8 with a traceback, which is left out here."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, in short form and as a warning, when it is about a peer's bytes."""
+        if record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError):
+            record.exc_info = record.exc_text = None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 class WebServer(uvicorn.Server):
     """On SIGTERM: not ready, no new sockets, goodbyes in batches, then uvicorn's own shutdown."""
 
     def __init__(self, config: uvicorn.Config, services: Services) -> None:
         super().__init__(config)
+        logging.getLogger("uvicorn.error").addFilter(WithoutTraceback())
         self._services = services
         self._draining: asyncio.Task[None] | None = None
 

@@ -1,7 +1,6 @@
 """The overlay page, in a real browser against the real demo."""
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,17 +8,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
-from tests.browser.demo_site import holds
+from tests.browser.demo_site import DemoSite, holds, until
 
 Visit = Callable[..., Page]
-Site = Any
 SIZE = {"width": 1920, "height": 1080}
 
 
-def link(demo_site: Site, room: str = "attic", creator: str = "tomas") -> str:
-    """Path of the room's overlay, as the studio shows it."""
-    url: str = demo_site.ask("GET", f"/v1/studio/{room}", None, creator)["overlay_url"]
-    return "/overlay/" + url.rsplit("/", 1)[1]
+def link(demo_site: DemoSite, room: str = "attic", creator: str = "tomas") -> str:
+    """Path of the room's overlay."""
+    return demo_site.overlay_path(room, creator)
 
 
 def opened(visit: Visit, path: str, **options: Any) -> Page:
@@ -30,12 +27,7 @@ def opened(visit: Visit, path: str, **options: Any) -> Page:
     return page
 
 
-def unshown(demo_site: Site, room: str = "attic", creator: str = "tomas") -> set[int]:
-    """Offsets the studio calls paid but not yet shown."""
-    return set(demo_site.ask("GET", f"/v1/studio/{room}", None, creator)["unshown"])
-
-
-def test_it_shows_a_gift_and_says_so(visit: Visit, demo_site: Site) -> None:
+def test_it_shows_a_gift_and_says_so(visit: Visit, demo_site: DemoSite) -> None:
     """A gift appears in a lane on nothing else, and the studio hears that it was shown."""
     page = opened(visit, link(demo_site))
     page.evaluate(
@@ -52,18 +44,15 @@ def test_it_shows_a_gift_and_says_so(visit: Visit, demo_site: Site) -> None:
     assert page.evaluate(background) == "rgba(0, 0, 0, 0)" * 2
     offset = page.evaluate("got.find((push) => push.sender.id === 'ana').offset")
     holds(page, "giftserver.client.state === 'open'")
-    expect_shown(page, demo_site, offset)
+    expect_shown(demo_site, offset)
 
 
-def expect_shown(page: Page, demo_site: Site, offset: int) -> None:
+def expect_shown(demo_site: DemoSite, offset: int) -> None:
     """The studio no longer counts this offset as unshown."""
-    deadline = time.monotonic() + 10
-    while offset in unshown(demo_site):
-        assert time.monotonic() < deadline, f"offset {offset} was never reported as shown"
-        page.wait_for_timeout(50)
+    until(lambda: offset not in demo_site.unshown("attic", "tomas"))
 
 
-def test_it_resumes_after_a_break_without_losing_or_repeating(visit: Visit, demo_site: Site) -> None:
+def test_it_resumes_after_a_break_without_losing_or_repeating(visit: Visit, demo_site: DemoSite) -> None:
     """What was sent during the break follows on the next connection, each gift once."""
     path = link(demo_site)
     page = opened(visit, path)
@@ -95,7 +84,7 @@ def test_it_resumes_after_a_break_without_losing_or_repeating(visit: Visit, demo
     assert page.evaluate("keys") == [before, *missed]
 
 
-def test_a_reloaded_source_resumes_where_it_had_shown(visit: Visit, demo_site: Site) -> None:
+def test_a_reloaded_source_resumes_where_it_had_shown(visit: Visit, demo_site: DemoSite) -> None:
     """Position is kept for two minutes: a gift sent while the page was away is shown after the reload."""
     path = link(demo_site)
     page = opened(visit, path)
@@ -120,21 +109,23 @@ def twice_refused(refused: list[str]) -> Callable[[Route], None]:
     return answer
 
 
-def test_it_starts_by_itself_when_the_server_comes_back(chromium: Browser, demo_site: Site) -> None:
+def test_it_starts_by_itself_when_the_server_comes_back(chromium: Browser, demo_site: DemoSite) -> None:
     """Catalogue, tickets or its own code refused at first: nobody presses reload, and it opens all the same."""
     path = link(demo_site)
+    tries: list[tuple[Page, list[str]]] = []
     for pattern in ("**/v1/catalog", "**/v1/tickets", "**/js/giftclient.js"):
-        context = chromium.new_context(viewport=SIZE)
-        page = context.new_page()
+        page = chromium.new_context(viewport=SIZE).new_page()
         refused: list[str] = []
         page.route(pattern, twice_refused(refused))
         page.goto(demo_site.url + path)
+        tries.append((page, refused))
+    for page, refused in tries:
         expect(page.locator("html")).to_have_attribute("data-state", "open", timeout=30_000)
         assert len(refused) == 2
-        context.close()
+        page.context.close()
 
 
-def test_a_test_gift_comes_from_the_studio_and_counts_nothing(visit: Visit, demo_site: Site) -> None:
+def test_a_test_gift_comes_from_the_studio_and_counts_nothing(visit: Visit, demo_site: DemoSite) -> None:
     """The push shows like a gift; totals stay."""
     page = opened(visit, link(demo_site, "meadow", "ines"))
     demo_site.ask("POST", "/v1/studio/meadow/test-gift", {"gift": "paper-boat"}, "ines")
@@ -142,7 +133,7 @@ def test_a_test_gift_comes_from_the_studio_and_counts_nothing(visit: Visit, demo
     expect(lane).to_be_visible()
 
 
-def test_min_coins_leaves_small_gifts_out_and_owes_nothing(visit: Visit, demo_site: Site) -> None:
+def test_min_coins_leaves_small_gifts_out_and_owes_nothing(visit: Visit, demo_site: DemoSite) -> None:
     """Below the creator's own threshold nothing is drawn, and the studio does not wait for it."""
     page = opened(visit, link(demo_site) + "?min_coins=50")
     page.evaluate(
@@ -153,10 +144,10 @@ def test_min_coins_leaves_small_gifts_out_and_owes_nothing(visit: Visit, demo_si
     demo_site.send("dmitri", "attic", "campfire")
     expect(page.locator(".gs-lane[data-sender=dmitri][data-gift=campfire]")).to_be_visible()
     expect(page.locator(".gs-lane[data-sender=dmitri][data-gift=strawberry]:visible")).to_have_count(0)
-    expect_shown(page, demo_site, page.evaluate("got.find((push) => push.gift === 'strawberry').offset"))
+    expect_shown(demo_site, page.evaluate("got.find((push) => push.gift === 'strawberry').offset"))
 
 
-def test_options_of_the_address_are_bounded(visit: Visit, demo_site: Site) -> None:
+def test_options_of_the_address_are_bounded(visit: Visit, demo_site: DemoSite) -> None:
     """Every parameter is read, nonsense is its default, extremes are cut."""
     query = "?lanes=99&min_coins=-4&volume=abc&scale=2&quality=low&theme=strong"
     page = opened(visit, link(demo_site) + query)
@@ -167,7 +158,7 @@ def test_options_of_the_address_are_bounded(visit: Visit, demo_site: Site) -> No
     assert page.evaluate("document.querySelector('#layer').getBoundingClientRect().width") == SIZE["width"]
 
 
-def test_setup_shows_what_it_does_and_tries_gifts(visit: Visit, demo_site: Site, artifacts: Path) -> None:
+def test_setup_shows_what_it_does_and_tries_gifts(visit: Visit, demo_site: DemoSite, artifacts: Path) -> None:
     """Guides, state, frame time and test buttons; a test draws here and costs nothing."""
     page = opened(visit, link(demo_site) + "?setup=1")
     panel = page.get_by_role("region", name="Overlay setup")
@@ -181,7 +172,7 @@ def test_setup_shows_what_it_does_and_tries_gifts(visit: Visit, demo_site: Site,
 
 
 @pytest.mark.parametrize(("query", "hints"), [("", 0), ("?setup=1", 1)])
-def test_a_void_link_says_so_only_in_setup(visit: Visit, demo_site: Site, query: str, hints: int) -> None:
+def test_a_void_link_says_so_only_in_setup(visit: Visit, demo_site: DemoSite, query: str, hints: int) -> None:
     """After a rotation the old address keeps trying in silence; setup says what to do."""
     old = link(demo_site, "meadow", "ines")
     demo_site.ask("POST", "/v1/studio/meadow/overlay/rotate", {}, "ines")

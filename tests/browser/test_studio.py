@@ -4,13 +4,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.demo_site import Room
+from tests.browser.demo_site import DemoSite, Room
 
 Visit = Callable[..., Page]
 WIDTHS = (390, 768, 1440)
@@ -48,7 +47,7 @@ def test_a_viewer_finds_the_way_to_a_studio(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Harbour")
 
 
-def test_a_gift_arrives_and_is_shown(visit: Visit, demo_site: Any, room: Room) -> None:
+def test_a_gift_arrives_and_is_shown(visit: Visit, demo_site: DemoSite, room: Room) -> None:
     """It is in the feed at once as not yet shown, adds to the day, and turns when an overlay has shown it."""
     page = visit("/studio", room.creator)
     connected(page)
@@ -65,7 +64,7 @@ def test_a_gift_arrives_and_is_shown(visit: Visit, demo_site: Any, room: Room) -
     expect(row).not_to_contain_text("Not yet shown")
 
 
-def test_what_was_sent_before_is_in_the_feed(visit: Visit, demo_site: Any, room: Room) -> None:
+def test_what_was_sent_before_is_in_the_feed(visit: Visit, demo_site: DemoSite, room: Room) -> None:
     """Opening the studio late loses nothing, and the filter leaves what no overlay has shown."""
     demo_site.send("chloe", room.id, "fountain")
     page = visit("/studio", room.creator)
@@ -77,7 +76,7 @@ def test_what_was_sent_before_is_in_the_feed(visit: Visit, demo_site: Any, room:
     expect(page.locator('.row[data-shown="true"]')).to_have_count(0)
 
 
-def test_thanks_are_kept_and_a_replay_plays(visit: Visit, demo_site: Any, room: Room) -> None:
+def test_thanks_are_kept_and_a_replay_plays(visit: Visit, demo_site: DemoSite, room: Room) -> None:
     """The private tick survives a reload; a replay is seen in the preview and counts for nothing."""
     demo_site.send("dmitri", room.id, "kite")
     page = visit("/studio", room.creator)
@@ -95,7 +94,7 @@ def test_thanks_are_kept_and_a_replay_plays(visit: Visit, demo_site: Any, room: 
     expect(page.locator(".row")).to_have_count(rows)
 
 
-def test_a_test_gift_plays_and_moves_nothing(visit: Visit, demo_site: Any, room: Room) -> None:
+def test_a_test_gift_plays_and_moves_nothing(visit: Visit, demo_site: DemoSite, room: Room) -> None:
     """Of any tier: it is seen in the preview, and neither feed nor earnings know of it."""
     page = visit("/studio", room.creator)
     connected(page)
@@ -110,7 +109,7 @@ def test_a_test_gift_plays_and_moves_nothing(visit: Visit, demo_site: Any, room:
     assert (after["diamonds_today"], after["unshown"]) == (before["diamonds_today"], before["unshown"])
 
 
-def test_the_live_switch_asks_before_it_closes(visit: Visit, demo_site: Any, room: Room) -> None:
+def test_the_live_switch_asks_before_it_closes(visit: Visit, demo_site: DemoSite, room: Room) -> None:
     """Ending a stream is asked twice, going live is not; the switch shows what the server says."""
     page = visit("/studio", room.creator)
     connected(page)
@@ -138,7 +137,7 @@ def test_a_refused_switch_stays_where_it_was(visit: Visit, room: Room) -> None:
     expect(page.get_by_role("switch")).to_have_attribute("aria-checked", "true")
 
 
-def test_the_overlay_link_is_hidden_copied_and_replaced(visit: Visit, demo_site: Any, room: Room) -> None:
+def test_the_overlay_link_is_hidden_copied_and_replaced(visit: Visit, demo_site: DemoSite, room: Room) -> None:
     """A stream of this page gives nothing away; a new link closes the old one."""
     page = visit("/studio", room.creator)
     connected(page)
@@ -159,7 +158,7 @@ def test_the_overlay_link_is_hidden_copied_and_replaced(visit: Visit, demo_site:
     refused.value.close()
 
 
-def test_earnings_explain_every_line(visit: Visit, demo_site: Any, room: Room) -> None:
+def test_earnings_explain_every_line(visit: Visit, demo_site: DemoSite, room: Room) -> None:
     """Arrow keys reach the tab; pending has the day it becomes available, the bar is one."""
     demo_site.send("ana", room.id, "lighthouse")
     page = visit("/studio", room.creator)
@@ -185,7 +184,7 @@ def test_a_refused_studio_opens_on_the_next_try(visit: Visit, room: Room) -> Non
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_pictures(visit: Visit, demo_site: Any, artifacts: Path, width: int) -> None:
+def test_pictures(visit: Visit, demo_site: DemoSite, artifacts: Path, width: int) -> None:
     """What a designer looks at; nothing is wider than the screen."""
     page = visit("/studio", "mira", width)
     connected(page)

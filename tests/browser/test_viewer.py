@@ -1,18 +1,16 @@
 """The viewer page, in a real browser against the real demo."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
-from tests.browser.demo_site import holds
+from tests.browser.demo_site import DemoSite, holds
 
 Visit = Callable[..., Page]
-Site = Any
 WIDTHS = (390, 768, 1440)
 BUDGET_BYTES = 250 * 1024
 INTERACTIVE_MS = 1_000
@@ -20,7 +18,7 @@ VISITS_MAX = 6
 
 
 @pytest.fixture
-def live(demo_site: Site) -> Iterator[Callable[[bool], None]]:
+def live(demo_site: DemoSite) -> Iterator[Callable[[bool], None]]:
     """`live(False)` ends mira's stream; it is on again afterwards."""
 
     def switch(on: bool) -> None:
@@ -176,6 +174,50 @@ def test_too_few_coins_says_so_and_offers_more(visit: Visit) -> None:
     expect(page.locator(".panel__coins")).to_have_attribute("data-value", str(before + 1_000))
 
 
+def test_more_coins_tried_again_come_once(visit: Visit) -> None:
+    """A top-up whose answer is lost is asked for again under its key."""
+    page = opened(visit, "ben")
+    before = coins(page)
+    keys: list[str] = []
+
+    def swallow_the_first(route: Route) -> None:
+        keys.append(route.request.post_data_json["key"])
+        if len(keys) == 1:
+            assert route.fetch().ok
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/demo/topup", swallow_the_first)
+    page.locator(".wallet").click()
+    page.get_by_role("button", name="Get 1,000 coins").click()
+    page.keyboard.press("Escape")
+    page.get_by_role("alert").get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_contain_text("1,000 coins are yours.")
+    holds(page, f"giftserver.client.balance.coins === {before + 1_000}")
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+def test_the_top_bar_has_room_for_everything(visit: Visit, demo_site: DemoSite) -> None:
+    """On a phone, with a long title and three supporters: nothing overlaps, the title ends in dots, the pill is read."""
+    room = demo_site.room("Letters from the quay, read aloud until the last ferry has gone", "Philippa Nightingale")
+    for person in ("ana", "ben", "dmitri"):
+        demo_site.send(person, room.id, "kite")
+    page = visit(f"/rooms/{room.id}", "ana", 390)
+    expect(page.locator(".supporter")).to_have_count(3)
+    boxes = [page.locator(part).bounding_box() for part in (".host__words", ".top__right", ".connection", ".live")]
+    words, right, pill, badge = (box or {} for box in boxes)
+    assert words["x"] + words["width"] <= right["x"]
+    assert badge["x"] + badge["width"] <= words["x"]
+    assert max(box["y"] + box["height"] for box in (words, right, badge)) <= pill["y"]
+    assert right["x"] + right["width"] <= 390
+    assert page.evaluate("(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector('.host__title'))")
+    alpha = page.evaluate("Number(getComputedStyle(document.querySelector('.connection')).backgroundColor.split('/')[1]"
+                          " ?? getComputedStyle(document.querySelector('.connection')).backgroundColor.match(/[\\d.]+/g)[3] ?? 1)")
+    assert alpha >= 0.9
+
+
 def test_a_locked_gift_says_why(visit: Visit) -> None:
     """It cannot be chosen, and the reason is on it and in words."""
     page = opened(visit)
@@ -238,7 +280,7 @@ def test_a_gift_tapped_while_the_network_is_away_arrives_once(visit: Visit) -> N
     assert coins(page) == before - price
 
 
-def test_totals_follow_the_counting_rule(visit: Visit, demo_site: Site) -> None:
+def test_totals_follow_the_counting_rule(visit: Visit, demo_site: DemoSite) -> None:
     """Two gifts of a combo from elsewhere: the sum of their own quantities, and one line in the feed."""
     page = visit("/rooms/attic", "ana", 390)
     expect(page.locator("html")).to_have_attribute("data-state", "open")
@@ -332,7 +374,7 @@ def without_gifts(socket: WebSocketRoute) -> None:
     server.on_message(lambda frame: socket.send(frame) if '"type":"gift"' not in str(frame) else None)
 
 
-def test_it_is_light_and_quick(chromium: Browser, demo_site: Site) -> None:
+def test_it_is_light_and_quick(chromium: Browser, demo_site: DemoSite) -> None:
     """At most 250 KiB before the first gift, and interactive within a second; visited again while others keep busy."""
     took_ms: list[float] = []
     most_bytes: list[float] = []
@@ -359,7 +401,7 @@ def test_it_is_light_and_quick(chromium: Browser, demo_site: Site) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_pictures(visit: Visit, demo_site: Site, artifacts: Path, width: int) -> None:
+def test_pictures(visit: Visit, demo_site: DemoSite, artifacts: Path, width: int) -> None:
     """What it looks like: in the middle of an evening, with the panel open, and asked about a dear gift."""
     for person, gift in (("ben", "kite"), ("dmitri", "paper-boat"), ("chloe", "clover"), ("ben", "lighthouse")):
         demo_site.send(person, "harbour", gift)

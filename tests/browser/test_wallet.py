@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
+
+from tests.browser.demo_site import DemoSite
 
 Visit = Callable[..., Page]
 WIDTHS = (390, 768, 1440)
@@ -73,7 +74,7 @@ def test_a_demo_top_up_reaches_balance_and_statement(visit: Visit) -> None:
     expect(row.locator(".entry__amount")).to_contain_text("+350")
 
 
-def test_a_gift_sent_elsewhere_moves_the_page(visit: Visit, demo_site: Any) -> None:
+def test_a_gift_sent_elsewhere_moves_the_page(visit: Visit, demo_site: DemoSite) -> None:
     """Balance and statement follow without a reload; the running balance of the newest row is the balance."""
     page = visit("/wallet", "chloe")
     state(page, "ready")
@@ -84,7 +85,7 @@ def test_a_gift_sent_elsewhere_moves_the_page(visit: Visit, demo_site: Any) -> N
     expect(row).to_contain_text(f"{receipt['balance_coins']:,} left")
 
 
-def test_filters_search_and_receipt(visit: Visit, demo_site: Any) -> None:
+def test_filters_search_and_receipt(visit: Visit, demo_site: DemoSite) -> None:
     """Gifts and credits part, the search finds by gift, and Escape on a receipt gives the focus back to its row."""
     receipt = demo_site.send("dmitri", "harbour", "campfire")
     page = visit("/wallet", "dmitri")
@@ -98,8 +99,11 @@ def test_filters_search_and_receipt(visit: Visit, demo_site: Any) -> None:
     expect(page.locator("#statement-words")).to_contain_text("Nothing matches")
     page.get_by_role("searchbox").fill("campf")
     row.focus()
-    page.keyboard.press("Enter")
+    with page.expect_response(f"**/v1/gifts/{receipt['key']}") as asked:
+        page.keyboard.press("Enter")
+    assert asked.value.json()["state"] == "settled"
     dialog = page.get_by_role("dialog", name="Receipt")
+    expect(dialog).to_contain_text(receipt["key"])
     expect(dialog).to_contain_text("Campfire to Mira")
     expect(dialog).to_contain_text(receipt["transfer"])
     expect(dialog).to_contain_text("Settled.")
@@ -108,7 +112,7 @@ def test_filters_search_and_receipt(visit: Visit, demo_site: Any) -> None:
     expect(row).to_be_focused()
 
 
-def test_older_entries_come_page_by_page(visit: Visit, demo_site: Any) -> None:
+def test_older_entries_come_page_by_page(visit: Visit, demo_site: DemoSite) -> None:
     """Each page begins after the one before: no row is missing and none is there twice."""
     sent = [demo_site.send("dmitri", "meadow", "clover")["transfer"] for _ in range(5)]
     page = visit("/wallet", "dmitri", routes={"**/v1/wallet/history?*": two_at_a_time})
@@ -147,8 +151,42 @@ def test_a_refused_top_up_adds_nothing_and_offers_another_try(visit: Visit) -> N
     expect(page.locator(".toast").get_by_role("button", name="Try again")).to_be_visible()
 
 
+def test_a_credit_is_settled_without_asking(visit: Visit) -> None:
+    """Credits have no key: their receipt says settled, and asks nobody."""
+    page = visit("/wallet", "ben")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/v1/gifts/" in request.url else None)
+    page.locator(".entry[data-kind=top_up]").first.click()
+    expect(page.get_by_role("dialog", name="Receipt")).to_contain_text("Settled.")
+    assert asked == []
+
+
+def test_try_again_cannot_credit_twice(visit: Visit, demo_site: DemoSite) -> None:
+    """The coins came, their answer did not: the same key goes out again and the balance has grown once."""
+    page = visit("/wallet", "ben")
+    before = demo_site.ask("GET", "/v1/wallet", None, "ben")["coins"]
+    keys: list[str] = []
+
+    def swallow_the_first(route: Route) -> None:
+        keys.append(route.request.post_data_json["key"])
+        if len(keys) == 1:
+            assert route.fetch().ok
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/demo/topup", swallow_the_first)
+    page.get_by_role("button", name="Add 1,000 demo coins").click()
+    page.locator(".toast").get_by_role("button", name="Try again").click()
+    expect(page.locator(".toast")).to_contain_text("1,000 demo coins added.")
+    expect(page.locator("#balance")).to_have_attribute("data-value", str(before + 1_000))
+    page.get_by_role("button", name="Add 1,000 demo coins").click()
+    expect(page.locator("#balance")).to_have_attribute("data-value", str(before + 2_000))
+    assert (keys[0] == keys[1], keys[1] == keys[2], len(keys)) == (True, False, 3)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-def test_pictures(visit: Visit, demo_site: Any, artifacts: Path, width: int) -> None:
+def test_pictures(visit: Visit, demo_site: DemoSite, artifacts: Path, width: int) -> None:
     """What a designer looks at; nothing is wider than the screen."""
     for gift in ("lantern-fly", "kite", "koi-pond", "paper-crane"):
         demo_site.send("ana", "harbour", gift)

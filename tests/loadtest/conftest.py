@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.demo_server import DemoServer, running_demo
+from tests.demo_server import DemoServer
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -34,10 +33,9 @@ def locust(demo: DemoServer, journal: Path, *arguments: str) -> "subprocess.Comp
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+def demo(live_demo: DemoServer) -> DemoServer:
     """A running demo with its bots."""
-    with running_demo(tmp_path_factory.mktemp("load") / "demo") as demo:
-        yield demo
+    return live_demo
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,19 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterator
 
 import pytest
 
 from giftserver.demo.bots import give_for_ever
 from giftserver.demo.people import REGULARS, ROOMS
 from giftserver.embedded.engine import free_port
-from tests.demo_server import DemoServer, running_demo, wait_until
+from tests.demo_server import DemoServer, wait_until
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+@pytest.fixture
+def demo(live_demo: DemoServer) -> DemoServer:
     """A demo with its bots."""
-    with running_demo(tmp_path_factory.mktemp("bots") / "demo") as demo:
-        yield demo
+    return live_demo
 
 
 def givers(demo: DemoServer, room: str) -> set[str]:

@@ -1,14 +1,11 @@
-"""A demo for the whole session: replays need every part of the server."""
-
-from collections.abc import Iterator
+"""Replays need every part of the server."""
 
 import pytest
 
-from tests.demo_server import DemoServer, running_demo
+from tests.demo_server import DemoServer
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+@pytest.fixture
+def demo(live_demo: DemoServer) -> DemoServer:
     """A running demo with its bots."""
-    with running_demo(tmp_path_factory.mktemp("replay") / "demo") as demo:
-        yield demo
+    return live_demo

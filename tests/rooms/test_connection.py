@@ -1,0 +1,44 @@
+"""A connection's outbox is bounded, its close is said once, and its allowance refills."""
+
+import pytest
+
+from rooms import connection
+from rooms.codes import DRAINING, KICKED, TOO_SLOW
+from rooms.connection import Allowance
+from rooms.protocol import Viewers
+from tests.rooms.conftest import Listener
+
+
+def test_a_full_outbox_closes_with_too_slow() -> None:
+    """Past the limit nothing more is kept: what is queued is dropped and the socket closed."""
+    listener = Listener(outbox_bytes=100)
+    listener.connection.send(Viewers(1))
+    listener.tape.buffered_bytes = 101
+    listener.connection.send(Viewers(2))
+    assert listener.connection.closed_with is TOO_SLOW
+    assert listener.tape.closed == (4008, TOO_SLOW.meaning)
+    assert listener.tape.buffered_bytes == 0
+    listener.connection.send(Viewers(3))
+    assert [message["count"] for message in listener.messages] == [1]
+
+
+def test_goodbye_is_said_once() -> None:
+    """The first close wins; its reason fits a close frame."""
+    listener = Listener()
+    listener.connection.close(KICKED, "é" * 200)
+    listener.connection.close(DRAINING)
+    assert [message["code"] for message in listener.messages] == [4503]
+    assert listener.tape.closed is not None
+    assert len(listener.tape.closed[1].encode()) <= 120
+
+
+def test_an_allowance_allows_a_burst_then_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice the rate at once, then one more each 1/rate seconds; a refusal says how long to wait."""
+    now = [100.0]
+    monkeypatch.setattr(connection.time, "monotonic", lambda: now[0])
+    allowance = Allowance(10)
+    assert [allowance.take() for _ in range(20)] == [0] * 20
+    assert 0 < allowance.take() <= 100
+    now[0] += 0.125
+    assert allowance.take() == 0
+    assert allowance.take() > 0

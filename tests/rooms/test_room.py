@@ -1,0 +1,71 @@
+"""One room: what the bus repeats is not shown twice, and nothing overtakes the welcome."""
+
+import pytest
+
+from rooms.history import Batch, History, Record
+from rooms.protocol import Push
+from tests.rooms.conftest import Listener, MakeHub, Plain, State, event, until
+
+
+async def test_what_the_bus_repeats_is_left_out(
+    history: History, make_hub: MakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records at or below the room's offset are ignored, without asking history."""
+    hub = await make_hub()
+    listener = Listener()
+    room = await hub.join("r", listener.connection, None, None)
+    await history.append("r", [event(1), event(2)])
+    await until(lambda: listener.offsets == [1, 2])
+
+    async def asked(*_: object) -> None:
+        raise AssertionError("history was asked for what is known")
+
+    monkeypatch.setattr(history, "since", asked)
+    repeated = [Record(offset, "e", 0, "", 1, 1, "again") for offset in (1, 2, 3)]
+    room.deliver(Batch(room.epoch, repeated[:2]))
+    room.deliver(Batch(room.epoch, repeated))
+    room.flush()
+    assert listener.offsets == [1, 2, 3]
+
+
+async def test_nothing_overtakes_the_welcome(
+    history: History, make_hub: MakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events that come while the snapshot is made follow it."""
+    hub = await make_hub()
+    listener = Listener()
+
+    async def slow_snapshot(self: Plain, room_id: str) -> Push:
+        await history.append("r", [event(1), event(2)])
+        await until(lambda: hub.rooms["r"].offset == 2)
+        return State(room_id)
+
+    monkeypatch.setattr(Plain, "snapshot", slow_snapshot)
+    await hub.join("r", listener.connection, None, None)
+    await until(lambda: listener.offsets == [1, 2])
+    assert [message["type"] for message in listener.messages] == ["welcome", "state", "shown", "shown"]
+    assert listener.messages[0]["offset"] == 0
+
+
+async def test_a_room_writes_once_a_tick(history: History, make_hub: MakeHub) -> None:
+    """The first event of a quiet room goes out at once; those of the next tick share one frame."""
+    hub = await make_hub(tick_s=0.2, presence_s=60)
+    listener = Listener("overlay")
+    room = await hub.join("r", listener.connection, None, None)
+    await until(lambda: room.silent_s > 0.2)
+    before = len(listener.tape.frames)
+    for number in range(1, 11):
+        await history.append("r", [event(number)])
+    await until(lambda: len(listener.offsets) == 10)
+    assert len(listener.tape.frames) - before == 2
+
+
+async def test_roles_may_be_told_apart(make_hub: MakeHub) -> None:
+    """A message to some roles reaches nobody else."""
+    hub = await make_hub()
+    viewer, overlay = Listener(), Listener("overlay")
+    await hub.join("r", viewer.connection, None, None)
+    room = await hub.join("r", overlay.connection, None, None)
+    room.push_to(("overlay",), State("for the overlay"))
+    assert overlay.messages[-1] == {"type": "state", "room": "for the overlay"}
+    assert viewer.messages[-1] == {"type": "state", "room": "r"}
