@@ -212,10 +212,10 @@ def test_the_top_bar_has_room_for_everything(visit: Visit, demo_site: DemoSite) 
     assert badge["x"] + badge["width"] <= words["x"]
     assert max(box["y"] + box["height"] for box in (words, right, badge)) <= pill["y"]
     assert right["x"] + right["width"] <= 390
-    assert page.evaluate("(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector('.host__title'))")
-    alpha = page.evaluate("Number(getComputedStyle(document.querySelector('.connection')).backgroundColor.split('/')[1]"
-                          " ?? getComputedStyle(document.querySelector('.connection')).backgroundColor.match(/[\\d.]+/g)[3] ?? 1)")
-    assert alpha >= 0.9
+    title = "document.querySelector('.host__title')"
+    assert page.evaluate(f"{title}.scrollWidth > {title}.clientWidth")
+    ground = page.evaluate("getComputedStyle(document.querySelector('.connection')).backgroundColor")
+    assert float(re.findall(r"[\d.]+", ground)[3]) >= 0.9
 
 
 def test_a_locked_gift_says_why(visit: Visit) -> None:
@@ -329,6 +329,8 @@ def test_mute_and_hidden_effects_are_kept(visit: Visit) -> None:
     page.locator("[data-toggle=effects]").click()
     expect(page.locator(".gs-layer")).to_have_class(re.compile("gs-quiet"))
     page.reload()
+    expect(page.locator("html")).to_have_attribute("data-state", "open")
+    page.keyboard.press("Shift")
     expect(page.locator(".gs-layer")).to_have_class(re.compile("gs-quiet"))
     page.locator(".menu-button").click()
     expect(page.locator("[data-toggle=effects]")).to_have_attribute("aria-checked", "false")

@@ -38,6 +38,7 @@ async def test_nothing_overtakes_the_welcome(
     async def slow_snapshot(self: Plain, room_id: str) -> Push:
         await history.append("r", [event(1), event(2)])
         await until(lambda: hub.rooms["r"].offset == 2)
+        hub.rooms["r"].flush()
         return State(room_id)
 
     monkeypatch.setattr(Plain, "snapshot", slow_snapshot)
