@@ -7,6 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from giftserver.auth.tokens import Identity, mint
+from giftserver.gifts.notices import BalanceChanged, GiftsSettled, send_notice
 from giftserver.settings import Settings
 from giftserver.web import commands
 from rooms.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
@@ -169,3 +170,20 @@ async def test_test_gifts_reach_overlay_and_studio_alone(web: Web) -> None:
         await ana.send(type="rendered", offsets=[1])
         assert (await ana.wait("error"))["code"] == "forbidden"
         assert not any(message["type"] in ("test_gift", "rendered") for message in ana.seen)
+
+
+async def test_notices_reach_the_person_they_are_about(web: Web) -> None:
+    """`settled` and `balance` come to every socket of that person, in either codec, and to nobody else."""
+    async with (
+        joined(web) as one,
+        joined(web, codec=MSGPACK_SUBPROTOCOL) as two,
+        joined(web, "ben") as ben,
+    ):
+        await send_notice(web.engines.rooms_redis, GiftsSettled({"ana": ["07-1-1", "07-1-2"]}))
+        await send_notice(web.engines.rooms_redis, BalanceChanged("ana", 42))
+        for client in (one, two):
+            assert (await client.wait("balance"))["coins"] == 42
+            assert (await client.wait("settled"))["transfers"] == ["07-1-1", "07-1-2"]
+        await send_notice(web.engines.rooms_redis, BalanceChanged("ben", 7))
+        assert (await ben.wait("balance"))["coins"] == 7
+        assert not any(message["type"] == "settled" for message in ben.seen)
