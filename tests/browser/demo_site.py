@@ -8,7 +8,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class DemoSite:
 
     url: str
     folder: Path
+    tokens: dict[str, Any] = field(default_factory=dict)
 
     def ask(self, method: str, path: str, body: object = None, person: str | None = None) -> Any:
         """The parsed answer of one HTTP request; raises urllib's HTTPError when it is refused."""
@@ -44,8 +45,10 @@ class DemoSite:
             return json.loads(answer.read())
 
     def token(self, person: str) -> Any:
-        """`{token, expires_in_s}` of one of the demo's people."""
-        return self.ask("POST", "/demo/token", {"id": person})
+        """`{token, expires_in_s}` of one of the demo's people, issued once."""
+        if person not in self.tokens:
+            self.tokens[person] = self.ask("POST", "/demo/token", {"id": person})
+        return self.tokens[person]
 
     def room(self, title: str = "Letters from the quay", creator_name: str = "Nadia") -> Room:
         """A new live room."""

@@ -146,6 +146,16 @@ def expect_everywhere(screens: Screens) -> None:
     expect(screens.viewer.locator(".feed__line[data-own=true]").last).to_contain_text("Moon Rabbit")
 
 
+def expect_one_hue(screens: Screens) -> None:
+    """The same person has the same colour in a feed, among supporters and on the stage."""
+    faces = {"other": ".feed__line .avatar", "studio": "#top .avatar"}
+    faces |= {"viewer": ".supporter .avatar", "overlay": ".gs-lane[data-sender=ana] .gs-avatar"}
+    hue = "(face) => getComputedStyle(face).getPropertyValue('--hue')"
+    hues = {screens.pages[name].locator(face).first.evaluate(hue) for name, face in faces.items()}
+    assert len(hues) == 1
+    assert hues != {""}
+
+
 def spent(site: DemoSite, person: str, room: Room) -> dict[str, int]:
     """Coins of each settled gift of a person in the room, by transfer, from the statement."""
     entries = site.ask("GET", "/v1/wallet/history?limit=100", None, person)["entries"]
@@ -189,6 +199,7 @@ def test_one_gift_all_the_way(screens: Screens, artifacts: Path) -> None:
     give_a_dear_gift(viewer)
     expect_everywhere(screens)
     screens.picture(artifacts, "before")
+    expect_one_hue(screens)
     screens.have(8)
     screens.restart(
         meanwhile=lambda: tap_in_the_dark(viewer),

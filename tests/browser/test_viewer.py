@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 
 from tests.browser.demo_site import DemoSite, holds
 
 Visit = Callable[..., Page]
 WIDTHS = (390, 768, 1440)
-BUDGET_BYTES = 250 * 1024
-INTERACTIVE_MS = 1_000
-VISITS_MAX = 6
 
 
 @pytest.fixture
@@ -199,25 +196,6 @@ def test_more_coins_tried_again_come_once(visit: Visit) -> None:
     assert len(set(keys)) == 1
 
 
-def test_the_top_bar_has_room_for_everything(visit: Visit, demo_site: DemoSite) -> None:
-    """On a phone, with a long title and three supporters: nothing overlaps, the title ends in dots, the pill is read."""
-    room = demo_site.room("Letters from the quay, read aloud until the last ferry has gone", "Philippa Nightingale")
-    for person in ("ana", "ben", "dmitri"):
-        demo_site.send(person, room.id, "kite")
-    page = visit(f"/rooms/{room.id}", "ana", 390)
-    expect(page.locator(".supporter")).to_have_count(3)
-    boxes = [page.locator(part).bounding_box() for part in (".host__words", ".top__right", ".connection", ".live")]
-    words, right, pill, badge = (box or {} for box in boxes)
-    assert words["x"] + words["width"] <= right["x"]
-    assert badge["x"] + badge["width"] <= words["x"]
-    assert max(box["y"] + box["height"] for box in (words, right, badge)) <= pill["y"]
-    assert right["x"] + right["width"] <= 390
-    title = "document.querySelector('.host__title')"
-    assert page.evaluate(f"{title}.scrollWidth > {title}.clientWidth")
-    ground = page.evaluate("getComputedStyle(document.querySelector('.connection')).backgroundColor")
-    assert float(re.findall(r"[\d.]+", ground)[3]) >= 0.9
-
-
 def test_a_locked_gift_says_why(visit: Visit) -> None:
     """It cannot be chosen, and the reason is on it and in words."""
     page = opened(visit)
@@ -352,54 +330,6 @@ def test_a_room_that_does_not_exist_says_so(visit: Visit) -> None:
     page = visit("/rooms/nowhere", None, 390)
     expect(page.get_by_role("heading", name="There is no such room")).to_be_visible()
     expect(page.get_by_role("link", name="See who is live")).to_be_visible()
-
-
-def test_every_module_is_fetched_at_once() -> None:
-    """viewer.html names every module the page starts with, so none waits for another to be read first."""
-    static = Path(__file__).resolve().parents[2] / "static"
-    found: set[Path] = set()
-
-    def walk(module: Path) -> None:
-        found.add(module)
-        for name in re.findall(r"^(?:import|export)[^;]*?from '([^']+)'", module.read_text(), re.MULTILINE):
-            if (module.parent / name).resolve() not in found:
-                walk((module.parent / name).resolve())
-
-    walk(static / "js" / "viewer" / "main.js")
-    named = re.findall(r'(?:modulepreload" href|module" src)="/static/([^"]+)"', (static / "viewer.html").read_text())
-    assert {path.relative_to(static).as_posix() for path in found} == set(named)
-
-
-def without_gifts(socket: WebSocketRoute) -> None:
-    """A room in which nobody gives."""
-    server = socket.connect_to_server()
-    server.on_message(lambda frame: socket.send(frame) if '"type":"gift"' not in str(frame) else None)
-
-
-def test_it_is_light_and_quick(chromium: Browser, demo_site: DemoSite) -> None:
-    """At most 250 KiB before the first gift, and interactive within a second; visited again while others keep busy."""
-    took_ms: list[float] = []
-    most_bytes: list[float] = []
-    while len(took_ms) < VISITS_MAX and (not took_ms or min(took_ms) > INTERACTIVE_MS):
-        context = chromium.new_context(viewport={"width": 390, "height": 844})
-        page = context.new_page()
-        session = context.new_cdp_session(page)
-        received: list[float] = [0]
-        session.send("Network.enable")
-
-        def add(event: dict[str, Any], received: list[float] = received) -> None:
-            received[0] += event["encodedDataLength"]
-
-        session.on("Network.loadingFinished", add)
-        page.route_web_socket(re.compile("/v1/rooms/"), without_gifts)
-        page.goto(demo_site.url + "/rooms/meadow")
-        expect(page.locator("html")).to_have_attribute("data-state", "open", timeout=20_000)
-        took_ms.append(page.evaluate("performance.now()"))
-        page.wait_for_load_state("networkidle")
-        most_bytes.append(received[0])
-        context.close()
-    assert max(most_bytes) <= BUDGET_BYTES
-    assert min(took_ms) <= INTERACTIVE_MS
 
 
 @pytest.mark.parametrize("width", WIDTHS)
