@@ -1,7 +1,5 @@
 """Keys are UUIDv7, a key stands for one body, and every refusal of the ledger has words."""
 
-import uuid
-
 import pytest
 
 from giftserver.gifts.messages import SendGift
@@ -12,7 +10,9 @@ from giftserver.ledger.outcomes import Reason, Refused
 KEY = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
-@pytest.mark.parametrize("key", ["", "x" * 36, str(uuid.uuid4()), KEY.upper(), "{" + KEY[:-1], KEY.replace("-", "")])
+@pytest.mark.parametrize(
+    "key", ["", "x" * 36, "6ba7b810-9dad-41d1-80b4-00c04fd430c8", KEY.upper(), "{" + KEY[:-1], KEY.replace("-", "")]
+)
 def test_other_keys_have_no_time(key: str) -> None:
     """Only canonical lower-case UUIDv7: two spellings of one key would be two keys."""
     assert time_of_key(key) is None
