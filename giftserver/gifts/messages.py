@@ -14,8 +14,15 @@ from rooms.protocol import Command, Push
 QUANTITY_MAX = 9_999
 NOTE_CHARACTERS_MAX = 80
 
-Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
-Key = Annotated[str, Meta(min_length=36, max_length=36)]
+# Patterns end in $(?!\n): `$` alone would let a last line feed through.
+Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$(?!\n)")]
+Key = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)", max_length=36)
+]
+UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+"""Control characters, line separators and what turns the writing direction around, for a character class."""
+
+Note = Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX, pattern=rf"^[^{UNPRINTABLE}]*$(?!\n)")]
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -43,7 +50,7 @@ class SendGift(Command, tag="send_gift", frozen=True, kw_only=True):
     quantity: Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
     price_coins: Annotated[int, Meta(ge=1, le=10**12)] | None = None
     to: Identifier | None = None
-    note: Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX)] = ""
+    note: Note = ""
 
 
 class Rendered(Command, tag="rendered", frozen=True, kw_only=True):

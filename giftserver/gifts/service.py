@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from giftserver import errors
 from giftserver.auth.tokens import Identity
 from giftserver.durable.history import gift_by_key
+from giftserver.durable.intake import broken_rule
 from giftserver.durable.rooms import RoomRecord
 from giftserver.errors import Refusal
 from giftserver.gifts import rates
@@ -22,6 +23,7 @@ from giftserver.gifts.catalog import Catalog, Gift
 from giftserver.gifts.messages import Receipt, SendGift
 from giftserver.gifts.rooms import RoomDirectory
 from giftserver.ledger.events import COINS_MAX, GiftEvent, encode_event, transfer_id
+from giftserver.ledger.keys import shard_of
 from giftserver.ledger.ledger import Ledger
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Reason, Refused
 from giftserver.metrics import Metrics
@@ -94,6 +96,9 @@ class GiftService:
             rate_version=rates.CURRENT.version,
             note=command.note,
         )
+        rule = broken_rule(shard_of(sender.user), event) if sender.user != room.creator else None
+        if rule is not None:  # what the flusher would stop at must never be accepted
+            return Refusal(codes.BAD_REQUEST, f"This gift cannot be booked: {rule}. Nothing was charged.")
         order = GiftOrder(
             command.key,
             key_ms,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +20,21 @@ from giftserver.traces.trace import Trace, TraceError, load_trace
 EXPECTED: Final = (ReplayFailed, NoGift, NoIdentity, Refused, Unreachable, TraceError, ValueError)
 
 
+class Finite(click.FloatRange):
+    """A range of numbers that are numbers: `nan` passes every comparison."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, or click's complaint."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
 @click.command(name="replay")
 @click.argument("file")
 @click.option("--room", help="Room to play in; the first live one when left out.")
-@click.option("--speed", type=click.FloatRange(0.01, 10_000), default=1.0, show_default=True, help="Times faster.")
+@click.option("--speed", type=Finite(0.01, 10_000), default=1.0, show_default=True, help="Times faster.")
 @click.option("--url", help="Address of the server; a running demo's is found by itself.")
 @click.option("--chaos", is_flag=True, help="Cut connections, lose replies, send keys again.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the chaos and of all pauses.")

@@ -21,7 +21,7 @@ from giftserver.web.responses import json_answer
 log = structlog.get_logger()
 
 CHECK_S: Final = 2.0
-LAG_S_MAX: Final = 60.0
+LAG_S_MAX: Final = 10.0
 """A gift that waits longer for the durable ledger than this makes the answer degraded."""
 
 OK: Final = "ok"

@@ -10,13 +10,16 @@ from giftserver.auth.tokens import Role
 from giftserver.durable.rooms import RoomRecord
 from giftserver.errors import Refusal
 from giftserver.gifts.body import push_of
-from giftserver.gifts.messages import Gift, Identifier, Person, Supporter
+from giftserver.gifts.messages import UNPRINTABLE, Gift, Identifier, Person, Supporter
 from giftserver.services import Services
 from giftserver.web.endpoint import Call, Endpoint
 from rooms.codes import BAD_REQUEST, FORBIDDEN, ROOM_NOT_FOUND
 
-Title = Annotated[str, Meta(min_length=1, max_length=120)]
-StreamUrl = Annotated[str, Meta(min_length=1, max_length=2_048)]
+PRINTED = rf"^(?=.*\S)[^{UNPRINTABLE}]+$(?!\n)"
+"""Text that shows: something besides blanks, and nothing that hides or turns it around."""
+
+Title = Annotated[str, Meta(max_length=120, pattern=PRINTED)]
+StreamUrl = Annotated[str, Meta(max_length=2_048, pattern=PRINTED)]
 OFFSET_LIMIT: Final = 2**53
 OWNERS: Final[tuple[Role, ...]] = ("creator", "admin")
 
@@ -43,7 +46,7 @@ class RoomRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: Title
     creator: Identifier | UnsetType = UNSET
-    creator_name: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    creator_name: Annotated[str, Meta(max_length=64, pattern=PRINTED)] | UnsetType = UNSET
     stream_url: StreamUrl | UnsetType | None = UNSET
 
 
@@ -86,11 +89,20 @@ async def get_room(call: Call[None, None]) -> RoomAnswer | Refusal:
     return _no_room(call.room) if room is None else (await _shown(call.services, [room]))[0]
 
 
+def is_web_address(url: str) -> bool:
+    """Whether this is an http(s) URL with a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
 async def put_room(call: Call[RoomRequest, None]) -> RoomAnswer | Refusal:
     """Make a room or change it."""
     identity, body, rooms = call.identity, call.body, call.services.rooms
     assert identity is not None
-    if body.stream_url and urlsplit(body.stream_url).scheme not in ("http", "https"):
+    if body.stream_url and not is_web_address(body.stream_url):
         return Refusal(BAD_REQUEST, "`stream_url` must start with https:// (or http://).")
     rooms.forget(call.room)
     known = await rooms.get(call.room)

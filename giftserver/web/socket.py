@@ -1,5 +1,6 @@
 """`/v1/rooms/{room}/ws`: who may open a room's socket, and its life."""
 
+import re
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 
 FINISH_S = 5.0
 OFFSET_MAX = 2**53
+OFFSET = re.compile(r"[0-9]{1,16}")
 
 
 async def room_socket(websocket: WebSocket) -> None:
@@ -85,9 +87,9 @@ def _resume(websocket: WebSocket) -> Resume | Refusal | None:
     epoch, offset = websocket.query_params.get("epoch"), websocket.query_params.get("offset")
     if epoch is None and offset is None:
         return None
-    if not epoch or not offset or not offset.isascii() or not offset.isdigit() or int(offset[:17]) >= OFFSET_MAX:
+    if not epoch or not offset or not OFFSET.fullmatch(offset) or int(offset) >= OFFSET_MAX:
         return Refusal(codes.BAD_REQUEST, "Resume with both `epoch` and a whole `offset`, as the server gave them.")
-    return Resume(epoch, int(offset[:17]))
+    return Resume(epoch, int(offset))
 
 
 async def _identity(services: Services, websocket: WebSocket) -> Identity | Refusal:

@@ -4,10 +4,19 @@ import contextlib
 import time
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
-from rooms.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
+from giftserver.auth.tokens import Identity
+from giftserver.durable.intake import broken_rule
+from giftserver.errors import Refusal
+from giftserver.gifts.messages import Commands, SendGift
+from giftserver.ledger.events import GiftEvent
+from giftserver.ledger.keys import shard_of
+from rooms.codec import JSON, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from tests.giftserver.conftest import Web
 from tests.giftserver.web.sockets import NewKey, balance, joined
 
@@ -27,6 +36,7 @@ async def test_resent_key_gets_the_same_receipt(rich: Web, new_key: NewKey) -> N
     assert (await rich.services.history.open("harbour"))[1] <= 2
 
 
+KEY = "01890a5d-ac96-774b-bcce-b302099a8057"
 BAD_QUANTITIES = [0, -1, 1.5, True, "7", 2**63, float("nan"), None, [1], 10_000]
 
 
@@ -50,6 +60,11 @@ async def test_bad_quantities_are_refused_by_name(rich: Web, new_key: NewKey, co
         ({"gift": "cosmos-loom"}, "insufficient_coins"),
         ({"note": "x" * 81}, "bad_request"),
         ({"surprise": 1}, "bad_request"),
+        ({"note": "a\0b"}, "bad_request"),
+        ({"note": "line\n"}, "bad_request"),
+        ({"note": "\u202egnp.exe"}, "bad_request"),
+        ({"gift": "dewdrop\n"}, "bad_request"),
+        ({"to": "mira\n"}, "bad_request"),
         ({"key": "not-a-key"}, "bad_request"),
         ({"key": "6ba7b810-9dad-41d1-80b4-00c04fd430c8"}, "bad_request"),
         ({"type": "send_coins"}, "bad_request"),
@@ -139,7 +154,7 @@ async def test_a_flood_is_refused_then_closed(rich: Web, new_key: NewKey) -> Non
     async with joined(rich, None) as other, joined(rich) as ana:
         with contextlib.suppress(ConnectionClosed):
             for number in range(1, 400):
-                await ana.send(type="send_gift", id=number, key="x" * 36, gift="dewdrop", quantity=1)
+                await ana.send(type="send_gift", id=number, key=new_key(), gift="none", quantity=1)
         with pytest.raises(ConnectionClosed) as closed:
             await ana.wait("never")
         assert closed.value.rcvd is not None
@@ -150,4 +165,44 @@ async def test_a_flood_is_refused_then_closed(rich: Web, new_key: NewKey) -> Non
         async with joined(rich) as again:
             await again.wait("welcome")
         await other.wait("snapshot")
+    assert await balance(rich) == 1_000
+
+
+@pytest.mark.parametrize("note", ["", "for the chorus!", "Grüße aus dem Zug 🚂", "東京から", "x" * 80])
+async def test_what_is_accepted_can_be_booked(rich: Web, new_key: NewKey, note: str) -> None:
+    """A gift that the socket takes reaches the durable ledger, whatever its note says."""
+    async with joined(rich) as ana:
+        receipt = (await ana.gift(1, new_key(), note=note))["result"]
+    await rich.settle()
+    status = await rich.http.get(f"/v1/gifts/{receipt['key']}", headers=rich.bearer("ana"))
+    assert status.json()["state"] == "settled"
+
+
+@given(
+    note=st.text(max_size=90),
+    quantity=st.integers(-2, 20_000),
+    gift=st.sampled_from(["dewdrop", "cosmos-loom", "dewdrop\n", ""]),
+)
+def test_nothing_unlawful_is_decoded(note: str, quantity: int, gift: str) -> None:
+    """Whatever the codec lets through, the flusher would book."""
+    command = {"type": "send_gift", "id": 1, "key": KEY, "gift": gift, "quantity": quantity, "note": note}
+    try:
+        decoded = JSON.decode(msgspec.json.encode(command), Commands)
+    except msgspec.DecodeError:
+        return
+    coins = 44_999 * decoded.quantity
+    event = GiftEvent(
+        KEY, "h", "ana", "Ana", "mira", "harbour", decoded.gift, decoded.quantity, coins, coins, 1, 1, decoded.note
+    )
+    assert broken_rule(shard_of("ana"), event) is None
+
+
+async def test_the_service_refuses_what_the_flusher_would_stop_at(
+    rich: Web, new_key: NewKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even past the codec: an event that cannot be booked is refused before anything is charged."""
+    command = SendGift(id=1, key=new_key(), gift="dewdrop", quantity=1, note="a\0b")
+    reply = await rich.services.gifts.send(Identity("ana", "Ana", "viewer", None, float("inf")), "harbour", command)
+    assert isinstance(reply, Refusal)
+    assert reply.code.name == "bad_request"
     assert await balance(rich) == 1_000

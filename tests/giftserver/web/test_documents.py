@@ -142,7 +142,7 @@ def test_every_message_is_described() -> None:
                                           you=messages.You("a", "A", "viewer", None))),
         ("push_reply", protocol.Reply(1, messages.Receipt("07-1-1", "k", 1, 1, 0, "accepted"))),
         ("push_error", protocol.Error(id=None, code="bad_request", message="m", temporary=False)),
-        ("command_send_gift", SendGift(id=1, key="0" * 36, gift="dewdrop", quantity=1)),
+        ("command_send_gift", SendGift(id=1, key="01890a5d-ac96-774b-bcce-b302099a8057", gift="dewdrop", quantity=1)),
     ],
 )  # fmt: skip
 def test_messages_are_as_described(name: str, message: Any) -> None:

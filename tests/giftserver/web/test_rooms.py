@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.giftserver.conftest import Web, assert_refused
 
 OWN: list[tuple[str, str, Any]] = [
@@ -132,3 +134,22 @@ async def test_a_wrong_page_is_refused(web: Web) -> None:
     """Numbers of the query have bounds."""
     for query in ("after=-1", "after=x", "after=9007199254740992", "limit=0", "limit=1001", "limit=1.5"):
         assert_refused(await web.http.get(f"/v1/rooms/harbour/gifts?{query}"), 400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"title": "   "},
+        {"title": "a\0b"},
+        {"title": "\u202eeltit"},
+        {"title": "t", "stream_url": "http://[bad"},
+        {"title": "t", "stream_url": "http://"},
+        {"title": "t", "creator_name": "\n\n"},
+        {"title": "t", "creator": "mira\n"},
+    ],
+)
+async def test_texts_that_hide_or_break_are_refused(web: Web, body: dict[str, str]) -> None:
+    """Blank, control and direction characters, addresses that are none: 400, and the room stays as it was."""
+    answer = await web.http.put("/v1/rooms/harbour", json=body, headers=web.bearer("mira", "admin"))
+    assert_refused(answer, 400, "bad_request")
+    assert (await web.http.get("/v1/rooms/harbour")).json()["title"] == "The harbour"
