@@ -34,9 +34,9 @@ export class Now {
     this.#line.close();
   }
 
-  /** The server's totals of the (UTC) day, asked for at `asked_ms`. Gifts seen since then are added on top. */
+  /** The server's totals of the (UTC) day, asked for at `asked_ms` of its clock. Gifts given since then are added on top. */
   totals({ diamonds_today, gifts_today }, asked_ms) {
-    this.#recent = this.#recent.filter((gift) => gift.seen_ms >= asked_ms);
+    this.#recent = this.#recent.filter((gift) => gift.at_ms >= asked_ms);
     this.#day = { utc: utcDay(asked_ms), diamonds: diamonds_today, gifts: gifts_today };
     for (const { diamonds } of this.#recent) this.#day.diamonds += diamonds;
     this.#day.gifts += this.#recent.length;
@@ -46,7 +46,7 @@ export class Now {
   /** One gift arrived just now. */
   gift(gift) {
     this.#pulse.add(gift.at_ms);
-    this.#count(gift.diamonds);
+    this.#count(gift);
   }
 
   /** Gifts of before this page was opened, for the line. */
@@ -77,8 +77,8 @@ export class Now {
     fill(this.supporters, ...(rows.length > 0 ? rows : [nobody]));
   }
 
-  #count(diamonds) {
-    this.#recent.push({ seen_ms: Date.now(), diamonds });
+  #count({ at_ms, diamonds }) {
+    this.#recent.push({ at_ms, diamonds });
     if (this.#day.utc !== utcDay(Date.now())) this.#day = { utc: utcDay(Date.now()), diamonds: 0, gifts: 0 };
     this.#day.diamonds += diamonds;
     this.#day.gifts += 1;
