@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 STAMPS := .stamps
 PORT ?= 8000
 HOST ?= 127.0.0.1
+# Each worker has engines of its own. Files go out in order, since nothing async can follow the browser in a worker.
+WORKERS ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constraints.txt
 
 .PHONY: run test check format load installed clean help
@@ -25,7 +27,7 @@ run: $(STAMPS)/run
 	@$(BIN)/giftserver demo --host $(HOST) --port $(PORT)
 
 test: $(STAMPS)/dev $(STAMPS)/browser
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 check: $(STAMPS)/dev
 	@$(BIN)/ruff check .

@@ -26,9 +26,11 @@ DAYS_SHOWN: Final = 60
 class StudioAnswer(msgspec.Struct, frozen=True):
     """The creator's UTC day over all own rooms, and this room's overlay.
 
-    `diamonds_today` is live, `gifts_today` counts settled gifts; `unshown` are offsets no overlay has shown yet.
+    `diamonds_today` is live and holds every gift until `as_of_ms` of the ledger's clock (the clock of a gift's `at_ms`);
+    `gifts_today` counts settled gifts; `unshown` are offsets no overlay has shown yet.
     """
 
+    as_of_ms: int
     diamonds_today: int
     gifts_today: int
     overlay_url: str
@@ -82,8 +84,9 @@ async def get_studio(call: Call[None, None]) -> StudioAnswer | Refusal:
         return url
     now = datetime.now(UTC)
     settled = await earned_today(services.database, room.creator, now.date())
-    live = await _earned_live(services.ledger_redis, room.creator, f"{now:%Y%m%d}")
-    return StudioAnswer(max(live, settled.diamonds), settled.gifts, url, await services.history.unshown(room.id))
+    live, as_of_ms = await _earned_live(services.ledger_redis, room.creator, f"{now:%Y%m%d}")
+    unshown = await services.history.unshown(room.id)
+    return StudioAnswer(as_of_ms, max(live, settled.diamonds), settled.gifts, url, unshown)
 
 
 async def rotate_overlay(call: Call[None, None]) -> OverlayAnswer | Refusal:
@@ -130,12 +133,14 @@ async def get_earnings(call: Call[None, None]) -> EarningsAnswer | Refusal:
     )
 
 
-async def _earned_live(redis: Redis, creator: str, day: str) -> int:
-    """Sum of the shards' slices; each is its own slot, so this is no transaction."""
+async def _earned_live(redis: Redis, creator: str, day: str) -> tuple[int, int]:
+    """Sum of the shards' slices, and the ledger's time (Unix ms) of it; each is its own slot, so this is no transaction."""
     async with redis.pipeline(transaction=False) as pipe:
         for shard in range(keys.SHARDS):
             pipe.hget(keys.earned(shard, day), creator)
-        return sum(int(slice_ or 0) for slice_ in await pipe.execute())
+        pipe.time()
+        *slices, (seconds, microseconds) = await pipe.execute()
+    return sum(int(slice_ or 0) for slice_ in slices), seconds * 1_000 + microseconds // 1_000
 
 
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (

@@ -191,6 +191,13 @@ def expect_all_shown(screens: Screens, gifts: list[dict[str, Any]]) -> None:
     assert sorted(rows) == offsets
 
 
+def expect_the_day(screens: Screens, gifts: list[dict[str, Any]]) -> None:
+    """What the creator earned today, before and after the break: each gift once."""
+    diamonds = sum(gift["diamonds"] for gift in gifts)
+    expect(screens.studio.locator("#diamonds")).to_have_attribute("data-value", str(diamonds))
+    expect(screens.studio.locator("#gifts-today")).to_have_text(f"from {len(gifts)} gifts")
+
+
 def test_one_gift_all_the_way(screens: Screens, artifacts: Path) -> None:
     """Clicked through the panel, seen everywhere, and neither lost nor doubled when the server dies in between."""
     viewer, room = screens.viewer, screens.room
@@ -201,6 +208,7 @@ def test_one_gift_all_the_way(screens: Screens, artifacts: Path) -> None:
     screens.picture(artifacts, "before")
     expect_one_hue(screens)
     screens.have(8)
+    expect_the_day(screens, screens.site.gifts(room.id))
     screens.restart(
         meanwhile=lambda: tap_in_the_dark(viewer),
         first=lambda: screens.site.send("dmitri", room.id, "paper-boat", 2),
@@ -215,6 +223,7 @@ def test_one_gift_all_the_way(screens: Screens, artifacts: Path) -> None:
     gifts = screens.site.gifts(room.id)
     assert [gift["gift"] for gift in gifts] == ["clover"] * 7 + ["moon-rabbit", "paper-boat", "clover", "kite"]
     expect_agreement(screens, gifts)
+    expect_the_day(screens, gifts)
     expect_all_shown(screens, gifts)
     assert (
         viewer.evaluate("giftserver.client.balance.coins")

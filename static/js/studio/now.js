@@ -11,6 +11,7 @@ const SUPPORTERS = 5;
 export class Now {
   #pulse = new Pulse();
   #day = { diamonds: 0, gifts: 0, utc: utcDay(Date.now()) };
+  #as_of_ms = 0;
   #recent = [];
   #numbers = new Map();
   #timer = setInterval(() => this.#beat(), TICK_MS);
@@ -34,12 +35,16 @@ export class Now {
     this.#line.close();
   }
 
-  /** The server's totals of the (UTC) day, asked for at `asked_ms` of its clock. Gifts given since then are added on top. */
-  totals({ diamonds_today, gifts_today }, asked_ms) {
-    this.#recent = this.#recent.filter((gift) => gift.at_ms >= asked_ms);
-    this.#day = { utc: utcDay(asked_ms), diamonds: diamonds_today, gifts: gifts_today };
+  /** The server's totals of the (UTC) day until `as_of_ms` of the ledger's clock. Gifts of after that are added on top. */
+  totals({ as_of_ms, diamonds_today, gifts_today }) {
+    if (as_of_ms < this.#as_of_ms) return;
+    this.#as_of_ms = as_of_ms;
+    this.#recent = this.#recent.filter((gift) => gift.at_ms > as_of_ms);
+    const utc = utcDay(as_of_ms);
+    // Diamonds are live, gifts are counted when they are settled: of one day the count never goes back.
+    const counted_before = utc === this.#day.utc ? this.#day.gifts : 0;
+    this.#day = { utc, diamonds: diamonds_today, gifts: Math.max(counted_before, gifts_today + this.#recent.length) };
     for (const { diamonds } of this.#recent) this.#day.diamonds += diamonds;
-    this.#day.gifts += this.#recent.length;
     this.#drawDay();
   }
 
@@ -78,6 +83,7 @@ export class Now {
   }
 
   #count({ at_ms, diamonds }) {
+    if (at_ms <= this.#as_of_ms) return;
     this.#recent.push({ at_ms, diamonds });
     if (this.#day.utc !== utcDay(Date.now())) this.#day = { utc: utcDay(Date.now()), diamonds: 0, gifts: 0 };
     this.#day.diamonds += diamonds;

@@ -20,7 +20,6 @@ export class Stream {
   #fillTimer = null;
   #missing = 0;
   #whole = 0;
-  #ahead_ms = 0;
   #onVisible = () => !document.hidden && this.#refreshTotals();
 
   /** @param {{session: Session, names: GiftNames, room: string, refused: (error: Error) => void}} parts */
@@ -42,7 +41,7 @@ export class Stream {
   async open() {
     const totals = await this.session.get(this.path);
     if (this.#closed) return;
-    this.now.totals(totals, Date.now());
+    this.now.totals(totals);
     this.feed.unshown(totals.unshown);
     this.link.show(totals.overlay_url);
     this.#listen();
@@ -90,7 +89,6 @@ export class Stream {
 
   /** A resumed connection replays what was missed by itself; any other start fills the feed from the room's history. */
   async #welcome(welcome) {
-    this.#ahead_ms = welcome.server_time_ms - Date.now();
     this.#refreshTotals();
     if (welcome.resumed && this.feed.epoch === welcome.epoch) return;
     this.#whole = welcome.offset;
@@ -161,7 +159,7 @@ export class Stream {
     try {
       const totals = await this.session.get(this.path);
       if (this.#closed) return;
-      this.now.totals(totals, asked_ms + this.#ahead_ms);
+      this.now.totals(totals);
       this.feed.unshown(totals.unshown, asked_ms);
     } catch (error) {
       if (!this.#closed && (error.status === 401 || error.status === 403)) this.refused(error);

@@ -27,8 +27,8 @@ class Kept(Instance):
         return super().start()
 module.Instance = Kept
 with running(Path(sys.argv[1]), database="postgres" in sys.argv[2:]) as urls:
-    print(json.dumps({"owner": kept[0].owner, "pids": kept[0].pids, "urls": urls.environment()}), flush=True)
     try:
+        print(json.dumps({"owner": kept[0].owner, "pids": kept[0].pids, "urls": urls.environment()}), flush=True)
         sys.stdin.read()
     except KeyboardInterrupt:
         print(json.dumps({"alive": all(engine.alive for engine in kept[0]._engines.values())}), flush=True)

@@ -9,14 +9,22 @@ from rooms.bus import Bus
 from tests.giftserver.conftest import Web, assert_refused
 
 
+async def server_ms(web: Web) -> int:
+    """The ledger's clock."""
+    seconds, microseconds = await web.engines.ledger_redis.time()
+    return int(seconds) * 1_000 + int(microseconds) // 1_000
+
+
 async def test_today_counts_live_and_settled(web: Web, new_key: Callable[[], str]) -> None:
     """Diamonds count at once, gifts when they are settled; what no overlay showed is listed."""
     mira = web.bearer("mira", "creator")
     await web.give_coins("ana", 10)
     await web.send_gift("ana", new_key(), quantity=4)
     await web.services.announcer.close()
+    paid_ms = await server_ms(web)
     now = (await web.http.get("/v1/studio/harbour", headers=mira)).json()
     assert (now["diamonds_today"], now["gifts_today"], now["unshown"]) == (4, 0, [1])
+    assert paid_ms <= now["as_of_ms"] <= await server_ms(web)
     assert now["overlay_url"].startswith(f"{web.settings.public_url}/overlay/")
     await web.settle()
     await web.services.history.mark_shown("harbour", [1])
