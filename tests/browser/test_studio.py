@@ -199,3 +199,34 @@ def test_pictures(visit: Visit, demo_site: DemoSite, artifacts: Path, width: int
     expect(page.locator(".earnings__line")).to_have_count(3)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.screenshot(path=artifacts / f"studio-earnings-{width}.png")
+
+
+def test_a_gift_that_the_totals_hold_is_not_added(visit: Visit, room: Room) -> None:
+    """Whichever of the two arrives first; only gifts later than the totals' own time come on top."""
+    page = visit("/studio", room.creator)
+    connected(page)
+    shown = page.evaluate(
+        """async () => {
+            const { Now } = await import('/static/js/studio/now.js');
+            const [now, at_ms] = [new Now(), Date.now()];
+            const day = () => ['diamonds', 'gifts-today'].map((id) => document.getElementById(id));
+            const seen = () => day().map((part) => part.dataset.value ?? part.textContent);
+            const steps = [
+                () => now.gift({ at_ms: at_ms - 1, diamonds: 5 }),
+                () => now.totals({ as_of_ms: at_ms, diamonds_today: 12, gifts_today: 1 }),
+                () => now.gift({ at_ms, diamonds: 7 }),
+                () => now.gift({ at_ms: at_ms + 1, diamonds: 2 }),
+                () => now.totals({ as_of_ms: at_ms - 5, diamonds_today: 0, gifts_today: 0 }),
+                () => now.totals({ as_of_ms: at_ms + 1, diamonds_today: 14, gifts_today: 3 }),
+            ];
+            return steps.map((step) => { step(); return seen(); });
+        }"""
+    )
+    assert shown == [
+        ["5", "from 1 gift"],
+        ["12", "from 1 gift"],
+        ["12", "from 1 gift"],
+        ["14", "from 2 gifts"],
+        ["14", "from 2 gifts"],
+        ["14", "from 3 gifts"],
+    ]
