@@ -224,6 +224,15 @@ async def test_lost_and_forged_events_are_seen(book):
     assert set(await violated(book)) == {STREAMS, WALLETS, EARNED}
 
 
+async def test_an_event_that_halts_the_flush_is_named(book):
+    """The report says which event a person must look at, rather than that something is missing."""
+    await lived_in(book)
+    await book.append(book.event("ana", note="a\0b"))
+    named = f"shard {SHARD:02d} halted at 1-"
+    for lines in (await violated(book)).values():
+        assert any(line.startswith(named) and line.endswith("unlawful: a text has a NUL") for line in lines), lines
+
+
 async def test_only_the_first_violations_are_listed(book):
     """A report stays short: twenty violations an invariant, and that there are more."""
     await book.redis.hset(keys.earned(3, "20260101"), mapping={f"creator{n}": 1 for n in range(30)})
