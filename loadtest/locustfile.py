@@ -208,6 +208,7 @@ class GifterUser(SocketUser):
             while run.server.coins(user) < run.options.coins and time.monotonic() < until_s:
                 gevent.sleep(0.1)
         self.listener = gevent.spawn(self._listen)
+        gevent.sleep(random.uniform(0, 1 / run.options.gifts_per_s))  # people who came together do not give in step
 
     def on_stop(self) -> None:
         """Leave."""
