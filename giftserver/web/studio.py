@@ -26,8 +26,8 @@ DAYS_SHOWN: Final = 60
 class StudioAnswer(msgspec.Struct, frozen=True):
     """The creator's UTC day over all own rooms, and this room's overlay.
 
-    `diamonds_today` is live and holds every gift until `as_of_ms` of the ledger's clock (the clock of a gift's `at_ms`);
-    `gifts_today` counts settled gifts; `unshown` are offsets no overlay has shown yet.
+    `diamonds_today` is live and holds every gift until `as_of_ms` of the ledger's clock; `gifts_today` counts settled
+    gifts; `unshown` are offsets no overlay has shown yet.
     """
 
     as_of_ms: int
@@ -134,7 +134,7 @@ async def get_earnings(call: Call[None, None]) -> EarningsAnswer | Refusal:
 
 
 async def _earned_live(redis: Redis, creator: str, day: str) -> tuple[int, int]:
-    """Sum of the shards' slices, and the ledger's time (Unix ms) of it; each is its own slot, so this is no transaction."""
+    """Sum of the shards' slices, and the ledger's Unix ms of it; each slice is its own slot, so no transaction."""
     async with redis.pipeline(transaction=False) as pipe:
         for shard in range(keys.SHARDS):
             pipe.hget(keys.earned(shard, day), creator)
