@@ -24,6 +24,7 @@ from giftserver.gifts.service import GiftService
 from giftserver.ledger.ledger import Ledger
 from giftserver.metrics import Metrics
 from giftserver.people import People
+from giftserver.receipts.keys import ReceiptKeys
 from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.api import middleware, routes
@@ -94,6 +95,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         announcer=announcer,
         verifier=TokenVerifier(settings),
         tickets=Tickets(engines.rooms_redis),
+        receipts=ReceiptKeys.of(settings),
         metrics=metrics,
     )
 
@@ -106,6 +108,7 @@ def create_app(settings: Settings, engines: Engines) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         await services.hub.start()
+        services.ledger.start()
         await listen(services.hub.bus, inbox.take)
         try:
             yield

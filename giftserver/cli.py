@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A command that lives with its part, which may need an extra that is not installed."""
+    """A command that lives with its part, which may need an extra that is not installed; "" when it needs none."""
 
     module: str
     attribute: str
@@ -25,6 +25,16 @@ class Elsewhere:
 
 
 ELSEWHERE = {
+    "explain": Elsewhere(
+        "giftserver.explain",
+        "command",
+        "",
+        "Show every entry of an account, what is in flight, and whether it adds up.",
+    ),
+    "recover": Elsewhere(
+        "giftserver.recovery.command", "command", "", "Show what each shard needs, or decide about one."
+    ),
+    "receipt": Elsewhere("giftserver.receipts.command", "command", "", "Check a gift's signed receipt."),
     "replay": Elsewhere(
         "giftserver.replay", "command", "load", "Play a recorded trace through the public socket and audit every coin."
     ),
@@ -60,6 +70,8 @@ class CommandLine(click.Group):
         try:
             command = getattr(importlib.import_module(place.module), place.attribute)
         except ModuleNotFoundError as problem:
+            if not place.extra:
+                raise
             sentence = f"`giftserver {name}` needs {problem.name}: install giftserver[{place.extra}]."
             raise WrongConfiguration(sentence) from problem
         assert isinstance(command, click.Command)
@@ -153,12 +165,17 @@ def reachable() -> Iterator[None]:
 @contextmanager
 def serving() -> Iterator["Settings"]:
     """Settings of a long-running process, with its logging configured."""
-    from giftserver import logs
+    from giftserver import failpoints, logs
+    from giftserver.errors import WrongSetting
 
     settings = load_settings()
     logs.configure(settings.log_format, settings.log_level)
+    failpoints.arm(settings.failpoints)
     with engines_for(settings) as ready:
-        yield ready
+        try:
+            yield ready
+        except WrongSetting as problem:
+            raise WrongConfiguration(str(problem)) from problem
 
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -3,12 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.cluster.address import FORM, is_cluster, parse
+from giftserver.cluster.client import ClusterRedis
+from giftserver.cluster.topology import NotACluster
 from giftserver.durable.store import open_database
 from giftserver.settings import Settings
 
@@ -24,15 +30,36 @@ class Engines:
     database: AsyncEngine
 
 
+class ClusterUrlNeeded(ResponseError):
+    """The server of a redis:// URL is one of a cluster."""
+
+
 def open_redis(url: str, timeout_s: float) -> Redis:
-    """Client without any retry of its own: a repeated money call must be the service's decision."""
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=256,
-    )
+    """Client without any retry of its own: a repeated money call must be the service's decision.
+
+    A cluster's URL gives a client of the whole cluster, which is used in the same way.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+        "max_connections": 256,
+    }
+    if is_cluster(url):
+        return ClusterRedis(parse(url), **options)
+    return Redis.from_url(url, redis_connect_func=_greet_single, **options)
+
+
+async def _greet_single(connection: AbstractConnection) -> None:
+    """Log a new connection in, and refuse a server that holds only a part of the keys."""
+    await connection.on_connect()
+    await connection.send_command("INFO", "cluster", check_health=False)
+    try:
+        answer = await connection.read_response()
+    except ResponseError:  # a user who may not ask: what the server refuses later says enough
+        return
+    if b"cluster_enabled:1" in answer:
+        raise ClusterUrlNeeded(f"this Redis is a server of a cluster: its URL is written {FORM}")
 
 
 @asynccontextmanager
@@ -44,8 +71,20 @@ async def open_engines(settings: Settings) -> AsyncIterator[Engines]:
     rooms = open_redis(settings.rooms_redis_url, 5.0)
     database = open_database(settings.database_url)
     try:
+        for redis in (ledger, rooms):
+            await _check_kind(redis)
         yield Engines(ledger, rooms, database)
     finally:
         await ledger.aclose()
         await rooms.aclose()
         await database.dispose()
+
+
+async def _check_kind(redis: Any) -> None:
+    """Fail early when a URL is of the wrong kind; a Redis that is away is waited for later."""
+    try:
+        await redis.execute_command("PING")
+    except (ClusterUrlNeeded, NotACluster):
+        raise
+    except (RedisError, OSError):
+        return

@@ -20,6 +20,8 @@ WALLET_FROZEN: Final = ErrorCode("wallet_frozen", 403, False, "The wallet is hel
 UNKNOWN_OUTCOME: Final = ErrorCode(
     "unknown_outcome", 504, True, "No answer in time; resend the same key to learn the outcome"
 )
+NOT_SETTLED: Final = ErrorCode("not_settled", 409, True, "The gift is not booked yet; ask again after retry_after_ms")
+RECEIPTS_OFF: Final = ErrorCode("receipts_off", 404, False, "This server signs no receipts")
 METHOD_NOT_ALLOWED: Final = ErrorCode("method_not_allowed", 405, False, "The path is right, the method is not")
 TOO_LARGE: Final = ErrorCode("too_large", 413, False, "The body is longer than the server reads")
 UNSUPPORTED_TYPE: Final = ErrorCode("unsupported_type", 415, False, "The body is not JSON")
@@ -37,11 +39,17 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     KEY_EXPIRED,
     WALLET_FROZEN,
     UNKNOWN_OUTCOME,
+    NOT_SETTLED,
+    RECEIPTS_OFF,
     METHOD_NOT_ALLOWED,
     TOO_LARGE,
     UNSUPPORTED_TYPE,
     INTERNAL,
 )
+
+
+class WrongSetting(ValueError):
+    """A setting names something that cannot be used; the message says what and the way out, and holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)

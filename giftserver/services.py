@@ -15,6 +15,7 @@ from giftserver.gifts.service import GiftService
 from giftserver.ledger.ledger import Ledger
 from giftserver.metrics import Metrics
 from giftserver.people import People
+from giftserver.receipts.keys import ReceiptKeys
 from giftserver.settings import Settings
 from rooms.history import History
 from rooms.hub import Hub
@@ -39,4 +40,5 @@ class Services:
     announcer: Announcer
     verifier: TokenVerifier
     tickets: Tickets
+    receipts: ReceiptKeys
     metrics: Metrics

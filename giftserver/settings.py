@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from giftserver.cluster.address import check
+
 STATIC_DIR = Path(__file__).resolve().parent.parent / "static"
 
 
@@ -18,8 +20,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GIFTSERVER_", extra="ignore", frozen=True)
 
     # Engines
-    ledger_redis_url: str | None = Field(None, description="Redis/Valkey of the ledger; unset: embedded")
-    rooms_redis_url: str | None = Field(None, description="Redis/Valkey of the rooms; unset: embedded")
+    ledger_redis_url: str | None = Field(
+        None, description="Redis/Valkey of the ledger, redis://… or redis+cluster://h1:p1,h2:p2; unset: embedded"
+    )
+    rooms_redis_url: str | None = Field(
+        None, description="Redis/Valkey of the rooms, redis://… or redis+cluster://h1:p1,h2:p2; unset: embedded"
+    )
     database_url: str | None = Field(None, description="PostgreSQL, postgresql://…; unset: embedded")
     data_dir: Path = Field(Path(".giftserver"), description="Folder of the embedded engines")
 
@@ -67,6 +73,15 @@ class Settings(BaseSettings):
     # Money
     backlog_max: int = Field(1_000_000, ge=1_000, description="Unflushed gifts of one shard before backpressure")
     ledger_timeout_s: float = Field(2.0, gt=0, le=30, description="After this a ledger call's outcome is unknown")
+    verify_every_s: float = Field(3_600, ge=0, description="The worker proves the ledger this often; 0: never")
+    receipt_key_file: Path | None = Field(
+        None, description="PEM of the Ed25519 key that signs receipts; unset: no receipts, but in the demo"
+    )
+    receipt_old_keys_file: Path | None = Field(None, description="JWKS of earlier receipt keys, to publish still")
+    production: bool = Field(False, description="Refuse engines that could lose an acknowledged gift")
+    failpoints: str = Field(
+        "", description="Tests only: places where the process ends itself, such as flush.after_commit:3"
+    )
     drain_s: float = Field(10.0, ge=0, le=60, description="Time in-flight gifts have to finish on SIGTERM")
 
     @model_validator(mode="before")
@@ -85,6 +100,17 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"GIFTSERVER_{name.upper()} is shorter than 32 bytes: `openssl rand -hex 32` makes one"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_redis_urls(self) -> "Settings":
+        for name in ("ledger_redis_url", "rooms_redis_url"):
+            url: str | None = getattr(self, name)
+            if url is not None:
+                try:
+                    check(url)
+                except ValueError as problem:
+                    raise ValueError(f"GIFTSERVER_{name.upper()} {problem}") from None
         return self
 
     @property

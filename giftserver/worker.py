@@ -1,4 +1,4 @@
-"""The worker process: opens the shards, and carries outbox credits from PostgreSQL to the wallets in Redis."""
+"""The worker process: coordinates the shards, and carries outbox credits from PostgreSQL to the wallets in Redis."""
 
 import asyncio
 import contextlib
@@ -9,21 +9,24 @@ import structlog
 from prometheus_client import start_http_server
 from redis.exceptions import RedisError
 
+from giftserver.durable.audit import audit_regularly
 from giftserver.durable.credits import OutboxCredit, mark_applied, pending_credits
-from giftserver.durable.store import flush_cursors
 from giftserver.durable.wallets import DurableWallets
 from giftserver.engines import Engines
+from giftserver.failpoints import failpoint
 from giftserver.flusher import run_until_signal
 from giftserver.gifts.notices import BalanceChanged, send_notice
 from giftserver.ledger.ledger import Ledger
-from giftserver.ledger.opening import open_shards
 from giftserver.metrics import Metrics
+from giftserver.recovery.coordinator import Coordinator
+from giftserver.recovery.lease import LEASE_MS
+from giftserver.recovery.rebuild import load_all
 from giftserver.settings import Settings
 
 log = structlog.get_logger()
 
 LOOK_S: Final = 0.05
-REOPEN_S: Final = 2.0
+REBUILT_S: Final = 0.2
 CREDITS_MAX: Final = 500
 PAUSE_S: Final = 0.5
 
@@ -47,6 +50,7 @@ class CreditCarrier:
                 continue
             coins, credit_no = brought
             done = [(user, credit.credit_no) for credit in credits if credit.credit_no <= credit_no]
+            failpoint("credit.before_mark")
             applied += await mark_applied(self._engines.database, done)
             with contextlib.suppress(RedisError, OSError):  # a hint: the wallet can be asked
                 await send_notice(self._engines.rooms_redis, BalanceChanged(user, coins))
@@ -55,7 +59,7 @@ class CreditCarrier:
 
 
 async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> None:
-    """Open shards and carry credits until `stop`; engines that are away are waited for."""
+    """Coordinate shards and carry credits until `stop`; engines that are away are waited for."""
     metrics = Metrics()
     if settings.metrics_port:
         start_http_server(settings.metrics_port, settings.host, metrics.registry)
@@ -66,15 +70,21 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
         timeout_s=settings.ledger_timeout_s,
     )
     carrier = CreditCarrier(engines, ledger, metrics)
+    proving = audit_regularly(engines.database, engines.ledger_redis, metrics.registry, settings.verify_every_s, stop)
+    coordinator = Coordinator(engines.database, engines.ledger_redis, lease_ms=LEASE_MS, production=settings.production)
+
+    async def fill() -> None:
+        if coordinator.rebuilt:
+            await load_all(engines.database, ledger.wallets)
+            coordinator.rebuilt = False
+
     tasks = [
-        asyncio.create_task(_again(lambda: _open(engines), REOPEN_S, stop), name="open shards"),
+        asyncio.create_task(proving, name="verify"),
+        asyncio.create_task(coordinator.run(stop), name="coordinator"),
+        asyncio.create_task(_again(fill, REBUILT_S, stop), name="load wallets"),
         asyncio.create_task(_again(carrier.carry, LOOK_S, stop), name="credits"),
     ]
     await asyncio.gather(*tasks)
-
-
-async def _open(engines: Engines) -> None:
-    await open_shards(engines.ledger_redis, await flush_cursors(engines.database))
 
 
 async def _again(step: Callable[[], Awaitable[object]], period_s: float, stop: asyncio.Event) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, Waiting, read_waiting
 from giftserver.durable.posting import post_gifts
 from giftserver.durable.tables import flush_cursor
+from giftserver.failpoints import failpoint
 from giftserver.ledger import keys
 
 BATCH_MAX: Final = 1_000
@@ -83,8 +84,10 @@ async def flush_shard(
         if waiting.flushed < cursor.seq:  # a flusher ended between its COMMIT and this
             await mark_flushed(ledger_redis, shard, cursor.seq)
         return FlushResult("idle", cursor)
+    failpoint("flush.before_begin")
     if not await _post(engine, shard, cursor, waiting):
         return FlushResult("lost_race", None)
+    failpoint("flush.after_commit")
     last = waiting.gifts[-1]
     await mark_flushed(ledger_redis, shard, last.seq)
     return FlushResult("posted", Cursor(last.epoch, last.seq), waiting.gifts, waiting.seq - cursor.seq)
@@ -94,7 +97,9 @@ async def _post(engine: AsyncEngine, shard: int, cursor: Cursor, waiting: Waitin
     target = Cursor(waiting.gifts[-1].epoch, waiting.gifts[-1].seq)
     try:
         async with engine.begin() as connection:
-            return await post_gifts(connection, shard, cursor, waiting.gifts)
+            posted = await post_gifts(connection, shard, cursor, waiting.gifts)
+            failpoint("flush.after_post")
+            return posted
     except REFUSED as problem:
         detail = str(getattr(problem, "orig", None) or problem).splitlines()[0]
         raise FlushHalted(shard, "refused", f"{cursor}…{target}", detail) from problem
@@ -118,7 +123,10 @@ async def mark_flushed(ledger_redis: Redis, shard: int, seq: int) -> None:
 async def trim_events(ledger_redis: Redis, shard: int, keep_ms: int = TAIL_MS) -> int:
     """Drop events older than `keep_ms` that are flushed and announced; returns how many."""
     names = [keys.meta(shard), keys.events(shard)]
-    return int(await _script(ledger_redis, TRIM_EVENTS)(keys=names, args=[keep_ms]))
+    failpoint("flush.before_trim")
+    trimmed = int(await _script(ledger_redis, TRIM_EVENTS)(keys=names, args=[keep_ms]))
+    failpoint("flush.after_trim")
+    return trimmed
 
 
 def _script(redis: Any, source: str) -> Any:

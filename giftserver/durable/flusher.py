@@ -123,7 +123,11 @@ class Flusher:
         pipeline = self._redis.pipeline(transaction=False)
         for shard in idle:
             pipeline.hmget(keys.meta(shard.number), ["seq", "flushed"])
-        for shard, (seq, flushed) in zip(idle, await pipeline.execute(), strict=True):
+        for shard, reply in zip(idle, await pipeline.execute(raise_on_error=False), strict=True):
+            if isinstance(reply, Exception):  # of a cluster, only the shard's server may be away
+                self._failed(shard, reply)
+                continue
+            seq, flushed = reply
             if seq is None:
                 shard.cursor = None  # wiped: the next life of this shard is looked at afresh
             elif shard.cursor is None or int(seq) != shard.cursor.seq or int(flushed or 0) < shard.cursor.seq:
@@ -152,12 +156,16 @@ class Flusher:
             shard.not_before_s = loop.time() + HALTED_RETRY_S
             self._metrics.halted(shard.number, True)
         except Exception as problem:  # an engine is away; whatever it is, it must not end the other shards' work
-            shard.failures += 1
-            shard.cursor = None
-            shard.not_before_s = loop.time() + backoff_s(shard.failures)
-            self._metrics.failed(shard.number)
-            if shard.failures == 1:
-                log.warning("flush_waits", shard=shard.number, error=repr(problem))
+            self._failed(shard, problem)
+
+    def _failed(self, shard: _Shard, problem: Exception) -> None:
+        """Leave the shard alone for a while."""
+        shard.failures += 1
+        shard.cursor = None
+        shard.not_before_s = asyncio.get_running_loop().time() + backoff_s(shard.failures)
+        self._metrics.failed(shard.number)
+        if shard.failures == 1:
+            log.warning("flush_waits", shard=shard.number, error=repr(problem))
 
     async def _flush_once(self, shard: _Shard) -> bool:
         """One batch; whether more is known to be waiting."""

@@ -51,6 +51,23 @@ class SettledGift:
 
 
 @dataclass(frozen=True, slots=True)
+class GiftRecord:
+    """A gift as it was booked; `hash` is its link of the shard's hash chain, None when booked before there was one."""
+
+    transfer: str
+    key: str
+    sender: str
+    creator: str
+    room: str
+    gift: str
+    quantity: int
+    coins: int
+    diamonds: int
+    at_ms: int
+    hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class GiftTotals:
     """Sums over gifts in PostgreSQL."""
 
@@ -119,6 +136,19 @@ async def gift_by_key(engine: AsyncEngine, sender: str, key: str) -> SettledGift
         row.balance_after,
         row.event_at,
     )
+
+
+async def gift_record(engine: AsyncEngine, sender: str, key: str) -> GiftRecord | None:
+    """Everything a receipt says of the sender's gift of this key, None when PostgreSQL has none (yet)."""
+    query = select(transfer).where(transfer.c.sender == sender, transfer.c.key == key)
+    async with engine.connect() as connection:
+        row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return GiftRecord(
+        public_transfer(row), row.key, row.sender, row.creator, row.room, row.gift, row.quantity, row.coins,
+        row.diamonds, at_ms(row.event_at), row.hash,
+    )  # fmt: skip
 
 
 async def earned_today(engine: AsyncEngine, creator: str, day: date) -> GiftTotals:

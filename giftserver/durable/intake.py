@@ -6,7 +6,7 @@ skipped, a person decides.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ EPOCH_MAX: Final = 2**15 - 1
 SEQ_MAX: Final = 2**40 - 1
 NUMBER_MAX: Final = 2**31 - 1
 TEXT_MAX: Final = 1000
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 AT_MS_MAX: Final = 253_402_300_799_999
 """Last millisecond of the year 9999, the end of datetime."""
 
@@ -67,8 +68,8 @@ class FlushedGift:
 
     @property
     def event_at(self) -> datetime:
-        """`at_ms` as a time in UTC."""
-        return datetime.fromtimestamp(self.at_ms / 1000, UTC)
+        """`at_ms` as a time in UTC, exactly."""
+        return EPOCH + timedelta(milliseconds=self.at_ms)
 
 
 @dataclass(frozen=True, slots=True)

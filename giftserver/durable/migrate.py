@@ -25,12 +25,12 @@ def alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
-def _upgrade_on(connection: Connection) -> None:
-    command.upgrade(alembic_config(connection), "head")
+def _upgrade_on(connection: Connection, revision: str) -> None:
+    command.upgrade(alembic_config(connection), revision)
 
 
-async def upgrade(database_url: str) -> None:
-    """Run the missing migrations in one transaction; returns at once when there are none.
+async def upgrade(database_url: str, revision: str = "head") -> None:
+    """Run the missing migrations, up to `revision`, in one transaction; returns at once when there are none.
 
     The advisory lock is held to the end of the transaction, so processes that start together wait for the first.
     """
@@ -38,7 +38,7 @@ async def upgrade(database_url: str) -> None:
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-            await connection.run_sync(_upgrade_on)
+            await connection.run_sync(_upgrade_on, revision)
     finally:
         await engine.dispose()
 

@@ -10,20 +10,22 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from giftserver.durable.chain import hashes
 from giftserver.durable.intake import Cursor, FlushedGift, staged
 from giftserver.durable.tables import DIAMONDS_ISSUED, FIRST_PERSONAL_ACCOUNT, GIFTS_SPENT
 
 # First, so that of two flushers on one shard the second waits here, then finds the cursor moved and does nothing.
-MOVE_CURSOR: Final = text("""
-    UPDATE flush_cursor SET epoch = :epoch, seq = :seq
-    WHERE shard = :shard AND epoch = :from_epoch AND seq = :from_seq
+HOLD_CURSOR: Final = text("""
+    SELECT chain FROM flush_cursor WHERE shard = :shard AND epoch = :epoch AND seq = :seq FOR NO KEY UPDATE
 """)
+
+MOVE_CURSOR: Final = text("UPDATE flush_cursor SET epoch = :epoch, seq = :seq, chain = :chain WHERE shard = :shard")
 
 STAGE: Final = """
     CREATE TEMPORARY TABLE IF NOT EXISTS staged_gift (
         id bigint, epoch integer, seq bigint, sender text, key text, request_hash text, room text, creator text,
         gift text, quantity integer, coins bigint, diamonds bigint, catalog_version integer, rate_version integer,
-        note text, event_at timestamptz
+        note text, event_at timestamptz, hash bytea
     ) ON COMMIT DELETE ROWS
 """
 
@@ -41,9 +43,9 @@ ADD_ACCOUNTS: Final = text("""
 
 ADD_TRANSFERS: Final = text("""
     INSERT INTO transfer (id, kind, shard, epoch, seq, sender, key, request_hash, room, creator, gift, quantity,
-        coins, diamonds, catalog_version, rate_version, note, event_at)
+        coins, diamonds, catalog_version, rate_version, note, event_at, hash)
     SELECT id, 'gift', :shard, epoch, seq, sender, key, request_hash, room, creator, gift, quantity,
-        coins, diamonds, catalog_version, rate_version, note, event_at
+        coins, diamonds, catalog_version, rate_version, note, event_at, hash
     FROM staged_gift ORDER BY id
 """)
 
@@ -97,28 +99,23 @@ POST: Final = text(f"""
 
 
 async def post_gifts(connection: AsyncConnection, shard: int, cursor: Cursor, gifts: Sequence[FlushedGift]) -> bool:
-    """Post gifts that directly follow the cursor and move it, in the caller's transaction.
+    """Post gifts that directly follow the cursor and move it, with the hash chain, in the caller's transaction.
 
     False, with nothing done, when the cursor is elsewhere by now: another flusher was first. Raises SQLAlchemy's and
     asyncpg's errors; IntegrityError when the database refuses a gift.
     """
-    last = gifts[-1]
-    moved = await connection.execute(
-        MOVE_CURSOR,
-        {
-            "shard": shard,
-            "epoch": last.epoch,
-            "seq": last.seq,
-            "from_epoch": cursor.epoch,
-            "from_seq": cursor.seq,
-        },
-    )
-    if moved.rowcount == 0:
+    held = await connection.execute(HOLD_CURSOR, {"shard": shard, "epoch": cursor.epoch, "seq": cursor.seq})
+    chain = held.scalar_one_or_none()
+    if chain is None:
         return False
+    chained = hashes(chain, gifts)
+    last = gifts[-1]
+    await connection.execute(MOVE_CURSOR, {"shard": shard, "epoch": last.epoch, "seq": last.seq, "chain": chained[-1]})
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     await driver.execute(STAGE)
-    await driver.copy_records_to_table("staged_gift", records=[staged(gift) for gift in gifts])
+    rows = [(*staged(gift), digest) for gift, digest in zip(gifts, chained, strict=True)]
+    await driver.copy_records_to_table("staged_gift", records=rows)
     await connection.execute(ADD_ACCOUNTS)
     await connection.execute(ADD_TRANSFERS, {"shard": shard})
     await connection.execute(ADD_TO_DAYS, {"shard": shard})

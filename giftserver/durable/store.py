@@ -1,13 +1,14 @@
 """The connection to PostgreSQL, and the snapshot a wallet is loaded from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from giftserver.durable.tables import account, credit_outbox, flush_cursor
+from giftserver.durable.tables import flush_cursor
 from giftserver.ledger.keys import shard_of
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -41,33 +42,49 @@ def open_database(
 
 
 @dataclass(frozen=True, slots=True)
-class WalletSnapshot:
-    """A user's wallet in PostgreSQL at one instant; a user never seen has no coins and no credits.
-
-    `coins` holds every credit up to `credit_no` and every gift up to the shard's cursor; gifts after the cursor are
-    still in the shard's event stream and must be subtracted.
-    """
+class WalletState:
+    """A user's wallet: `coins` holds every credit up to `credit_no` and every gift up to the shard's cursor."""
 
     coins: int
     credit_no: int
-    cursor_epoch: int
-    cursor_seq: int
 
 
-async def wallet_snapshot(engine: AsyncEngine, user: str, shard: int | None = None) -> WalletSnapshot:
-    """Read a wallet, its newest credit number and its shard's cursor in one statement, so in one snapshot."""
-    coins = (
-        select(account.c.balance)
-        .where(account.c.kind == "wallet", account.c.owner == user, account.c.asset == "coins")
-        .scalar_subquery()
-    )
-    credit_no = select(func.max(credit_outbox.c.credit_no)).where(credit_outbox.c.user_id == user).scalar_subquery()
-    query = select(
-        func.coalesce(coins, 0), func.coalesce(credit_no, 0), flush_cursor.c.epoch, flush_cursor.c.seq
-    ).where(flush_cursor.c.shard == (shard_of(user) if shard is None else shard))
+@dataclass(frozen=True, slots=True)
+class WalletSnapshot:
+    """Wallets of one shard at one instant, and the shard's flush cursor (epoch, seq) then.
+
+    Gifts after the cursor are still in the shard's event stream and must be subtracted. A user never seen has no coins
+    and no credits.
+    """
+
+    cursor: tuple[int, int]
+    wallets: dict[str, WalletState]
+
+
+# One statement, so one snapshot.
+SNAPSHOT: Final = text("""
+    SELECT wanted.user_id, coalesce(a.balance, 0) AS coins,
+        coalesce((SELECT max(credit_no) FROM credit_outbox AS o WHERE o.user_id = wanted.user_id), 0) AS credit_no,
+        c.epoch, c.seq
+    FROM flush_cursor AS c
+    LEFT JOIN unnest(CAST(:users AS text[])) AS wanted (user_id) ON true
+    LEFT JOIN account AS a ON a.kind = 'wallet' AND a.owner = wanted.user_id AND a.asset = 'coins'
+    WHERE c.shard = :shard
+""")
+
+
+async def wallet_snapshot(engine: AsyncEngine, users: Sequence[str], shard: int) -> WalletSnapshot:
+    """Read wallets of one shard together with its cursor."""
     async with engine.connect() as connection:
-        row = (await connection.execute(query)).one()
-    return WalletSnapshot(*row)
+        rows = (await connection.execute(SNAPSHOT, {"users": list(users), "shard": shard})).all()
+    wallets = {row.user_id: WalletState(row.coins, row.credit_no) for row in rows if row.user_id is not None}
+    return WalletSnapshot((rows[0].epoch, rows[0].seq), wallets)
+
+
+async def settled_coins(engine: AsyncEngine, user: str) -> int:
+    """Coins of the user with every gift that is flushed."""
+    snapshot = await wallet_snapshot(engine, [user], shard_of(user))
+    return snapshot.wallets[user].coins
 
 
 async def flush_cursors(engine: AsyncEngine) -> dict[int, tuple[int, int]]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -27,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0001"
+SCHEMA_REVISION: Final = "0002"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -100,6 +101,7 @@ transfer = Table(
     Column("event_at", DateTime(timezone=True), nullable=False),  # when it was decided
     Column("posted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("reverses", BigInteger, ForeignKey("transfer.id", name="transfer_reverses_fkey")),
+    Column("hash", LargeBinary),  # of gifts: this one and all before it in its shard, see giftserver.durable.chain
     UniqueConstraint("sender", "key", name="transfer_sender_key"),
     CheckConstraint("kind = 'gift' OR kind ~ '^[a-z_]{1,32}$'", name="transfer_kind"),
     CheckConstraint("coins BETWEEN 1 AND 1000000000000", name="transfer_coins"),
@@ -148,7 +150,22 @@ flush_cursor = Table(
     Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("seq", BigInteger, nullable=False, server_default="0"),
+    Column("chain", LargeBinary, nullable=False, server_default=text(r"'\x'")),  # hash of that gift, or empty
     CheckConstraint("shard BETWEEN 0 AND 15", name="flush_cursor_shard"),
+)
+
+# Every epoch a shard was ever opened with, written before the shard opens.
+ledger_epoch = Table(
+    "ledger_epoch",
+    metadata,
+    Column("shard", SmallInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("run", Text, nullable=False),  # run_id of the Redis it was opened in
+    Column("verdict", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("opened_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("note", Text, nullable=False, server_default=""),
+    PrimaryKeyConstraint("shard", "epoch", name="ledger_epoch_pkey"),
 )
 
 credit_outbox = Table(
@@ -209,5 +226,6 @@ GUARDS: Final = {
     "account": ("account_keeps_its_name",),
     "transfer": ("transfer_insert_only",),
     "entry": ("entry_insert_only", "entry_must_balance"),
+    "ledger_epoch": ("ledger_epoch_insert_only",),
 }
 """Triggers by table that hold the ledger's rules; verify checks that each is there and enabled."""

@@ -14,9 +14,9 @@ class DurableWallets:
     def __init__(self, database: AsyncEngine) -> None:
         self._database = database
 
-    async def snapshot(self, user: str, shard: int) -> WalletSnapshot:
-        """The user's wallet now; raises the driver's errors when PostgreSQL is away."""
-        return await wallet_snapshot(self._database, user, shard)
+    async def snapshot(self, users: Sequence[str], shard: int) -> WalletSnapshot:
+        """The users' wallets now; raises the driver's errors when PostgreSQL is away."""
+        return await wallet_snapshot(self._database, users, shard)
 
     async def credits_after(self, user: str, credit_no: int) -> Sequence[OutboxCredit]:
         """Credits numbered after `credit_no`, in order."""

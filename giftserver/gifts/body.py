@@ -26,10 +26,13 @@ _decode = msgspec.json.Decoder(Body).decode
 
 
 def room_event(transfer: str, gift: GiftEvent, *, combo: bool) -> Event:
-    """The event that announces a gift; `combo`: this gift joins combos of its sender."""
+    """The event that announces a gift; `combo`: this gift joins combos of its sender.
+
+    Its id is the sender's key: a gift that Redis lost and that was sent again has another transfer, and is shown once.
+    """
     body = Body(transfer, gift.sender, gift.sender_name, gift.gift, gift.quantity, gift.coins, gift.diamonds, gift.note)
     return Event(
-        id=transfer,
+        id=f"{gift.sender}:{gift.key}",
         combo_key=f"{gift.sender}|{gift.gift}" if combo else "",
         quantity=gift.quantity,
         score=gift.coins,

@@ -8,6 +8,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from giftserver.cluster.client import server_of
 from giftserver.gifts.body import room_event
 from giftserver.gifts.catalog import Catalog
 from giftserver.ledger import keys
@@ -45,7 +46,8 @@ class CatchUp:
                         pass
                 except (RedisError, OSError, TimeoutError) as problem:
                     log.warning("catch_up_waits", shard=shard, error=type(problem).__name__)
-                    break
+                if stop.is_set():
+                    return
             await asyncio.sleep(LOOK_S)
 
     async def look(self, shard: int) -> bool:
@@ -53,7 +55,8 @@ class CatchUp:
         announced, flushed = await self._redis.hmget(keys.meta(shard), "announced", "flushed")
         if announced is None or flushed is None or int(announced) >= int(flushed):
             return False
-        time_s, _ = await self._redis.time()
+        server: Any = await server_of(self._redis, keys.meta(shard))
+        time_s, _ = await server.time()
         entries = await self._after(shard, int(announced))
         missing: dict[str, list[Event]] = {}
         mark = int(announced)

@@ -6,11 +6,11 @@ client-side retry, and a call that got no answer is UNKNOWN.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -19,69 +19,22 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from giftserver.ledger import keys
+from giftserver.ledger.epochs import STALE, Epochs
+from giftserver.ledger.guarded import GuardedScript, RunNotApproved
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
+from giftserver.ledger.sources import WalletSource
+from giftserver.ledger.unsettled import Unsettled, look_after
+from giftserver.ledger.wallets import RETRY_S, RETRY_STEP_S, Wallets
 
 log = structlog.get_logger()
 
 BATCH_MAX: Final = 64
 RECEIPT_TTL_MS: Final = 900_000
-SCAN_MAX: Final = 2_000
-RETRY_S: Final = 2.0
-RETRY_STEP_S: Final = 0.02
+LOOK_AFTER_S: Final = 0.5
+DAY_S: Final = 86_400
 FINAL: Final = {reason.value for reason in Reason} - {Reason.TRY_AGAIN.value, Reason.UNKNOWN.value}
-STALE: Final = {"STALE_EPOCH", "FENCED", "SCHEMA"}
 
 _decode_receipt = msgspec.msgpack.Decoder(list[str]).decode
-
-
-class WalletSnapshot(Protocol):
-    """A wallet in the durable ledger at the shard's flush cursor, read in one snapshot."""
-
-    @property
-    def coins(self) -> int:
-        """Balance with every gift up to the cursor."""
-        ...
-
-    @property
-    def credit_no(self) -> int:
-        """Newest credit in `coins`."""
-        ...
-
-    @property
-    def cursor_epoch(self) -> int:
-        """Epoch of the shard's flush cursor."""
-        ...
-
-    @property
-    def cursor_seq(self) -> int:
-        """Sequence number of the shard's flush cursor."""
-        ...
-
-
-class Credit(Protocol):
-    """A numbered credit of the outbox."""
-
-    @property
-    def credit_no(self) -> int:
-        """Its number, counted per user from 1."""
-        ...
-
-    @property
-    def coins(self) -> int:
-        """Coins it brings."""
-        ...
-
-
-class WalletSource(Protocol):
-    """The durable ledger, as far as loading a wallet needs it."""
-
-    def snapshot(self, user: str, shard: int) -> Awaitable[WalletSnapshot]:
-        """The user's wallet now."""
-        ...
-
-    def credits_after(self, user: str, credit_no: int) -> Awaitable[Sequence[Credit]]:
-        """Credits numbered after `credit_no`, in order."""
-        ...
 
 
 @dataclass(slots=True)
@@ -103,26 +56,45 @@ class Ledger:
         on_batch: Callable[[int, float], None] = lambda gifts, seconds: None,
     ) -> None:
         self._redis: Any = redis
-        self._wallets = wallets
         self._backlog_max, self._timeout_s, self._on_batch = backlog_max, timeout_s, on_batch
         self._queues: list[list[_Pending]] = [[] for _ in range(keys.SHARDS)]
         self._workers: list[asyncio.Task[None] | None] = [None] * keys.SHARDS
-        self._epochs: dict[int, str] = {}
-        scripts = files("giftserver.ledger") / "scripts"
+        self._epochs = Epochs(redis)
+        self._script = GuardedScript(redis, "send_gifts.lua")
+        self._day = int(time.time() // DAY_S)
+        self._unsettled = Unsettled()
+        self._keeper: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+        self.wallets = Wallets(redis, wallets, self._epochs, timeout_s)
 
-        def script(name: str) -> Any:
-            return self._redis.register_script((scripts / name).read_text())
+    def start(self) -> None:
+        """Look after accepted gifts until `close`: those that Redis loses are sent again."""
+        self._keeper = asyncio.get_running_loop().create_task(self._keep(), name="unsettled gifts")
 
-        self._send, self._load = script("send_gifts.lua"), script("load_wallet.lua")
-        self._credit = script("apply_credit.lua")
+    async def _keep(self) -> None:
+        while not self._closing.is_set():
+            try:
+                await look_after(self._redis, self._unsettled, self.send)
+            except (RedisError, OSError, TimeoutError) as problem:
+                log.info("unsettled_wait", error=type(problem).__name__, gifts=len(self._unsettled))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AFTER_S):
+                    await self._closing.wait()
 
     async def send(self, order: GiftOrder) -> Outcome:
         """Decide one gift; it shares a script call with the others of this loop turn. Cancelling does not undo it."""
         deadline_s = asyncio.get_running_loop().time() + RETRY_S
+        looked_again = False
         while True:
             outcome = await asyncio.shield(self._submit(order))
             if not isinstance(outcome, Refused) or outcome.reason is not Reason.TRY_AGAIN:
                 return outcome
+            if outcome.detail in STALE:
+                self._epochs.forget(keys.shard_of(order.sender))
+                if looked_again:  # it is closed, not only of before its last opening
+                    return outcome
+                looked_again = True
+                continue
             healed = await self._heal(order.sender, outcome.detail)
             if not healed or asyncio.get_running_loop().time() > deadline_s:
                 return outcome
@@ -153,19 +125,15 @@ class Ledger:
         started_s = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._timeout_s):
-                epoch = await self._epoch(shard)
+                epoch, run = await self._epochs.get(shard)
         except (RedisError, OSError, TimeoutError) as problem:
             return [Refused(Reason.TRY_AGAIN, type(problem).__name__)] * len(orders)
-        names = [keys.meta(shard), keys.events(shard)]
-        args: list[str | int | bytes] = [epoch, keys.SCHEMA, self._backlog_max, RECEIPT_TTL_MS]
-        earned = keys.earned(shard, _today())
-        for order in orders:
-            names += [keys.wallet(shard, order.sender), keys.receipt(shard, order.sender, order.key), earned]
-            args += [order.sender, order.creator, order.request_hash, order.coins, order.diamonds]
-            args += [order.payload, order.key_ms]
+        names, args = self._call(shard, epoch, orders)
         try:
             async with asyncio.timeout(self._timeout_s):
-                rows = await self._send(keys=names, args=args)
+                (flushed,), *rows = await self._script(shard, run, names, args)
+        except RunNotApproved:
+            return [Refused(Reason.TRY_AGAIN, "FENCED")] * len(orders)
         except (TimeoutError, RedisTimeoutError):
             return [Refused(Reason.UNKNOWN, "timeout")] * len(orders)
         except RedisError as problem:
@@ -173,107 +141,46 @@ class Ledger:
         except OSError as problem:
             return [Refused(Reason.UNKNOWN, type(problem).__name__)] * len(orders)
         self._on_batch(len(orders), asyncio.get_running_loop().time() - started_s)
-        return [_outcome(shard, row) for row in rows]
+        if rows[0][0] == b"STALE_DAY":
+            self._day = int(rows[0][1])
+        outcomes = [_outcome(shard, row) for row in rows]
+        for order, outcome in zip(orders, outcomes, strict=True):
+            if isinstance(outcome, Accepted):
+                self._unsettled.add(epoch, outcome, order)
+        self._unsettled.settle(shard, epoch, int(flushed))
+        return outcomes
 
-    async def _epoch(self, shard: int) -> str:
-        epoch = self._epochs.get(shard)
-        if epoch is None:
-            stored = await self._redis.hget(keys.meta(shard), "epoch")
-            epoch = stored.decode() if stored else "0"
-            self._epochs[shard] = epoch
-        return epoch
+    def _call(self, shard: int, epoch: str, orders: Sequence[GiftOrder]) -> tuple[list[str], list[str | int | bytes]]:
+        """Keys and arguments of one script call."""
+        names = [keys.meta(shard), keys.events(shard)]
+        args: list[str | int | bytes] = [epoch, keys.SCHEMA, self._backlog_max, RECEIPT_TTL_MS, self._day]
+        earned = keys.earned(shard, time.strftime("%Y%m%d", time.gmtime(self._day * DAY_S)))
+        for order in orders:
+            names += [keys.wallet(shard, order.sender), keys.receipt(shard, order.sender, order.key), earned]
+            args += [order.sender, order.creator, order.request_hash, order.coins, order.diamonds]
+            args += [order.payload, order.key_ms]
+        return names, args
 
     async def _heal(self, user: str, detail: str) -> str:
         """What to do about a refusal that may pass: "" give up, "now" retry at once, "wait" retry after a moment."""
-        if detail in STALE:
-            self._epochs.pop(keys.shard_of(user), None)
-            return "now" if detail == "STALE_EPOCH" else ""
+        if detail == "STALE_DAY":
+            return "now"
         if detail == "NOT_LOADED":
             try:
-                loaded = await self._load_wallet(user)
+                loaded = await self.wallets.load(user)
             except Exception as problem:  # the durable ledger's driver has errors of its own
                 log.warning("wallet_not_loaded", error=type(problem).__name__)
                 return ""
             return "now" if loaded is not None else "wait"
         return ""
 
-    async def _load_wallet(self, user: str) -> int | None:
-        """Install the user's wallet from the durable ledger; its coins, or None when it must wait for the flusher."""
-        shard = keys.shard_of(user)
-        snapshot = await self._wallets.snapshot(user, shard)
-        epoch = await self._epoch(shard)
-        reply = await self._load(
-            keys=[keys.meta(shard), keys.events(shard), keys.wallet(shard, user)],
-            args=[
-                epoch,
-                keys.SCHEMA,
-                user,
-                snapshot.coins,
-                snapshot.credit_no,
-                snapshot.cursor_epoch,
-                snapshot.cursor_seq,
-                SCAN_MAX,
-            ],
-        )
-        state = reply[0].decode()
-        if state in STALE:
-            self._epochs.pop(shard, None)
-            return None
-        if state not in ("OK", "PRESENT"):
-            log.warning("wallet_load_waits", state=state, shard=shard)
-            return None
-        # A credit that committed after the snapshot found no wallet to go to: it is taken here.
-        brought = await self._apply_credits(user, shard)
-        return brought[0] if brought is not None else None
-
     async def bring_credits(self, user: str) -> tuple[int, int] | None:
-        """Apply every outbox credit the wallet lacks, loading it if needed: (coins, newest credit_no) after that.
-
-        None when that is not possible now. Raises RedisError, OSError, TimeoutError or the database driver's errors:
-        repeat it, the numbers make it safe.
-        """
-        shard = keys.shard_of(user)
-        async with asyncio.timeout(RETRY_S + self._timeout_s):
-            return await self._apply_credits(user, shard) or (
-                await self._apply_credits(user, shard) if await self._load_wallet(user) is not None else None
-            )
-
-    async def _apply_credits(self, user: str, shard: int) -> tuple[int, int] | None:
-        coins, credit_no = await self._redis.hmget(keys.wallet(shard, user), "coins", "credit_no")
-        if coins is None:
-            return None
-        balance, last = int(coins), int(credit_no)
-        for credit in await self._wallets.credits_after(user, last):
-            reply = await self._credit(
-                keys=[keys.meta(shard), keys.wallet(shard, user)],
-                args=[await self._epoch(shard), keys.SCHEMA, credit.credit_no, credit.coins],
-            )
-            state = reply[0].decode()
-            if state in STALE:
-                self._epochs.pop(shard, None)
-            if state not in ("OK", "REPEAT"):
-                log.warning("credit_waits", state=state, shard=shard)
-                return None
-            balance, last = int(reply[1]), credit.credit_no
-        return balance, last
+        """See Wallets.bring_credits."""
+        return await self.wallets.bring_credits(user)
 
     async def balance(self, user: str) -> int | None:
-        """The user's coins now, loading the wallet if needed; None while that is not possible."""
-        shard = keys.shard_of(user)
-        deadline_s = asyncio.get_running_loop().time() + RETRY_S
-        try:
-            while asyncio.get_running_loop().time() < deadline_s:
-                async with asyncio.timeout(self._timeout_s):
-                    coins = await self._redis.hget(keys.wallet(shard, user), "coins")
-                    if coins is not None:
-                        return int(coins)
-                    loaded = await self._load_wallet(user)
-                if loaded is not None:
-                    return loaded
-                await asyncio.sleep(RETRY_STEP_S)
-        except Exception as problem:  # see _heal
-            log.warning("balance_unknown", error=type(problem).__name__)
-        return None
+        """See Wallets.balance."""
+        return await self.wallets.balance(user)
 
     async def receipt(self, user: str, key: str, request_hash: str | None = None) -> Accepted | Refused | None:
         """What became of a key in the last 15 minutes; None when Redis does not know it.
@@ -296,7 +203,10 @@ class Ledger:
             return int(await self._redis.hget(keys.meta(shard), "flushed") or 0)
 
     async def close(self) -> None:
-        """Wait for the gifts that are being decided."""
+        """Wait for the gifts that are being decided; what is not settled by then is another process's to look after."""
+        self._closing.set()
+        if self._keeper is not None:
+            await self._keeper
         workers = [worker for worker in self._workers if worker is not None and not worker.done()]
         await asyncio.gather(*workers, return_exceptions=True)
 
@@ -310,7 +220,7 @@ def _outcome(shard: int, row: list[bytes]) -> Outcome:
         return Refused(Reason.INSUFFICIENT, balance_coins=int(row[1]))
     if state in FINAL:
         return Refused(Reason(state))
-    if state not in STALE and state != "NOT_LOADED":
+    if state not in STALE and state not in ("NOT_LOADED", "STALE_DAY"):
         log.warning("gift_try_again", state=state, detail=row[1].decode(errors="replace"), shard=shard)
     return Refused(Reason.TRY_AGAIN, state)
 
@@ -319,8 +229,3 @@ def _call_failed(problem: RedisError) -> Refused:
     """A reply that is an error means nothing was decided; a lost connection leaves the outcome unknown."""
     reason = Reason.TRY_AGAIN if isinstance(problem, ResponseError) else Reason.UNKNOWN
     return Refused(reason, type(problem).__name__)
-
-
-def _today() -> str:
-    """UTC day as yyyymmdd."""
-    return time.strftime("%Y%m%d", time.gmtime())

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Match, Route
 
 from giftserver.errors import METHOD_NOT_ALLOWED, Refusal
 from giftserver.settings import Settings
-from giftserver.web import asyncapi, demo, gifts, health, openapi, pages, rooms, studio, wallet
+from giftserver.web import asyncapi, demo, gifts, health, openapi, pages, receipts, rooms, studio, wallet
 from giftserver.web.edge import GUARDED, Edge
 from giftserver.web.endpoint import Endpoint
 from giftserver.web.error_page import error_page, nothing_here
@@ -20,7 +20,7 @@ from rooms.codes import NOT_FOUND
 
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
-    always = (*gifts.ENDPOINTS, *rooms.ENDPOINTS, *wallet.ENDPOINTS, *studio.ENDPOINTS)
+    always = (*gifts.ENDPOINTS, *receipts.ENDPOINTS, *rooms.ENDPOINTS, *wallet.ENDPOINTS, *studio.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always
 
 

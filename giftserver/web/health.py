@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from giftserver.cluster.client import server_of
 from giftserver.durable.migrate import schema_revision
 from giftserver.durable.tables import SCHEMA_REVISION
 from giftserver.ledger import keys
@@ -91,9 +92,13 @@ class ShardLag:
         async with self._redis.pipeline(transaction=False) as pipe:
             for shard in range(keys.SHARDS):
                 pipe.hmget(keys.meta(shard), "state", "epoch", "seq", "flushed")
-            metas = await pipe.execute()
+            metas = await pipe.execute(raise_on_error=False)
         problems, closed = [], []
-        for shard, (state, epoch, seq, flushed) in enumerate(metas):
+        for shard, meta in enumerate(metas):
+            if isinstance(meta, Exception):  # of a cluster, only the shard's server may be away
+                closed.append(f"shard {shard:02d} cannot be reached ({type(meta).__name__})")
+                continue
+            state, epoch, seq, flushed = meta
             if state != b"open":
                 closed.append(f"shard {shard:02d} is {state.decode() if state else 'not opened yet'}")
                 continue
@@ -111,7 +116,8 @@ class ShardLag:
         entries = await self._redis.xrange(keys.events(shard), min=first, count=1)
         if not entries:
             return 0.0
-        seconds, microseconds = await self._redis.time()
+        server: Any = await server_of(self._redis, keys.meta(shard))
+        seconds, microseconds = await server.time()
         now_ms = int(seconds) * 1_000 + int(microseconds) // 1_000
         return max(0, now_ms - int(entries[0][1][b"t"])) / 1_000
 

@@ -7,6 +7,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from giftserver.auth.overlay_links import OverlayLinks
+from giftserver.cluster.client import server_of
 from giftserver.durable.earnings import earnings_of
 from giftserver.durable.history import earned_today
 from giftserver.errors import GIFT_UNAVAILABLE, Refusal
@@ -138,8 +139,9 @@ async def _earned_live(redis: Redis, creator: str, day: str) -> tuple[int, int]:
     async with redis.pipeline(transaction=False) as pipe:
         for shard in range(keys.SHARDS):
             pipe.hget(keys.earned(shard, day), creator)
-        pipe.time()
-        *slices, (seconds, microseconds) = await pipe.execute()
+        slices = await pipe.execute()
+    clock: Any = await server_of(redis, keys.meta(0))
+    seconds, microseconds = await clock.time()
     return sum(int(slice_ or 0) for slice_ in slices), seconds * 1_000 + microseconds // 1_000
 
 

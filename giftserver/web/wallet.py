@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from giftserver.auth.tokens import Role
 from giftserver.durable.history import PAGE_MAX, wallet_history
-from giftserver.durable.store import wallet_snapshot
+from giftserver.durable.store import settled_coins
 from giftserver.errors import Refusal
 from giftserver.web.endpoint import Call, Endpoint
 from rooms.codes import UNAVAILABLE
@@ -59,14 +59,14 @@ class StatementAnswer(msgspec.Struct, frozen=True):
 async def get_wallet(call: Call[None, None]) -> WalletAnswer | Refusal:
     """The caller's coins."""
     # Settled first: a gift that is sent between the two reads then counts as on its way, never as negative.
-    settled = await wallet_snapshot(call.services.database, call.user)
+    settled = await settled_coins(call.services.database, call.user)
     coins = await call.services.ledger.balance(call.user)
     if coins is None:
         return Refusal(
             UNAVAILABLE, "Your balance is being checked: ask again in a moment. Your coins are safe.",
             {"retry_after_ms": 1_000},
         )  # fmt: skip
-    return WalletAnswer(coins, settled.coins, max(0, settled.coins - coins))
+    return WalletAnswer(coins, settled, max(0, settled - coins))
 
 
 async def get_statement(call: Call[None, StatementQuery]) -> StatementAnswer:

@@ -21,12 +21,11 @@ from giftserver.auth.tokens import Identity, mint
 from giftserver.durable.credits import credit
 from giftserver.durable.flush import flush_shard
 from giftserver.durable.rooms import set_live, upsert_room
-from giftserver.durable.store import flush_cursors
 from giftserver.engines import Engines, open_engines
 from giftserver.errors import Refusal
 from giftserver.gifts.messages import Receipt, SendGift
 from giftserver.ledger import keys
-from giftserver.ledger.opening import open_shards
+from giftserver.recovery.coordinator import open_ledger
 from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.server import server_config
@@ -101,7 +100,7 @@ async def running(settings: Settings) -> AsyncIterator[Web]:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = settings.model_copy(update={"public_url": settings.public_url or url})
     async with open_engines(settings) as engines:
-        await open_shards(engines.ledger_redis, await flush_cursors(engines.database))
+        await open_ledger(engines.database, engines.ledger_redis)
         app = create_app(settings, engines)
         server = Server(server_config(app, settings))
         task = asyncio.create_task(server.serve([listener]))

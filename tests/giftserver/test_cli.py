@@ -11,7 +11,9 @@ import pytest
 from giftserver.embedded import running
 
 SECRET = "a secret of the tests, longer than 32 bytes"
-COMMANDS = ("demo", "flusher", "migrate", "replay", "settings", "token", "verify", "web", "worker")
+COMMANDS = (
+    "demo", "explain", "flusher", "migrate", "receipt", "replay", "settings", "token", "verify", "web", "worker",
+)  # fmt: skip
 
 
 def giftserver(*arguments, folder=Path("/"), code=None, **environment):

@@ -3,20 +3,19 @@
 import pytest
 
 from giftserver.durable.credits import credit, pending_credits
-from giftserver.durable.store import flush_cursors
 from giftserver.durable.wallets import DurableWallets
 from giftserver.engines import Engines
 from giftserver.ledger import keys
 from giftserver.ledger.ledger import Ledger
-from giftserver.ledger.opening import open_shards
 from giftserver.metrics import Metrics
+from giftserver.recovery.coordinator import open_ledger
 from giftserver.worker import CreditCarrier
 
 
 @pytest.fixture
 async def ledger(engines: Engines) -> Ledger:
     """A ledger with open shards."""
-    await open_shards(engines.ledger_redis, await flush_cursors(engines.database))
+    await open_ledger(engines.database, engines.ledger_redis)
     return Ledger(engines.ledger_redis, DurableWallets(engines.database), backlog_max=1_000, timeout_s=2.0)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, UniqueConstraint, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from giftserver.durable.proof import statements as sql
+from giftserver.durable.proof.chain import gifts_are_chained
 from giftserver.durable.proof.invariant import SHOWN_MAX, Invariant
 from giftserver.durable.tables import GUARDS, gift_id, metadata
 from giftserver.ledger.keys import SHARDS
@@ -122,6 +123,7 @@ CHECKS: Final[dict[str, Check]] = {
     "entries are what the gifts say": entries_are_the_gifts,
     "balance = sum of entries": balances_are_the_entries,
     "sequences are contiguous": sequences_are_contiguous,
+    "each gift's hash follows from the one before": gifts_are_chained,
     "(sender, key) is unique": keys_are_unique,
     "credits are numbered without a hole": credits_are_numbered,
     "nobody is below zero": nobody_is_below_zero,

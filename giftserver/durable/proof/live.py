@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.cluster.client import server_of
 from giftserver.durable.flush import BATCH_MAX, cursor_in, read_cursor
 from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, judge, read_waiting
 from giftserver.durable.proof.invariant import Invariant
@@ -190,7 +191,8 @@ class LiveProof:
             await self._settle(shard, invariant, partial(self._compare_earned, shard, days[shard], invariant))
 
     async def _compare_earned(self, shard: int, days: set[str], invariant: Invariant) -> list[str] | None:
-        seconds, _ = await self._redis.time()
+        server: Any = await server_of(self._redis, keys.meta(shard))
+        seconds, _ = await server.time()
         now = datetime.fromtimestamp(seconds, UTC)
         recent = [f"{now + timedelta(days=n):%Y%m%d}" for n in (-1, 0, 1)]
         slices: Counter[str] = Counter()

@@ -6,8 +6,9 @@
 
 local BALANCE_LIMIT = 9007199254740992
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'schema')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'schema', 'run')
 if not meta[1] or meta[2] ~= 'open' then return {'FENCED', meta[2] or 'absent'} end
+if meta[4] ~= RUN then return {'FENCED', 'run'} end
 if meta[3] ~= ARGV[2] then return {'SCHEMA', meta[3] or ''} end
 if meta[1] ~= ARGV[1] then return {'STALE_EPOCH', meta[1]} end
 

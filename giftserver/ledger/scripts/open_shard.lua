@@ -1,16 +1,19 @@
--- Opens a shard that has never been used in this Redis, continuing where PostgreSQL's flush cursor stands.
+-- Opens a shard that was judged, as the last write of its recovery.
 --
--- KEYS: 1 meta, 2 events
--- ARGV: 1 schema, 2 run, 3 cursor_epoch, 4 cursor_seq
--- Returns {state, epoch, 'new' | 'kept'} | {'BEHIND', seq}: Redis knows less than PostgreSQL | {'DIVERGED'}: events without meta
+-- KEYS: 1 meta
+-- ARGV: 1 schema, 2 run, 3 epoch, 4 seq it was judged at ('' for absent), 5 seq to go on from, 6 flushed, 7 lease_ms
+--       (0: no lease)
+-- Returns 1, or 0 when the shard is not any more what was judged
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq')
-if meta[1] then
-  if tonumber(meta[3]) < tonumber(ARGV[4]) then return {'BEHIND', meta[3]} end
-  return {meta[2], meta[1], 'kept'}
+local meta = redis.call('HMGET', KEYS[1], 'seq', 'state', 'announced')
+if (meta[1] or '') ~= ARGV[4] or meta[2] == 'open' then return 0 end
+local lease_ms = '0'
+if tonumber(ARGV[7]) > 0 then
+  local time = redis.call('TIME')
+  lease_ms = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[7]))
 end
-if redis.call('EXISTS', KEYS[2]) == 1 then return {'DIVERGED'} end
-local epoch = string.format('%.0f', tonumber(ARGV[3]) + 1)
-redis.call('HSET', KEYS[1], 'epoch', epoch, 'state', 'open', 'seq', ARGV[4], 'flushed', ARGV[4], 'announced', ARGV[4],
-  'lease_ms', '0', 'run', ARGV[2], 'schema', ARGV[1])
-return {'open', epoch, 'new'}
+local announced = meta[3] or ARGV[6]
+if tonumber(announced) > tonumber(ARGV[5]) then announced = ARGV[5] end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[3], 'state', 'open', 'seq', ARGV[5], 'flushed', ARGV[6],
+  'announced', announced, 'lease_ms', lease_ms, 'run', ARGV[2], 'schema', ARGV[1], 'full', '0')
+return 1

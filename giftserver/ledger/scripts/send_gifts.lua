@@ -1,10 +1,11 @@
 -- Decides the gifts that one loop turn brought to one shard, each on its own, in order.
 --
+-- RUN, the id of the approved run of Redis, is set in a line before this text (giftserver/ledger/guarded.py).
 -- KEYS: 1 meta, 2 events, then for gift i: wallet, receipt, earned day  (3 * i, 3 * i + 1, 3 * i + 2)
--- ARGV: 1 epoch, 2 schema, 3 backlog_max, 4 receipt_ttl_ms,
+-- ARGV: 1 epoch, 2 schema, 3 backlog_max, 4 receipt_ttl_ms, 5 day of the earned keys (days since 1970, UTC),
 --       then for gift i seven: sender, creator, request_hash, coins, diamonds, payload, key_ms
--- Returns one array a gift: {'OK' | 'REPEAT', epoch, seq, coins, diamonds, balance, at_ms}
---       or {code, detail}: FENCED, STALE_EPOCH, SCHEMA, LEASE, KEY_EXPIRED, KEY_REUSED, NOT_LOADED, FROZEN,
+-- Returns {flushed}, then one array a gift: {'OK' | 'REPEAT', epoch, seq, coins, diamonds, balance, at_ms}
+--       or {code, detail}: FENCED, STALE_EPOCH, SCHEMA, LEASE, MEMORY, STALE_DAY (detail: the day here), KEY_EXPIRED, KEY_REUSED, NOT_LOADED, FROZEN,
 --       SELF_GIFT, BAD_AMOUNT, INSUFFICIENT (detail: balance), BACKLOG, WRITE_FAILED (detail: Redis's words)
 -- A script does not roll back: everything is read and judged first, and XADD, the only write that can fail, is first.
 
@@ -13,21 +14,29 @@ local BALANCE_LIMIT = 9007199254740992
 local KEY_AGE_MAX_MS = 600000
 local KEY_AHEAD_MAX_MS = 60000
 local FIELDS = 7
+local EARNED_S = 259200
+local DAY_MS = 86400000
 
 local time = redis.call('TIME')
 local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local backlog_max = tonumber(ARGV[3])
 local count = (#KEYS - 2) / 3
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq', 'flushed', 'lease_ms', 'schema')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq', 'flushed', 'lease_ms', 'schema', 'full', 'run')
 local epoch, state, seq = meta[1], meta[2], tonumber(meta[3] or '')
 local flushed, lease_ms = tonumber(meta[4] or '0'), tonumber(meta[5] or '0')
 
+local function text_of(number) return string.format('%.0f', number) end
+
 local function shard_refusal()
   if not epoch or state ~= 'open' then return {'FENCED', state or 'absent'} end
+  if meta[8] ~= RUN then return {'FENCED', 'run'} end
   if meta[6] ~= ARGV[2] then return {'SCHEMA', meta[6] or ''} end
   if epoch ~= ARGV[1] then return {'STALE_EPOCH', epoch} end
   if lease_ms > 0 and lease_ms < now_ms then return {'LEASE', ''} end
+  if meta[7] == '1' then return {'MEMORY', ''} end
+  local day = math.floor(now_ms / DAY_MS)
+  if tonumber(ARGV[5]) ~= day then return {'STALE_DAY', text_of(day)} end
   return nil
 end
 
@@ -35,11 +44,9 @@ local function whole(text)
   return text ~= nil and text ~= false and string.match(text, '^%d+$') ~= nil and #text <= 13
 end
 
-local function text_of(number) return string.format('%.0f', number) end
-
 local function judge(i)
   local k = 3 * i
-  local a = 4 + (i - 1) * FIELDS
+  local a = 5 + (i - 1) * FIELDS
   local sender, creator, request_hash = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local coins_text, diamonds_text = ARGV[a + 4], ARGV[a + 5]
   local payload, key_ms = ARGV[a + 6], tonumber(ARGV[a + 7])
@@ -76,7 +83,10 @@ local function judge(i)
   local seq_text, left = text_of(seq), text_of(balance - coins)
   redis.call('HSET', KEYS[1], 'seq', seq_text)
   redis.call('HSET', KEYS[k], 'coins', left, 'last_seq', seq_text)
-  if diamonds > 0 then redis.call('HINCRBY', KEYS[k + 2], creator, diamonds_text) end
+  if diamonds > 0 then
+    redis.call('HINCRBY', KEYS[k + 2], creator, diamonds_text)
+    if earned_type == 'none' then redis.call('EXPIRE', KEYS[k + 2], EARNED_S) end
+  end
   local receipt = {request_hash, epoch, seq_text, coins_text, diamonds_text, left, at}
   redis.call('SET', KEYS[k + 1], cmsgpack.pack(receipt), 'PX', ARGV[4])
   return {'OK', epoch, seq_text, coins_text, diamonds_text, left, at}
@@ -88,9 +98,9 @@ local function judged(i)
   return {'WRITE_FAILED', type(result) == 'table' and result['err'] or tostring(result)}
 end
 
-local results = {}
+local results = {{meta[4] or '0'}}
 local refusal = shard_refusal()
 for i = 1, count do
-  results[i] = refusal or judged(i)
+  results[i + 1] = refusal or judged(i)
 end
 return results

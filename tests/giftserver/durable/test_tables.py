@@ -99,7 +99,8 @@ async def test_the_database_refuses(book, what):
         "UPDATE transfer SET coins = 1", "DELETE FROM transfer", "TRUNCATE transfer CASCADE",
         "UPDATE entry SET amount = 1", "DELETE FROM entry", "TRUNCATE entry",
         "UPDATE account SET owner = 'ben' WHERE owner = 'ana'", "DELETE FROM account", "TRUNCATE account",
-        "UPDATE transfer SET coins = 1 WHERE false",
+        "UPDATE transfer SET coins = 1 WHERE false", "UPDATE ledger_epoch SET seq = 1", "DELETE FROM ledger_epoch",
+        "TRUNCATE ledger_epoch",
     ],
 )  # fmt: skip
 async def test_the_past_cannot_be_changed(book, statement):

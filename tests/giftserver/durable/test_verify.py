@@ -23,6 +23,7 @@ DAYS = "daily sums = gifts"
 RULES = "the database enforces the rules"
 CREDITS = "credits are numbered without a hole"
 UNIQUE = "(sender, key) is unique"
+CHAIN = "each gift's hash follows from the one before"
 
 
 async def lived_in(book) -> None:
@@ -134,7 +135,7 @@ TAMPERED = {
         f"UPDATE entry SET balance_after = balance_after + 1 WHERE transfer = {FIRST_GIFT} AND n = 4", {BALANCES}
     ),
     "a transfer gone": (
-        f"DELETE FROM transfer WHERE id = {FIRST_GIFT}", {ZERO_SUM, SEQUENCES, DAYS}
+        f"DELETE FROM transfer WHERE id = {FIRST_GIFT}", {ZERO_SUM, SEQUENCES, DAYS, CHAIN}
     ),
     "a cursor": (f"UPDATE flush_cursor SET seq = seq - 1 WHERE shard = {SHARD}", {SEQUENCES, STREAMS, WALLETS, EARNED}),
     "a cursor gone": ("DELETE FROM flush_cursor WHERE shard = 9", {SEQUENCES, STREAMS, EARNED}),

@@ -5,21 +5,20 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from giftserver.durable.credits import credit
-from giftserver.durable.store import flush_cursors
 from giftserver.durable.wallets import DurableWallets
 from giftserver.engines import Engines
 from giftserver.ledger import keys
 from giftserver.ledger.events import GiftEvent, decode_event, encode_event
+from giftserver.ledger.guarded import GuardedScript, run_of
 from giftserver.ledger.ledger import BATCH_MAX, Ledger
-from giftserver.ledger.opening import open_shards
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Reason, Refused
+from giftserver.recovery.coordinator import open_ledger
 
 
 def uuid7(at_ms: int | None = None) -> str:
@@ -62,7 +61,7 @@ def order(sender: str = "ana", coins: int = 5, **changes: Any) -> GiftOrder:
 @pytest.fixture
 async def ledger(engines: Engines) -> AsyncIterator[Ledger]:
     """A ledger with open shards; ana has 100 coins."""
-    await open_shards(engines.ledger_redis, await flush_cursors(engines.database))
+    await open_ledger(engines.database, engines.ledger_redis)
     await credit(engines.database, "ana", 100, "top_up", "test:ana")
     opened = Ledger(engines.ledger_redis, DurableWallets(engines.database), backlog_max=1_000, timeout_s=2.0)
     yield opened
@@ -187,19 +186,18 @@ async def test_a_call_with_a_stale_epoch_writes_nothing(ledger: Ledger, ledger_r
     await ledger.balance("ana")
     await ledger_redis.hset(keys.meta(shard), "epoch", "2")
     before = await state_of(ledger_redis)
-    script: Any = ledger_redis.register_script((files("giftserver.ledger") / "scripts" / "send_gifts.lua").read_text())
+    script, run = GuardedScript(ledger_redis, "send_gifts.lua"), await run_of(ledger_redis)
     gift = order()
-    rows = await script(
-        keys=[
-            keys.meta(shard),
-            keys.events(shard),
-            keys.wallet(shard, "ana"),
-            keys.receipt(shard, "ana", gift.key),
-            keys.earned(shard, "20260101"),
-        ],
-        args=[1, keys.SCHEMA, 1_000, 900_000, "ana", "mira", "h1", 5, 5, gift.payload, gift.key_ms],
-    )
-    assert rows == [[b"STALE_EPOCH", b"2"]]
+    names = [
+        keys.meta(shard),
+        keys.events(shard),
+        keys.wallet(shard, "ana"),
+        keys.receipt(shard, "ana", gift.key),
+        keys.earned(shard, "20260101"),
+    ]
+    day = int(time.time() // 86_400)
+    args = [1, keys.SCHEMA, 1_000, 900_000, day, "ana", "mira", "h1", 5, 5, gift.payload, gift.key_ms]
+    assert (await script(shard, run, names, args))[1:] == [[b"STALE_EPOCH", b"2"]]
     assert await state_of(ledger_redis) == before
 
 
@@ -330,11 +328,9 @@ async def test_the_script_takes_the_next_credit_only(
     """A number that was applied is a repeat, one that skips another is a gap; neither changes the wallet."""
     await ledger.balance("ana")
     shard = keys.shard_of("ana")
-    script: Any = ledger_redis.register_script(
-        (files("giftserver.ledger") / "scripts" / "apply_credit.lua").read_text()
-    )
+    script, run = GuardedScript(ledger_redis, "apply_credit.lua"), await run_of(ledger_redis)
     wallet = keys.wallet(shard, "ana")
-    assert await script(keys=[keys.meta(shard), wallet], args=[1, keys.SCHEMA, credit_no, 10]) == answer
+    assert await script(shard, run, [keys.meta(shard), wallet], [1, keys.SCHEMA, credit_no, 10]) == answer
     assert await ledger_redis.hget(wallet, "coins") == str(coins).encode()
 
 
@@ -347,11 +343,3 @@ async def test_receipt_of_a_key(ledger: Ledger) -> None:
     assert (found.seq, found.balance_coins, found.repeated) == (sent.seq, 70, True)
     assert await ledger.receipt("ana", uuid7()) is None
     assert await ledger.receipt("ben", gift.key) is None
-
-
-async def test_redis_behind_postgresql_does_not_open(engines: Engines) -> None:
-    """A shard that knows less than PostgreSQL takes no gifts; a person or the coordinator decides."""
-    await open_shards(engines.ledger_redis, {})
-    states = await open_shards(engines.ledger_redis, {3: (1, 50)})
-    assert states[3] == "BEHIND"
-    assert states[4] == "open"

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from giftserver import embedded
 from giftserver.durable import migrate
+from giftserver.durable.tables import SCHEMA_REVISION
 from giftserver.ledger import keys
 from giftserver.settings import Settings
 from giftserver.web import health
@@ -66,7 +67,7 @@ async def test_a_part_that_is_not_ready_is_named(
         await connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     await not_ready(web, "schema", "0000", "giftserver migrate")
     async with web.engines.database.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        await connection.execute(text(f"UPDATE alembic_version SET version_num = '{SCHEMA_REVISION}'"))
     web.services.hub.draining = True
     await not_ready(web, "process", "draining")
     assert (await web.http.get("/healthz")).status_code == 200

@@ -1,0 +1,111 @@
+"""What a Redis that lost its state is filled with again."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from giftserver.durable.store import WalletSnapshot, WalletState
+from giftserver.durable.tables import gift_id
+from giftserver.ledger.keys import SHARDS, shard_of
+
+PAGE: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class PastReceipt:
+    """The receipt of a gift that stands in PostgreSQL."""
+
+    sender: str
+    key: str
+    request_hash: str
+    epoch: int
+    seq: int
+    coins: int
+    diamonds: int
+    balance_coins: int
+    at_ms: int
+
+
+RECEIPTS: Final = text("""
+    SELECT t.id, t.sender, t.key, t.request_hash, t.epoch, t.seq, t.coins, t.diamonds, e.balance_after,
+        round(extract(epoch FROM t.event_at) * 1000)::bigint AS at_ms
+    FROM transfer AS t JOIN entry AS e ON e.transfer = t.id AND e.n = 1
+    WHERE t.id >= :first AND t.id < :before ORDER BY t.id DESC LIMIT :page
+""")
+
+DAYS: Final = text("""
+    SELECT day, creator, sum(diamonds)::bigint AS diamonds FROM gift_day
+    WHERE shard = :shard AND day >= :since GROUP BY day, creator HAVING sum(diamonds) > 0
+""")
+
+WALLETS: Final = text("""
+    SELECT owner, balance, coalesce((SELECT max(credit_no) FROM credit_outbox AS o WHERE o.user_id = owner), 0) AS no
+    FROM account WHERE kind = 'wallet' AND asset = 'coins' AND owner > :after ORDER BY owner LIMIT :page
+""")
+
+CURSORS: Final = text("SELECT shard, epoch, seq FROM flush_cursor")
+
+UNMARK: Final = text("""
+    UPDATE credit_outbox SET applied_at = NULL
+    WHERE applied_at > now() - make_interval(secs => :seconds) AND user_id = ANY(CAST(:users AS text[]))
+""")
+
+RECENT: Final = text("""
+    SELECT DISTINCT user_id FROM credit_outbox WHERE applied_at > now() - make_interval(secs => :seconds)
+""")
+
+
+async def recent_receipts(engine: AsyncEngine, shard: int, since_ms: int) -> AsyncIterator[list[PastReceipt]]:
+    """Receipts of the shard's gifts since then (Unix ms), newest first, in pages."""
+    before = gift_id(shard + 1, 0, 0)
+    while True:
+        values = {"first": gift_id(shard, 0, 0), "before": before, "page": PAGE}
+        async with engine.connect() as connection:
+            rows = (await connection.execute(RECEIPTS, values)).all()
+        fresh = [PastReceipt(*row[1:]) for row in rows if row.at_ms >= since_ms]
+        if fresh:
+            yield fresh
+        if len(fresh) < PAGE:
+            return
+        before = rows[-1].id
+
+
+async def earned_days(engine: AsyncEngine, shard: int, since: date) -> dict[date, dict[str, int]]:
+    """Diamonds by UTC day and creator, of gifts that the shard's senders gave since a day."""
+    found: dict[date, dict[str, int]] = {}
+    async with engine.connect() as connection:
+        for row in await connection.execute(DAYS, {"shard": shard, "since": since}):
+            found.setdefault(row.day, {})[row.creator] = row.diamonds
+    return found
+
+
+async def wallet_pages(engine: AsyncEngine) -> AsyncIterator[dict[int, WalletSnapshot]]:
+    """Every wallet, in pages by owner; each page by shard, with the cursors of the same instant."""
+    after = ""
+    while True:
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            cursors = {row.shard: (row.epoch, row.seq) for row in await connection.execute(CURSORS)}
+            rows = (await connection.execute(WALLETS, {"after": after, "page": PAGE})).all()
+        page = {shard: WalletSnapshot(cursors[shard], {}) for shard in range(SHARDS)}
+        for row in rows:
+            page[shard_of(row.owner)].wallets[row.owner] = WalletState(row.balance, row.no)
+        if rows:
+            yield {shard: snapshot for shard, snapshot in page.items() if snapshot.wallets}
+        if len(rows) < PAGE:
+            return
+        after = rows[-1].owner
+
+
+async def unmark_credits(engine: AsyncEngine, shards: set[int], within_s: float) -> int:
+    """Offer credits that were applied lately once more, how many; a wallet that has them takes them for repeats."""
+    async with engine.begin() as connection:
+        rows = (await connection.execute(RECENT, {"seconds": within_s})).all()
+        users = [row.user_id for row in rows if shard_of(row.user_id) in shards]
+        if not users:
+            return 0
+        return (await connection.execute(UNMARK, {"seconds": within_s, "users": users})).rowcount

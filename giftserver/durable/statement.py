@@ -1,0 +1,107 @@
+"""An account of the ledger as a statement: its last entries, each with its reference and its other side."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from giftserver.durable.history import at_ms, public_transfer
+
+PLATFORM: Final = "platform"
+ASSETS: Final = {"wallet": "coins", "earnings": "diamonds"}
+"""Assets of the kinds of account that people have."""
+
+FIND: Final = text("""
+    SELECT a.id, a.kind, a.owner, a.asset, a.balance, a.version, coalesce(sum(e.amount), 0)::bigint AS total,
+        count(e.n) AS entries
+    FROM account AS a LEFT JOIN entry AS e ON e.account = a.id
+    WHERE a.kind = :kind AND a.owner = :owner GROUP BY a.id
+""")
+
+LINES: Final = text("""
+    SELECT e.version, e.amount, e.balance_after, t.id, t.kind, t.shard, t.epoch, t.seq, t.event_at, t.sender, t.creator,
+        t.room, t.gift, t.quantity, coalesce(t.key, t.reference) AS reference, ARRAY(
+            SELECT DISTINCT CASE o.owner WHEN 'platform' THEN 'platform:' || o.kind ELSE o.kind || ':' || o.owner END
+            FROM entry AS other JOIN account AS o ON o.id = other.account
+            WHERE other.transfer = e.transfer AND o.asset = :asset AND o.id <> :account ORDER BY 1
+        ) AS sides
+    FROM entry AS e LEFT JOIN transfer AS t ON t.id = e.transfer
+    WHERE e.account = :account ORDER BY e.version DESC LIMIT :last
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountName:
+    """How an account is named: kind and owner. The platform's accounts are owned by `platform`."""
+
+    kind: str
+    owner: str
+
+    @classmethod
+    def parse(cls, name: str) -> "AccountName":
+        """`earnings:<creator>`, `platform:<kind>`, `wallet:<user>`; anything else is a user's id."""
+        prefix, colon, rest = name.partition(":")
+        if colon and prefix in ASSETS:
+            return cls(prefix, rest)
+        return cls(rest, PLATFORM) if colon and prefix == PLATFORM else cls("wallet", name)
+
+    def __str__(self) -> str:
+        return f"{PLATFORM}:{self.kind}" if self.owner == PLATFORM else f"{self.kind}:{self.owner}"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account, and what its entries come to: `total` in its asset, `entries` in number."""
+
+    id: int
+    kind: str
+    owner: str
+    asset: str
+    balance: int
+    version: int
+    total: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry: the amount in the account's asset, the balance after it, and the accounts on the other side."""
+
+    number: int
+    transfer: str
+    kind: str
+    amount: int
+    balance: int
+    at_ms: int
+    reference: str | None
+    what: str
+    other_sides: list[str]
+
+
+def gift_in_words(sender: str, creator: str, room: str, gift: str, quantity: int) -> str:
+    """A gift as a line of a statement says it."""
+    return f"{quantity} × {gift}, {sender} to {creator} in {room}"
+
+
+async def find_account(connection: AsyncConnection, name: AccountName) -> Account | None:
+    """The account of this name, None when there is none."""
+    row = (await connection.execute(FIND, {"kind": name.kind, "owner": name.owner})).one_or_none()
+    return Account(*row) if row is not None else None
+
+
+async def last_lines(connection: AsyncConnection, account: Account, last: int) -> list[Line]:
+    """The account's last entries, oldest of them first."""
+    rows = await connection.execute(LINES, {"account": account.id, "asset": account.asset, "last": last})
+    return [_line(row) for row in reversed(rows.all())]
+
+
+def _line(row: Any) -> Line:
+    what = ""
+    if row.kind == "gift":
+        what = gift_in_words(row.sender, row.creator, row.room, row.gift, row.quantity)
+    transfer = public_transfer(row) if row.id is not None else "missing"
+    when = at_ms(row.event_at) if row.event_at is not None else 0
+    return Line(
+        row.version, transfer, row.kind or "?", row.amount, row.balance_after, when, row.reference, what, row.sides
+    )

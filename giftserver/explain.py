@@ -1,0 +1,120 @@
+"""`giftserver explain ACCOUNT`: every coin of one account in words, for whoever answers its owner."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+import msgspec
+
+from giftserver.cli import Sentence, engines_for, load_settings, reachable
+from giftserver.durable.explain import Explanation, OnItsWay, explain
+from giftserver.durable.statement import PLATFORM, AccountName
+from giftserver.engines import open_engines
+from giftserver.settings import Settings
+
+SHOWN_MAX: Final = 20
+"""Gifts and credits in flight that are listed; `--json` has all."""
+
+
+class ExplainAnswer(msgspec.Struct, frozen=True):
+    """What `--json` prints: the explanation, what Redis should have, whether all of it agrees."""
+
+    explanation: Explanation
+    expected_in_redis: int
+    adds_up: bool
+
+
+@click.command(name="explain")
+@click.argument("account")
+@click.option(
+    "--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Entries to show, the newest."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+def command(account: str, last: int, as_json: bool) -> None:
+    """Show every entry of ACCOUNT with the balance after it, and what is still in flight.
+
+    ACCOUNT is a user's id for the wallet, earnings:CREATOR, or platform:KIND (coins_sold, gifts_spent,
+    diamonds_issued). Status 1 when there is no such account, or when it does not add up.
+    """
+    name = AccountName.parse(account)
+    with engines_for(load_settings()) as settings, reachable():
+        told = asyncio.run(_ask(settings, name, last))
+    if told is None:
+        raise Sentence(f"The ledger has no account {name}: {_why_none(name)}")
+    if as_json:
+        click.echo(msgspec.json.encode(ExplainAnswer(told, told.expected, told.adds_up)).decode())
+    else:
+        for line in lines(told):
+            click.echo(line)
+    if not told.adds_up:
+        raise SystemExit(1)
+
+
+async def _ask(settings: Settings, name: AccountName, last: int) -> Explanation | None:
+    async with open_engines(settings) as engines:
+        return await explain(engines.database, engines.ledger_redis, name, last)
+
+
+def _why_none(name: AccountName) -> str:
+    if name.owner == PLATFORM:
+        return "the platform has platform:coins_sold, platform:gifts_spent and platform:diamonds_issued."
+    if name.kind == "earnings":
+        return f"no gift that earned diamonds for {name.owner} has been booked yet."
+    return f"{name.owner} was never credited coins (a creator's diamonds are in earnings:{name.owner})."
+
+
+def lines(told: Explanation) -> Iterator[str]:
+    """The explanation as text."""
+    yield f"{told.account}, in {told.asset}"
+    earlier = told.entries - len(told.lines)
+    if earlier > 0:
+        yield f"  … {earlier:,} earlier entries: --last shows more"
+    for line in told.lines:
+        sides = ", ".join(line.other_sides)
+        yield (
+            f"  {_time(line.at_ms)}  {line.amount:>+14,}  {line.balance:>14,}  {line.kind:<9}  {line.transfer:<12}  "
+            f"{line.reference or '-'}  {sides}{'  ' if line.what else ''}{line.what}"
+        )
+    yield f"  booked: {told.balance:,} after {told.entries:,} entries, which sum to {told.entries_total:,}"
+    yield "In flight"
+    yield from _in_flight("gifts accepted, not yet booked", told.unflushed)
+    if told.account.startswith("wallet:"):
+        yield from _in_flight("credits booked, not yet in Redis", told.unapplied)
+        has = "does not hold this wallet now; the next use loads it" if told.redis_balance is None else "has"
+        yield f"  Redis {has}" + ("" if told.redis_balance is None else f" {told.redis_balance:,}")
+    yield verdict(told)
+
+
+def _in_flight(title: str, found: list[OnItsWay]) -> Iterator[str]:
+    yield f"  {title}: {len(found)}, {sum(item.amount for item in found):+,}" if found else f"  {title}: none"
+    for item in found[:SHOWN_MAX]:
+        yield f"    {item.name:<12}  {item.amount:>+14,}  {item.reference}  {item.what}"
+    if len(found) > SHOWN_MAX:
+        yield f"    … and {len(found) - SHOWN_MAX:,} more: --json lists all"
+
+
+def verdict(told: Explanation) -> str:
+    """The line that says whether it adds up, with the sum."""
+    if told.problem is not None:
+        return f"It cannot be added up: the stream of gifts does not fit ({told.problem})."
+    says = "It adds up" if told.adds_up else "It does NOT add up"
+    if told.redis_balance is None or told.balance != told.entries_total or told.version != told.entries:
+        return f"{says}: balance {told.balance:,}, its {told.entries:,} entries sum to {told.entries_total:,}."
+    parts = [f"{told.balance:,} booked", *(_term(told.unflushed, "in unbooked gifts"))]
+    if told.booked_since:
+        parts.append(f"+ {told.booked_since:,} booked while this was read")
+    parts += [f"- {sum(item.amount for item in told.unapplied):,} in credits not yet in Redis"] * bool(told.unapplied)
+    sign = "=" if told.adds_up else "≠"
+    sums = f" = {told.expected:,}" if not told.adds_up else ""
+    return f"{says}: {' '.join(parts)}{sums} {sign} {told.redis_balance:,} in Redis."
+
+
+def _term(found: list[OnItsWay], words: str) -> list[str]:
+    total = sum(item.amount for item in found)
+    return [f"{'-' if total < 0 else '+'} {abs(total):,} {words}"] if found else []
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"

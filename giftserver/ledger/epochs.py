@@ -1,0 +1,29 @@
+"""The epoch of each shard and the run of Redis it belongs to, as one process last saw them."""
+
+from typing import Any
+
+from giftserver.ledger import keys
+
+STALE = frozenset({"STALE_EPOCH", "FENCED", "SCHEMA"})
+"""Answers after which the epoch must be read again."""
+
+
+class Epochs:
+    """Reads a shard's epoch and approved run once; whoever is told that they are stale forgets them."""
+
+    def __init__(self, redis: Any) -> None:
+        self._redis = redis
+        self._known: dict[int, tuple[str, str]] = {}
+
+    async def get(self, shard: int) -> tuple[str, str]:
+        """The shard's epoch and run, ("0", "") when this Redis does not know the shard. Raises redis-py's errors."""
+        known = self._known.get(shard)
+        if known is None:
+            epoch, run = await self._redis.hmget(keys.meta(shard), "epoch", "run")
+            known = (epoch.decode(), run.decode()) if epoch and run else ("0", "")
+            self._known[shard] = known
+        return known
+
+    def forget(self, shard: int) -> None:
+        """Read them again before the next call."""
+        self._known.pop(shard, None)

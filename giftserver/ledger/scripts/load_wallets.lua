@@ -1,0 +1,54 @@
+-- Installs wallets that are not there, from a PostgreSQL snapshot taken at the shard's flush cursor.
+-- Debits that the snapshot does not know are still in the stream after the cursor: they are subtracted here,
+-- so the balances are exact whatever happened between the snapshot and this call.
+--
+-- KEYS: 1 meta, 2 events, then a wallet each
+-- ARGV: 1 epoch, 2 schema, 3 cursor_epoch, 4 cursor_seq, 5 scan_max, then for each wallet three: user, coins, credit_no
+-- Returns {state, detail}: OK, WAIT (gifts not flushed), BEHIND, FENCED, SCHEMA, STALE_EPOCH; after OK one array a wallet:
+--       {'OK' | 'PRESENT' | 'NEGATIVE', coins}
+
+local FIELDS = 3
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq', 'schema', 'run')
+if not meta[1] or meta[2] ~= 'open' then return {{'FENCED', meta[2] or 'absent'}} end
+if meta[5] ~= RUN then return {{'FENCED', 'run'}} end
+if meta[4] ~= ARGV[2] then return {{'SCHEMA', meta[4] or ''}} end
+if meta[1] ~= ARGV[1] then return {{'STALE_EPOCH', meta[1]}} end
+
+local function text_of(number) return string.format('%.0f', number) end
+
+local seq, cursor = tonumber(meta[3]), tonumber(ARGV[4])
+if cursor > seq then return {{'BEHIND', meta[3]}} end
+if seq - cursor > tonumber(ARGV[5]) then return {{'WAIT', text_of(seq - cursor)}} end
+
+local spent, last, next_seq = {}, {}, cursor
+if seq > cursor then
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '(' .. ARGV[3] .. '-' .. ARGV[4], '+')) do
+    next_seq = next_seq + 1
+    if entry[1]:match('%-(%d+)$') ~= text_of(next_seq) then return {{'WAIT', entry[1]}} end
+    for field = 1, #entry[2], 2 do
+      if entry[2][field] == 'e' then
+        local gift = cmsgpack.unpack(entry[2][field + 1])
+        spent[gift[3]] = (spent[gift[3]] or 0) + gift[9]
+        last[gift[3]] = next_seq
+      end
+    end
+  end
+  if next_seq ~= seq then return {{'WAIT', text_of(seq - next_seq)}} end
+end
+
+local function load(key, a)
+  local present = redis.call('HGET', key, 'coins')
+  if present then return {'PRESENT', present} end
+  local user = ARGV[a]
+  local balance = tonumber(ARGV[a + 1]) - (spent[user] or 0)
+  if balance < 0 then return {'NEGATIVE', text_of(balance)} end
+  local coins = text_of(balance)
+  redis.call('HSET', key, 'coins', coins, 'state', 'active', 'credit_no', ARGV[a + 2], 'last_seq', text_of(last[user] or 0))
+  return {'OK', coins}
+end
+
+local results = {{'OK', ''}}
+for k = 3, #KEYS do
+  results[k - 1] = load(KEYS[k], 6 + (k - 3) * FIELDS)
+end
+return results

@@ -1,0 +1,58 @@
+"""What the live ledger asks of the durable one."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Protocol
+
+
+class WalletState(Protocol):
+    """A user's wallet in the durable ledger."""
+
+    @property
+    def coins(self) -> int:
+        """Balance with every gift up to the shard's cursor."""
+        ...
+
+    @property
+    def credit_no(self) -> int:
+        """Newest credit in `coins`."""
+        ...
+
+
+class WalletSnapshot(Protocol):
+    """Wallets of one shard at its flush cursor, read in one snapshot."""
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Epoch and sequence number of the shard's flush cursor."""
+        ...
+
+    @property
+    def wallets(self) -> Mapping[str, WalletState]:
+        """By user; a user never seen has no coins."""
+        ...
+
+
+class Credit(Protocol):
+    """A numbered credit of the outbox."""
+
+    @property
+    def credit_no(self) -> int:
+        """Its number, counted per user from 1."""
+        ...
+
+    @property
+    def coins(self) -> int:
+        """Coins it brings."""
+        ...
+
+
+class WalletSource(Protocol):
+    """The durable ledger, as far as loading wallets needs it."""
+
+    def snapshot(self, users: Sequence[str], shard: int) -> Awaitable[WalletSnapshot]:
+        """These users' wallets now."""
+        ...
+
+    def credits_after(self, user: str, credit_no: int) -> Awaitable[Sequence[Credit]]:
+        """Credits numbered after `credit_no`, in order."""
+        ...

@@ -1,0 +1,105 @@
+"""Gifts this process accepted and PostgreSQL does not have yet: sent again, under their keys, if Redis loses them.
+
+A new epoch is the sign that Redis may have lost the end of its history. Every gift accepted before it is then decided
+once more: one that is still there is a repeat and changes nothing.
+"""
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import structlog
+
+from giftserver.ledger import keys
+from giftserver.ledger.events import transfer_id
+from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
+
+log = structlog.get_logger()
+
+GIFTS_MAX: Final = 200_000
+"""Most gifts remembered; while PostgreSQL is away for long, the oldest are forgotten first."""
+
+LATER: Final = (Reason.TRY_AGAIN, Reason.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gift:
+    """An accepted gift; `epoch`: the shard's epoch when its receipt was last seen."""
+
+    epoch: str
+    receipt: Accepted
+    order: GiftOrder
+
+
+class Unsettled:
+    """What is accepted and not known to be settled, by shard, oldest first."""
+
+    def __init__(self) -> None:
+        self._gifts: list[deque[_Gift]] = [deque() for _ in range(keys.SHARDS)]
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def shards(self) -> list[int]:
+        """Shards that have some."""
+        return [shard for shard, gifts in enumerate(self._gifts) if gifts]
+
+    def add(self, epoch: str, receipt: Accepted, order: GiftOrder) -> None:
+        """Remember a gift whose receipt was seen in this epoch."""
+        if self._count >= GIFTS_MAX:
+            fullest = max(self._gifts, key=len)
+            fullest.popleft()
+            self._count -= 1
+        self._gifts[receipt.shard].append(_Gift(epoch, receipt, order))
+        self._count += 1
+
+    def settle(self, shard: int, epoch: str, flushed: int) -> None:
+        """Forget what PostgreSQL has: in this epoch everything up to `flushed`."""
+        gifts = self._gifts[shard]
+        while gifts and gifts[0].epoch == epoch and gifts[0].receipt.seq <= flushed:
+            gifts.popleft()
+            self._count -= 1
+
+    def take_older(self, shard: int, epoch: str) -> list[_Gift]:
+        """Remove and return the gifts whose receipts were seen in an earlier epoch only."""
+        older = [gift for gift in self._gifts[shard] if gift.epoch != epoch]
+        if older:
+            self._gifts[shard] = deque(gift for gift in self._gifts[shard] if gift.epoch == epoch)
+            self._count -= len(older)
+        return older
+
+    def put_back(self, gifts: list[_Gift]) -> None:
+        """They were not decided again: keep them, before all others."""
+        for gift in reversed(gifts):
+            self._gifts[gift.receipt.shard].appendleft(gift)
+        self._count += len(gifts)
+
+
+async def look_after(redis: Any, unsettled: Unsettled, send: Callable[[GiftOrder], Awaitable[Outcome]]) -> None:
+    """One look: forget what is settled, and send again what an earlier epoch accepted. Raises redis-py's errors."""
+    for shard in unsettled.shards():
+        epoch, state, flushed = await redis.hmget(keys.meta(shard), "epoch", "state", "flushed")
+        if epoch is None or state != b"open":
+            continue
+        unsettled.settle(shard, epoch.decode(), int(flushed or 0))
+        older = unsettled.take_older(shard, epoch.decode())
+        while older:
+            again = replace(older[0].order, key_ms=time.time_ns() // 1_000_000)
+            outcome = await send(again)
+            if isinstance(outcome, Refused) and outcome.reason in LATER:
+                unsettled.put_back(older)
+                break
+            _tell(older.pop(0).receipt, outcome)
+
+
+def _tell(receipt: Accepted, outcome: Outcome) -> None:
+    """Log what became of a gift that was sent again, unless Redis still had it."""
+    was = transfer_id(receipt.shard, receipt.epoch, receipt.seq)
+    if isinstance(outcome, Refused):
+        log.error("accepted_gift_lost", transfer=was, coins=receipt.coins, reason=outcome.reason.value)
+    elif not outcome.repeated:
+        now = transfer_id(outcome.shard, outcome.epoch, outcome.seq)
+        log.warning("gift_sent_again", transfer=was, now=now, coins=receipt.coins)

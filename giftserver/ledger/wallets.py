@@ -1,0 +1,153 @@
+"""Wallets in Redis: loaded from the durable ledger when they are not there, and brought their credits.
+
+A wallet that is missing is never taken for an empty one. All that miss at the same time in a shard are loaded
+together: one snapshot of PostgreSQL, one script call.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+
+from giftserver.ledger import keys
+from giftserver.ledger.epochs import STALE, Epochs
+from giftserver.ledger.guarded import GuardedScript, RunNotApproved
+from giftserver.ledger.sources import WalletSnapshot, WalletSource
+
+log = structlog.get_logger()
+
+SCAN_MAX: Final = 2_000
+LOAD_MAX: Final = 500
+RETRY_S: Final = 2.0
+RETRY_STEP_S: Final = 0.02
+
+
+class Wallets:
+    """One process's loading of wallets and credits."""
+
+    def __init__(self, redis: Any, source: WalletSource, epochs: Epochs, timeout_s: float) -> None:
+        self._redis, self._source, self._epochs, self._timeout_s = redis, source, epochs, timeout_s
+        self._script = GuardedScript(redis, "load_wallets.lua")
+        self._credit = GuardedScript(redis, "apply_credit.lua")
+        self._wanted: list[dict[str, asyncio.Future[int | None]]] = [{} for _ in range(keys.SHARDS)]
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def load(self, user: str) -> int | None:
+        """Install the user's wallet if it is missing; its coins, or None when it must wait for flusher or coordinator.
+
+        Raises redis-py's errors and those of the source.
+        """
+        shard = keys.shard_of(user)
+        wanted = self._wanted[shard]
+        if user not in wanted:
+            wanted[user] = asyncio.get_running_loop().create_future()
+            if len(wanted) == 1:
+                task = asyncio.create_task(self._load_wanted(shard), name=f"load wallets of shard {shard}")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(wanted[user])
+
+    async def _load_wanted(self, shard: int) -> None:
+        await asyncio.sleep(0)  # let the rest of this loop turn join
+        wanted, self._wanted[shard] = self._wanted[shard], {}
+        users = list(wanted)
+        for start in range(0, len(users), LOAD_MAX):
+            some = users[start : start + LOAD_MAX]
+            try:
+                coins = await self.install(shard, await self._source.snapshot(some, shard), some)
+                outcomes: list[int | Exception | None] = list(coins)
+            except Exception as problem:  # the durable ledger's driver has errors of its own; each waiting call gets it
+                outcomes = [problem] * len(some)
+            for user, outcome in zip(some, outcomes, strict=True):
+                future = wanted[user]
+                if isinstance(outcome, Exception):
+                    future.set_exception(outcome)
+                    future.exception()  # a caller that was cancelled leaves nobody to read it
+                else:
+                    future.set_result(outcome)
+
+    async def install(self, shard: int, snapshot: WalletSnapshot, users: Sequence[str]) -> list[int | None]:
+        """Install those wallets of a snapshot that are missing; each one's coins, None where it has to wait."""
+        for _ in range(2):  # what this process knows of the shard may be of before its last opening
+            rows = await self._install(shard, snapshot, users)
+            if rows is not None:
+                return [None if row[0] == b"NEGATIVE" else int(row[1]) for row in rows]
+        return [None] * len(users)
+
+    async def _install(self, shard: int, snapshot: WalletSnapshot, users: Sequence[str]) -> list[list[bytes]] | None:
+        """Rows of the script, None when the shard does not load wallets now."""
+        names = [keys.meta(shard), keys.events(shard), *(keys.wallet(shard, user) for user in users)]
+        epoch, run = await self._epochs.get(shard)
+        args: list[str | int] = [epoch, keys.SCHEMA, *snapshot.cursor, SCAN_MAX]
+        for user in users:
+            state = snapshot.wallets[user]
+            args += [user, state.coins, state.credit_no]
+        try:
+            first, *rows = await self._script(shard, run, names, args)
+        except RunNotApproved:
+            self._epochs.forget(shard)
+            return None
+        said = first[0].decode()
+        if said in STALE:
+            self._epochs.forget(shard)
+        if said != "OK":
+            log.info("wallets_wait", state=said, shard=shard, wallets=len(users))
+            return None
+        if any(row[0] == b"NEGATIVE" for row in rows):
+            log.error("wallet_below_zero", shard=shard)
+        result: list[list[bytes]] = rows
+        return result
+
+    async def bring_credits(self, user: str) -> tuple[int, int] | None:
+        """Apply every outbox credit the wallet lacks, loading it if needed: (coins, newest credit_no) after that.
+
+        None when that is not possible now. Raises RedisError, OSError, TimeoutError or the database driver's errors:
+        repeat it, the numbers make it safe.
+        """
+        async with asyncio.timeout(RETRY_S + self._timeout_s):
+            brought = await self._apply_credits(user)
+            if brought is None and await self.load(user) is not None:
+                brought = await self._apply_credits(user)
+            return brought
+
+    async def _apply_credits(self, user: str) -> tuple[int, int] | None:
+        shard = keys.shard_of(user)
+        coins, credit_no = await self._redis.hmget(keys.wallet(shard, user), "coins", "credit_no")
+        if coins is None:
+            return None
+        balance, last = int(coins), int(credit_no)
+        for credit in await self._source.credits_after(user, last):
+            names = [keys.meta(shard), keys.wallet(shard, user)]
+            epoch, run = await self._epochs.get(shard)
+            try:
+                reply = await self._credit(shard, run, names, [epoch, keys.SCHEMA, credit.credit_no, credit.coins])
+            except RunNotApproved:
+                self._epochs.forget(shard)
+                return None
+            state = reply[0].decode()
+            if state in STALE:
+                self._epochs.forget(shard)
+            if state not in ("OK", "REPEAT"):
+                log.warning("credit_waits", state=state, shard=shard)
+                return None
+            balance, last = int(reply[1]), credit.credit_no
+        return balance, last
+
+    async def balance(self, user: str) -> int | None:
+        """The user's coins now, loading the wallet if needed; None while that is not possible."""
+        shard = keys.shard_of(user)
+        deadline_s = asyncio.get_running_loop().time() + RETRY_S
+        try:
+            while asyncio.get_running_loop().time() < deadline_s:
+                async with asyncio.timeout(self._timeout_s):
+                    coins = await self._redis.hget(keys.wallet(shard, user), "coins")
+                    if coins is not None:
+                        return int(coins)
+                    loaded = await self.load(user)
+                if loaded is not None:
+                    return loaded
+                await asyncio.sleep(RETRY_STEP_S)
+        except Exception as problem:  # whatever a driver raises, the balance is not known now
+            log.warning("balance_unknown", error=type(problem).__name__)
+        return None

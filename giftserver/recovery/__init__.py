@@ -1,0 +1,1 @@
+"""After Redis or PostgreSQL came back: compare, rebuild, open. Nothing here touches a gift while all is well."""

@@ -1,0 +1,1 @@
+"""Benchmarks: both sides of a comparison in one run, repeated in changing order, medians with their spread."""

@@ -1,0 +1,96 @@
+"""A replica takes over while people give: what was accepted is booked once, or is known to be lost."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis.crc import key_slot
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from giftserver.ledger import keys
+from giftserver.settings import Settings
+from tests.cluster.nodes import Node, Nodes, role, running_cluster, wait_for
+from tests.cluster.platform import COINS, Givers, assert_proven, platform
+from tests.giftserver.conftest import Web
+
+
+@pytest.fixture(scope="module")
+def session_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """A cluster of this file's own, since a server is lost here."""
+    with running_cluster(tmp_path_factory.mktemp("failover") / "nodes") as started:
+        yield started
+
+
+def shards_of(nodes: Nodes, primary: Node) -> list[int]:
+    """Shards whose keys a server holds."""
+    return [shard for shard in range(keys.SHARDS) if nodes.owner(key_slot(keys.meta(shard).encode())) is primary]
+
+
+async def assert_each_booked_once(givers: Givers) -> None:
+    """Receipts, books, balances and the proof agree."""
+    assert await givers.booked() == {key: receipt.coins for key, receipt in givers.receipts.items()}
+    for user, given in givers.given.items():
+        assert await givers.web.services.ledger.balance(user) == COINS - given
+    await assert_proven(givers.web)
+
+
+async def test_a_wanted_failover_there_and_back(settings: Settings, nodes: Nodes) -> None:
+    """The servers go on living and know the scripts; yet each takes gifts only after it was compared."""
+    first = nodes.primaries[0]
+    second = nodes.replica_of(first)
+    async with platform(settings) as web:
+        givers = Givers(web)
+        await givers.start()
+        shard = shards_of(nodes, first)[0]
+        for leader in (second, first):
+            await givers.more(shard)
+            leader.ask.execute_command("CLUSTER FAILOVER")
+            await asyncio.to_thread(wait_for, lambda leader=leader: role(leader) == "master", "the other leads")
+        await givers.more(shard)
+        await givers.stop()
+        await assert_each_booked_once(givers)
+
+
+async def test_a_lost_primary_and_a_lost_tail(settings: Settings, nodes: Nodes) -> None:
+    """A primary dies with gifts that its replica never got: they are found by their receipts and decided again."""
+    primary = nodes.primaries[0]
+    replica = nodes.replica_of(primary)
+    shards = shards_of(nodes, primary)
+    other = next(shard for shard in range(keys.SHARDS) if shard not in shards)
+    with capture_logs() as logs:
+        async with platform(settings) as web:
+            givers = Givers(web)
+            await givers.start()
+            await givers.more(shards[0])
+            replica.process.send_signal(signal.SIGSTOP)
+            primary.ask.execute_command("CLIENT KILL TYPE replica")
+            await givers.more(shards[0], 10)
+            told = {shard: await seq_of(web.engines.ledger_redis, shard) for shard in shards}
+            primary.kill()
+            replica.process.send_signal(signal.SIGCONT)
+            await givers.more(other)
+            await asyncio.to_thread(wait_for, lambda: role(replica) == "master", "the replica takes over")
+            for shard in shards:
+                await givers.more(shard)
+            await givers.stop()
+            await assert_each_booked_once(givers)
+            epochs = await last_epochs(web)
+    assert all(epochs[shard].epoch > 1 for shard in shards)
+    lost = [shard for shard in shards if epochs[shard].verdict == "rebuild" or epochs[shard].seq < told[shard]]
+    assert lost, "the replica had everything: nothing was tested"
+    assert not [log for log in logs if log["event"] == "accepted_gift_lost"]
+
+
+async def last_epochs(web: Web) -> dict[int, Any]:
+    """How each shard was last opened."""
+    async with web.engines.database.connect() as connection:
+        rows = await connection.execute(text("SELECT * FROM ledger_epoch ORDER BY shard, epoch"))
+        return {row.shard: row for row in rows}
+
+
+async def seq_of(redis: Any, shard: int) -> int:
+    """Number of a shard's last gift."""
+    return int(await redis.hget(keys.meta(shard), "seq"))

@@ -1,0 +1,26 @@
+"""Waiting: for a condition with a deadline, or a while in which a fault does its work."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+async def rest(seconds: float) -> None:
+    """Let the others work for a while."""
+    done = asyncio.get_running_loop().create_future()
+    handle = asyncio.get_running_loop().call_later(seconds, lambda: done.done() or done.set_result(None))
+    try:
+        await done
+    finally:
+        handle.cancel()
+
+
+async def until(condition: Callable[[], bool], deadline_s: float) -> bool:
+    """Whether the condition came true before the deadline."""
+    end_s = time.monotonic() + deadline_s
+    while True:
+        if condition():
+            return True
+        if time.monotonic() > end_s:
+            return False
+        await asyncio.sleep(0.02)
