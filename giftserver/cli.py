@@ -150,10 +150,13 @@ def reachable() -> Iterator[None]:
     from redis.exceptions import TimeoutError as RedisSilent
     from sqlalchemy.exc import DBAPIError, InterfaceError
 
+    from giftserver.errors import WrongSetting
     from giftserver.logs import conceal_text
 
     try:
         yield
+    except WrongSetting as problem:
+        raise WrongConfiguration(str(problem)) from problem
     except (OSError, RedisAway, RedisSilent, DBAPIError, InterfaceError) as problem:
         cause = conceal_text(str(problem).splitlines()[0])
         raise Sentence(

@@ -16,6 +16,7 @@ from giftserver.cluster.address import FORM, is_cluster, parse
 from giftserver.cluster.client import ClusterRedis
 from giftserver.cluster.topology import NotACluster
 from giftserver.durable.store import open_database
+from giftserver.errors import WrongSetting
 from giftserver.settings import Settings
 
 CONNECT_TIMEOUT_S = 2.0
@@ -64,15 +65,18 @@ async def _greet_single(connection: AbstractConnection) -> None:
 
 @asynccontextmanager
 async def open_engines(settings: Settings) -> AsyncIterator[Engines]:
-    """Clients for the URLs of the settings, which must all be set (embedded engines have URLs too)."""
+    """Clients for the URLs of the settings, which must all be set (embedded engines have URLs too).
+
+    Raises WrongSetting when a Redis is one of a cluster and its URL does not say so, or the other way round.
+    """
     if not (settings.ledger_redis_url and settings.rooms_redis_url and settings.database_url):
         raise ValueError("engine URLs are not set: start the embedded engines first")
     ledger = open_redis(settings.ledger_redis_url, settings.ledger_timeout_s)
     rooms = open_redis(settings.rooms_redis_url, 5.0)
     database = open_database(settings.database_url)
     try:
-        for redis in (ledger, rooms):
-            await _check_kind(redis)
+        await _check_kind("LEDGER", ledger)
+        await _check_kind("ROOMS", rooms)
         yield Engines(ledger, rooms, database)
     finally:
         await ledger.aclose()
@@ -80,11 +84,11 @@ async def open_engines(settings: Settings) -> AsyncIterator[Engines]:
         await database.dispose()
 
 
-async def _check_kind(redis: Any) -> None:
+async def _check_kind(name: str, redis: Any) -> None:
     """Fail early when a URL is of the wrong kind; a Redis that is away is waited for later."""
     try:
-        await redis.execute_command("PING")
-    except (ClusterUrlNeeded, NotACluster):
-        raise
+        await redis.ping()
+    except (ClusterUrlNeeded, NotACluster) as problem:
+        raise WrongSetting(f"GIFTSERVER_{name}_REDIS_URL: {problem}") from problem
     except (RedisError, OSError):
         return

@@ -102,18 +102,14 @@ def verdict(told: Explanation) -> str:
     says = "It adds up" if told.adds_up else "It does NOT add up"
     if told.redis_balance is None or told.balance != told.entries_total or told.version != told.entries:
         return f"{says}: balance {told.balance:,}, its {told.entries:,} entries sum to {told.entries_total:,}."
-    parts = [f"{told.balance:,} booked", *(_term(told.unflushed, "in unbooked gifts"))]
-    if told.booked_since:
-        parts.append(f"+ {told.booked_since:,} booked while this was read")
-    parts += [f"- {sum(item.amount for item in told.unapplied):,} in credits not yet in Redis"] * bool(told.unapplied)
-    sign = "=" if told.adds_up else "≠"
-    sums = f" = {told.expected:,}" if not told.adds_up else ""
-    return f"{says}: {' '.join(parts)}{sums} {sign} {told.redis_balance:,} in Redis."
-
-
-def _term(found: list[OnItsWay], words: str) -> list[str]:
-    total = sum(item.amount for item in found)
-    return [f"{'-' if total < 0 else '+'} {abs(total):,} {words}"] if found else []
+    terms = [
+        (sum(gift.amount for gift in told.unflushed), "in gifts not yet booked"),
+        (told.booked_since, "booked while this was read"),
+        (-sum(credit.amount for credit in told.unapplied), "in credits not yet in Redis"),
+    ]
+    sums = "".join(f" {'-' if coins < 0 else '+'} {abs(coins):,} {words}" for coins, words in terms if coins)
+    equals = f"= {told.redis_balance:,}" if told.adds_up else f"= {told.expected:,} ≠ {told.redis_balance:,}"
+    return f"{says}: {told.balance:,} booked{sums} {equals} in Redis."
 
 
 def _time(at_ms: int) -> str:

@@ -38,6 +38,7 @@ class Topology:
         self._doubted: dict[Server, None] = {}
         self._looking: asyncio.Task[None] | None = None
         self._looked_s = float("-inf")
+        self._failing = ""
         self._closed = False
 
     def client(self, server: Server) -> Redis:
@@ -91,8 +92,11 @@ class Topology:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._looking = None
         self._looked_s = asyncio.get_running_loop().time()
-        if not task.cancelled() and (problem := task.exception()):
-            log.warning("cluster_not_read", error=type(problem).__name__)
+        problem = None if task.cancelled() else task.exception()
+        failing = type(problem).__name__ if problem is not None else ""
+        if failing and failing != self._failing:
+            log.warning("cluster_not_read", error=failing)
+        self._failing = failing
 
     async def _look(self) -> None:
         candidates = list({*self._members, *self._seeds})

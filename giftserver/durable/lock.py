@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-COORDINATOR: Final = 0x6769_6674  # "gift": the number of the lock, one for each ledger's database
+COORDINATOR: Final = 0x636F_6F72  # "coor": the lock's number; migrations have another
 
 
 class CoordinatorLock:

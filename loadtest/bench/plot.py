@@ -31,7 +31,7 @@ def draw(path: Path, rows: Sequence[Row], caption: str) -> bool:
     for row, axis in zip(rows, axes[:, 0], strict=True):
         bars(axis, row)
     figure.suptitle(caption, fontsize=8)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 1, 0.985))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

@@ -58,6 +58,7 @@ async def settings(engine_urls: Any, template: str, nodes: Nodes, tmp_path: Path
             rooms_redis_url=nodes.url(),
             database_url=database_url,
             data_dir=tmp_path,
+            combo_window_ms=1_000,
             jwt_secret="a secret of the tests, longer than 32 bytes",
             port=0,
         )

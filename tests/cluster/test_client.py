@@ -10,6 +10,7 @@ from redis.exceptions import TimeoutError as RedisSilent
 
 from giftserver.cluster.client import server_of
 from giftserver.engines import ClusterUrlNeeded, open_engines, open_redis
+from giftserver.errors import WrongSetting
 from giftserver.settings import Settings
 from tests.cluster.nodes import HOST, Node, Nodes, wait_for
 
@@ -183,13 +184,45 @@ async def test_what_belongs_to_a_server_is_asked_of_it(nodes: Nodes, redis: Any)
     assert await redis.ping()
 
 
-async def test_a_plain_url_of_a_cluster_is_refused(nodes: Nodes, settings: Settings) -> None:
-    """The error names the form of the URL; a cluster's URL of a single server says so as well."""
+async def test_a_url_of_the_wrong_kind_is_refused(nodes: Nodes, settings: Settings, engine_urls: Any) -> None:
+    """A process does not start with it, and the sentence names the right form."""
+    node = f"{HOST}:{nodes.nodes[0].port}"
+    form = r"GIFTSERVER_ROOMS_REDIS_URL: .*redis\+cluster://user:password@host1:port1,host2:port2"
+    with pytest.raises(WrongSetting, match=form):
+        async with open_engines(settings.model_copy(update={"rooms_redis_url": f"redis://{node}"})):
+            pass
+    single = engine_urls.ledger_redis_url.replace("redis://", "redis+cluster://")
+    with pytest.raises(WrongSetting, match=r"LEDGER_REDIS_URL: .*write its URL with redis://"):
+        async with open_engines(settings.model_copy(update={"ledger_redis_url": single})):
+            pass
+
+
+async def test_a_server_found_to_be_of_a_cluster_later_is_refused_too(nodes: Nodes) -> None:
+    """Whatever a plain client asks is answered with the sentence, not with a part of the keys."""
     plain: Any = open_redis(f"redis://{HOST}:{nodes.nodes[0].port}", 2.0)
-    with pytest.raises(ClusterUrlNeeded, match=r"redis\+cluster://user:password@host1:port1,host2:port2"):
+    with pytest.raises(ClusterUrlNeeded, match="its URL is written"):
         await plain.get("any")
     await plain.aclose()
-    wrong = settings.model_copy(update={"rooms_redis_url": f"redis://{HOST}:{nodes.nodes[0].port}"})
-    with pytest.raises(ClusterUrlNeeded):
-        async with open_engines(wrong):
-            pass
+
+
+async def test_a_server_that_hangs_delays_only_its_keys(nodes: Nodes) -> None:
+    """While one server answers nothing, the others' keys are read as ever, and all is well once it is back."""
+    client: Any = open_redis(nodes.url(), 0.3)
+    hung = nodes.owner(key_slot(b"h0"))
+    names = [f"h{n}" for n in range(30)]
+    await asyncio.gather(*(client.set(name, 1) for name in names))
+    quick = [name for name in names if nodes.owner(key_slot(name.encode())) is not hung]
+    hung.ask.execute_command("CLIENT PAUSE", 600, "ALL")
+    with pytest.raises(RedisSilent):
+        await client.get("h0")
+    async with client.pipeline(transaction=False) as pipe:
+        for name in ("h0", quick[0]):
+            pipe.get(name)
+        silent, answered = await pipe.execute(raise_on_error=False)
+    assert isinstance(silent, RedisSilent)
+    assert answered == b"1"
+    async with asyncio.timeout(0.25):
+        assert await asyncio.gather(*(client.get(name) for name in quick)) == [b"1"] * len(quick)
+    hung.ask.execute_command("CLIENT UNPAUSE")
+    assert await client.get("h0") == b"1"
+    await client.aclose()

@@ -1,16 +1,20 @@
 """A replica takes over while people give: what was accepted is booked once, or is known to be lost."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from redis.crc import key_slot
+from redis.exceptions import RedisError
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from giftserver.engines import open_engines
 from giftserver.ledger import keys
+from giftserver.recovery.coordinator import Coordinator
 from giftserver.settings import Settings
 from tests.cluster.nodes import Node, Nodes, role, running_cluster, wait_for
 from tests.cluster.platform import COINS, Givers, assert_proven, platform
@@ -94,3 +98,22 @@ async def last_epochs(web: Web) -> dict[int, Any]:
 async def seq_of(redis: Any, shard: int) -> int:
     """Number of a shard's last gift."""
     return int(await redis.hget(keys.meta(shard), "seq"))
+
+
+async def test_a_server_that_stays_away_stops_only_its_shards(settings: Settings, nodes: Nodes) -> None:
+    """The others' leases are renewed, for longer than a lease lasts."""
+    lost = nodes.owner(key_slot(keys.meta(0).encode()))
+    shards = shards_of(nodes, lost)
+    async with open_engines(settings) as engines:
+        coordinator = Coordinator(engines.database, engines.ledger_redis, lease_ms=600)
+        assert await coordinator.settle()
+        lost.kill()
+        leases: dict[int, set[int]] = {}
+        for _ in range(20):
+            with contextlib.suppress(RedisError, OSError):
+                await coordinator.settle()
+            for shard in set(range(keys.SHARDS)) - set(shards):
+                lease_ms = int(await engines.ledger_redis.hget(keys.meta(shard), "lease_ms"))
+                leases.setdefault(shard, set()).add(lease_ms)
+            await asyncio.sleep(0.05)
+        assert all(len(seen) > 10 for seen in leases.values()), leases

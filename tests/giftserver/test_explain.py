@@ -30,7 +30,7 @@ async def test_an_account_is_explained(web: Web, new_key: Callable[[], str]) -> 
     assert done.stdout.startswith("wallet:ana, in coins\n")
     assert key in done.stdout
     assert "gifts accepted, not yet booked: 1, -1" in done.stdout
-    assert done.stdout.splitlines()[-1] == "It adds up: 99 booked - 1 in unbooked gifts = 98 in Redis."
+    assert done.stdout.splitlines()[-1] == "It adds up: 99 booked - 1 in gifts not yet booked = 98 in Redis."
     done = await run(web.settings, "ana", "--json", "--last", "1")
     answer = json.loads(done.stdout)
     assert (answer["adds_up"], answer["expected_in_redis"]) == (True, 98)

@@ -155,11 +155,14 @@ class Campaign:
         self.load.pause()
         await self._resolve()
         await self._drain()
-        verdict = await Checker(self.history, self.engines.database, self.engines.ledger_redis).check(proof=proof)
+        checker = Checker(self.history, self.engines.database, self.engines.ledger_redis)
+        try:
+            self.tally.verdict = await checker.check(proof=proof)
+        except (*DATABASE_AWAY, RedisError) as problem:
+            self.tally.failures.append(f"nothing could be checked: {problem!r}; ended: {self.stack.dead() or 'none'}")
         self.tally.checks += 1
-        self.tally.verdict = verdict
         self.load.go_on()
-        return verdict
+        return self.tally.verdict
 
     async def _resolve(self) -> None:
         """Every gift gets a final answer: its key is sent again, or asked for when it is too old for that."""

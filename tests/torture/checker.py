@@ -130,7 +130,9 @@ class Checker:
     def _nothing_invented(self, by_key: dict[tuple[str, str], list[Gift]], verdict: Verdict) -> None:
         for name, posted in self._posted.items():
             if not any(posted.is_of(gift) for gift in by_key.get(name, ())):
-                verdict.found(f"gift {posted.transfer}, key {name[1]} of {name[0]}: nobody sent it so", *by_key[name])
+                verdict.found(
+                    f"gift {posted.transfer}, key {name[1]} of {name[0]}: nobody sent it so", *by_key.get(name, ())
+                )
 
     def _one_key(self, rivals: list[Gift], posted: Posted | None, verdict: Verdict) -> None:
         first_gone = self._history.lossy_after(rivals[0].told_s)

@@ -43,7 +43,7 @@ async def send(world: World, history: History, coins: int) -> Gift:
     """A gift and what its sender is told."""
     number = len(history.gifts)
     key_ms = time.time_ns() // 1_000_000
-    gift = Gift(number, USER, new_key(key_ms), key_ms, "harbour", "mira", "rose", 1, coins)
+    gift = Gift(number, USER, new_key(key_ms), key_ms, "harbour", "mira", "dewdrop", 1, coins)
     attempt = gift.begin()
     [told] = await world.send([(gift.key, Body(USER, "mira", coins))])
     if told.result == "OK":

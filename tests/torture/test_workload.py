@@ -1,4 +1,4 @@
-"""Load on a whole stack of real processes: a race for one wallet, and a few crashes; every coin is counted after each."""
+"""Load on real processes: a race for one wallet, and a few crashes; every coin is counted after each."""
 
 from collections.abc import AsyncIterator
 

@@ -1,9 +1,13 @@
 """What `explain` knows of an account: entries, what is in flight, and whether it adds up, at every moment."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.durable import explain as explain_module
 from giftserver.durable.credits import credit
 from giftserver.durable.explain import Explanation, explain
 from giftserver.durable.flush import flush_shard
@@ -67,7 +71,7 @@ async def test_a_wallet_is_told_to_the_last_coin(book: Book) -> None:
     assert [(item.name, item.amount) for item in wallet.unapplied] == [("credit 2", 500)]
     assert (wallet.redis_balance, wallet.expected, wallet.adds_up) == (978, 978, True)
     assert verdict(wallet) == (
-        "It adds up: 1,485 booked - 7 in unbooked gifts - 500 in credits not yet in Redis = 978 in Redis."
+        "It adds up: 1,485 booked - 7 in gifts not yet booked - 500 in credits not yet in Redis = 978 in Redis."
     )
 
 
@@ -147,6 +151,27 @@ async def test_a_stream_that_does_not_fit_is_said(book: Book) -> None:
         found = await told(book, account)
         assert not found.adds_up
         assert f"shard {SHARD:02d} halted" in verdict(found)
+
+
+async def test_gifts_between_the_two_reads_are_taken_out(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gift sent and booked after Redis was read, and one sent and not booked, change nothing in the sum."""
+    await lived_in(book)
+    real = explain_module.snapshot
+
+    @asynccontextmanager
+    async def later(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        await book.gift("ana", coins=3)
+        await book.flush()
+        await book.gift("ana", coins=4)
+        async with real(engine) as connection:
+            yield connection
+
+    monkeypatch.setattr(explain_module, "snapshot", later)
+    wallet = await told(book, "ana")
+    assert (wallet.booked_since, wallet.unflushed, wallet.balance) == (3, [], 1_475)
+    assert verdict(wallet) == (
+        "It adds up: 1,475 booked + 3 booked while this was read - 500 in credits not yet in Redis = 978 in Redis."
+    )
 
 
 async def test_it_adds_up_while_gifts_flow(book: Book) -> None:
