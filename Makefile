@@ -13,7 +13,7 @@ HOST ?= 127.0.0.1
 WORKERS ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constraints.txt
 
-.PHONY: run test check format load installed clean help
+.PHONY: run test check format load torture seeded installed clean help
 
 help:
 	@echo "make run      install what is missing and start the demo on http://$(HOST):$(PORT)"
@@ -21,6 +21,8 @@ help:
 	@echo "make check    ruff, mypy and the shape of the tree"
 	@echo "make format   let ruff write what it can"
 	@echo "make load     a small load test with an audit of every coin"
+	@echo "make torture  load, crashes and a count of every coin: SEED=1 SECONDS_MAX=60"
+	@echo "make seeded   every safeguard taken out once; each time a test must fail"
 	@echo "make clean    remove the virtual environment and caches, never data"
 
 run: $(STAMPS)/run
@@ -41,6 +43,15 @@ format: $(STAMPS)/dev
 
 load: $(STAMPS)/dev
 	@$(BIN)/python -m pytest -q tests/loadtest
+
+SEED ?= 1
+SECONDS_MAX ?= 60
+
+torture: $(STAMPS)/dev
+	@$(BIN)/python -m tests.torture.run --seed $(SEED) --seconds-max $(SECONDS_MAX) $(ARGS)
+
+seeded: $(STAMPS)/dev
+	@$(BIN)/python -m tests.torture.seeded.run $(ARGS)
 
 installed: $(STAMPS)/dev
 

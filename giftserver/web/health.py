@@ -16,6 +16,7 @@ from giftserver.cluster.client import server_of
 from giftserver.durable.migrate import schema_revision
 from giftserver.durable.tables import SCHEMA_REVISION
 from giftserver.ledger import keys
+from giftserver.ledger.guarded import run_of
 from giftserver.services import Services
 from giftserver.web.responses import json_answer
 
@@ -86,21 +87,24 @@ class ShardLag:
         self.gifts = 0
         self.age_s = 0.0
         self.closed = "unknown"
+        self._servers: dict[int, tuple[str, int]] = {}
 
     async def check(self) -> str:
         """ "ok", or the shards that are too far behind; `closed` says which do not take gifts."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for shard in range(keys.SHARDS):
-                pipe.hmget(keys.meta(shard), "state", "epoch", "seq", "flushed")
+                pipe.hmget(keys.meta(shard), "state", "epoch", "seq", "flushed", "run", "lease_ms")
             metas = await pipe.execute(raise_on_error=False)
         problems, closed = [], []
         for shard, meta in enumerate(metas):
             if isinstance(meta, Exception):  # of a cluster, only the shard's server may be away
                 closed.append(f"shard {shard:02d} cannot be reached ({type(meta).__name__})")
                 continue
-            state, epoch, seq, flushed = meta
-            if state != b"open":
-                closed.append(f"shard {shard:02d} is {state.decode() if state else 'not opened yet'}")
+            state, epoch, seq, flushed, run, lease_ms = meta
+            reason = await self._closed(shard, state, run, int(lease_ms or 0))
+            if reason:
+                closed.append(f"shard {shard:02d} {reason}")
+            if state is None:
                 continue
             behind = int(seq) - int(flushed or 0)
             if behind > 0:
@@ -110,6 +114,18 @@ class ShardLag:
                     problems.append(f"shard {shard:02d} is {behind} gifts and {age_s:.0f} s behind")
         self.closed = "; ".join(closed) or OK
         return "; ".join(problems) or OK
+
+    async def _closed(self, shard: int, state: bytes | None, run: bytes | None, lease_ms: int) -> str:
+        """Why the shard takes no gifts, "" when it does."""
+        if state != b"open":
+            return f"is {state.decode()}" if state else "is not opened yet"
+        server: Any = await server_of(self._redis, keys.meta(shard))
+        if id(server) not in self._servers:
+            self._servers[id(server)] = await run_of(server), (await server.time())[0] * 1_000
+        running, now_ms = self._servers[id(server)]
+        if run is None or run.decode() != running:
+            return "waits for the worker: its Redis restarted"
+        return "has no worker that renews its lease" if 0 < lease_ms < now_ms else ""
 
     async def _age_s(self, shard: int, first: str) -> float:
         """Age of the oldest waiting gift of the shard's present epoch, both times by the clock of Redis."""

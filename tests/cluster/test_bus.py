@@ -1,48 +1,14 @@
 """The bus over a cluster: channels are on all servers, and move."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from redis.crc import key_slot
 
-from rooms.bus import Bus
+from tests.cluster.listener import Listener, listening
 from tests.cluster.nodes import Nodes, until
-
-
-class Listener:
-    """A started bus, what it brought by channel, and how often it had to connect anew."""
-
-    def __init__(self, redis: Any) -> None:
-        self.heard: dict[str, list[bytes]] = {}
-        self.reconnects = 0
-        self.bus = Bus(redis, self._again)
-
-    def _again(self) -> None:
-        self.reconnects += 1
-
-    async def join(self, channel: str) -> None:
-        self.heard[channel] = []
-        await self.bus.subscribe(channel, self.heard[channel].append)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async def holds() -> bool:
-            return condition()
-
-        await until(holds, "the messages come")
-
-
-@contextlib.asynccontextmanager
-async def listening(redis: Any) -> AsyncIterator[Listener]:
-    """A bus for the time of the block."""
-    listener = Listener(redis)
-    await listener.bus.start()
-    try:
-        yield listener
-    finally:
-        await listener.bus.stop()
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from giftserver.engines import open_engines
 from giftserver.ledger import keys
 from giftserver.recovery.coordinator import Coordinator
 from giftserver.settings import Settings
-from tests.cluster.nodes import Node, Nodes, role, running_cluster, wait_for
+from tests.cluster.listener import Listener, listening
+from tests.cluster.nodes import Node, Nodes, role, running_cluster, until, wait_for
 from tests.cluster.platform import COINS, Givers, assert_proven, platform
 from tests.giftserver.conftest import Web
 
@@ -64,8 +65,10 @@ async def test_a_lost_primary_and_a_lost_tail(settings: Settings, nodes: Nodes) 
     replica = nodes.replica_of(primary)
     shards = shards_of(nodes, primary)
     other = next(shard for shard in range(keys.SHARDS) if shard not in shards)
+    channel = next(f"{{r:{n}}}:events" for n in range(100) if nodes.owner(key_slot(b"r:%d" % n)) is primary)
     with capture_logs() as logs:
-        async with platform(settings) as web:
+        async with platform(settings) as web, listening(web.engines.rooms_redis) as listener:
+            await listener.join(channel)
             givers = Givers(web)
             await givers.start()
             await givers.more(shards[0])
@@ -81,11 +84,23 @@ async def test_a_lost_primary_and_a_lost_tail(settings: Settings, nodes: Nodes) 
                 await givers.more(shard)
             await givers.stop()
             await assert_each_booked_once(givers)
+            await hear_again(listener, web.engines.rooms_redis, channel)
             epochs = await last_epochs(web)
     assert all(epochs[shard].epoch > 1 for shard in shards)
     lost = [shard for shard in shards if epochs[shard].verdict == "rebuild" or epochs[shard].seq < told[shard]]
     assert lost, "the replica had everything: nothing was tested"
     assert not [log for log in logs if log["event"] == "accepted_gift_lost"]
+
+
+async def hear_again(listener: Listener, redis: Any, channel: str) -> None:
+    """The rooms of the lost server are heard on the new one, and were told that they may have missed something."""
+
+    async def heard() -> bool:
+        return bool(await redis.execute_command("SPUBLISH", channel, b"after"))
+
+    await until(heard, "somebody is subscribed")
+    await listener.until(lambda: listener.heard[channel] != [])
+    assert listener.reconnects > 0
 
 
 async def last_epochs(web: Web) -> dict[int, Any]:
@@ -117,3 +132,6 @@ async def test_a_server_that_stays_away_stops_only_its_shards(settings: Settings
                 leases.setdefault(shard, set()).add(lease_ms)
             await asyncio.sleep(0.05)
         assert all(len(seen) > 10 for seen in leases.values()), leases
+        living = keys.meta(next(iter(leases)))
+        never_seen = engines.ledger_redis.register_script("return redis.call('HGET', KEYS[1], 'state') -- new")
+        assert await never_seen(keys=[living]) == b"open"

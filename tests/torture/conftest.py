@@ -7,4 +7,3 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the runs by hand."""
     group = parser.getgroup("torture")
     group.addoption("--torture-examples", type=int, default=0, help="stories the model and the ledger both tell")
-    group.addoption("--torture-race", type=int, default=0, help="gifts that race for one wallet")

@@ -150,6 +150,16 @@ async def torn_tail(injector: Injector) -> None:
     await injector.stack.restart("valkey")
 
 
+async def late_flusher(injector: Injector) -> None:
+    """The flusher stands still while Redis loses its end and shards open again, then goes on with what it had read."""
+    injector.stack.signal("flusher", signal.SIGSTOP)
+    try:
+        await torn_tail(injector)
+        await injector.rest(2.0, 4.0)
+    finally:
+        injector.stack.signal("flusher", signal.SIGCONT)
+
+
 def tear(folder: Path, chance: random.Random) -> int:
     """Cut a random number of bytes off the newest append-only file; returns how many."""
     newest = max(folder.glob("*.incr.aof"), key=lambda file: int(file.name.split(".")[-3]))
@@ -205,6 +215,7 @@ KINDS: Final = {
         Kind("kill valkey and worker", killing("valkey", "worker"), engines=True),
         Kind("kill valkey and postgres", killing("valkey", "postgres"), engines=True),
         Kind("torn tail", torn_tail, engines=True, lossy=True),
+        Kind("torn tail under a late flusher", late_flusher, engines=True, lossy=True),
         Kind("flushall", flush_all, engines=True, lossy=True),
         Kind("wiped disk", wiped_disk, engines=True, lossy=True),
     )

@@ -156,7 +156,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(shard=shards)
     def lose_mark(self, shard: int) -> None:
         """The mark of what is flushed goes back to the beginning."""
-        self.loop.run(self.world.redis.hset(keys.meta(shard), "flushed", 0))
+        self.loop.run(self.world.lose_mark(shard))
 
     @rule()
     def forget_scripts(self) -> None:

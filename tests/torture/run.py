@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,7 @@ async def torture(stack: Stack, plan: Plan, report: Report, names: list[str], cy
 @click.option("--seconds-max", default=60.0, show_default=True, help="Load and faults end after this many seconds.")
 @click.option("--cycles", default=1_000_000, help="Fault cycles at most; 0 for load alone.")
 @click.option("--gifts", default=0, help="Gifts to send at most; 0: as many as the time allows.")
+@click.option("--race", default=0, help="Only this: so many gifts race for one wallet over 64 sockets.")
 @click.option("--people", default=12, show_default=True)
 @click.option("--sockets", default=2, show_default=True, help="Sockets of each person.")
 @click.option("--window", default=16, show_default=True, help="Gifts in flight on each socket.")
@@ -146,11 +148,13 @@ async def torture(stack: Stack, plan: Plan, report: Report, names: list[str], cy
 @click.option("--fsync", default="always", show_default=True, type=click.Choice(["always", "everysec"]))
 @click.option("--fault", "faults", multiple=True, type=click.Choice(sorted(KINDS)), help="Only these kinds of fault.")
 @click.option("--keep", is_flag=True, help="Keep the folder with engines and logs.")
-def main(seed: int, seconds_max: float, cycles: int, gifts: int, keep: bool, **options: Any) -> None:
+def main(seed: int, seconds_max: float, cycles: int, gifts: int, race: int, keep: bool, **options: Any) -> None:
     """Load, faults and proof on a private stack."""
-    report = Report(seed, {"seconds_max": seconds_max, "cycles": cycles, "gifts": gifts, **options})
+    report = Report(seed, {"seconds_max": seconds_max, "cycles": cycles, "gifts": gifts, "race": race, **options})
     sizes = {name: options[name] for name in ("people", "sockets", "window")}
     plan = Plan(**sizes, gifts_max=gifts, start_coins=20_000, top_ups_per_s=25.0, top_up_coins=4_000)
+    if race:
+        plan, cycles = replace(RACE, gifts_max=race, start_coins=race), 0
     names = list(options["faults"]) or possible()
 
     async def work(folder: Path) -> int:

@@ -122,10 +122,11 @@ class Stack:
 
     async def start(self) -> None:
         """Start everything; returns when gifts can be sent."""
-        self.engines = {
-            "postgres": Postgres(self.folder, "postgres"),
-            "rooms": Valkey(self.folder, "valkey-rooms", ROOMS_OPTIONS),
-            "valkey": Valkey(self.folder, "valkey-ledger", self._options),
+        database, rooms, ledger = (free_port() for _ in range(3))
+        self.engines = {  # each comes back on its port, whatever a crash left behind
+            "postgres": Postgres(self.folder, "postgres", lambda: database),
+            "rooms": Valkey(self.folder, "valkey-rooms", ROOMS_OPTIONS, lambda: rooms),
+            "valkey": Valkey(self.folder, "valkey-ledger", self._options, lambda: ledger),
         }
         await asyncio.gather(*(asyncio.to_thread(engine.start) for engine in self.engines.values()))
         ledger_port = self.engines["valkey"].port

@@ -24,7 +24,7 @@ BOUNDED = settings(
 
 def test_model_and_ledger_agree(engine_urls: Any, template: str, pytestconfig: pytest.Config) -> None:
     """A few long stories in the suite; `--torture-examples 500` tells more of them, each time others."""
-    examples = pytestconfig.getoption("--torture-examples")
+    examples = pytestconfig.getoption("--torture-examples", 0)
     LedgerMachine.urls, LedgerMachine.template = engine_urls, template
     by_hand = settings(BOUNDED, max_examples=examples or 1, derandomize=False, phases=(Phase.generate, Phase.shrink))
     run_state_machine_as_test(LedgerMachine, settings=by_hand if examples else BOUNDED)

@@ -88,9 +88,8 @@ class World:
 
     async def restart(self) -> None:
         """A new process of the ledger, which knows nothing."""
-        self.ledger = Ledger(
-            self.engines.ledger_redis, DurableWallets(self.engines.database), backlog_max=100_000, timeout_s=5.0
-        )
+        self.source = DurableWallets(self.engines.database)
+        self.ledger = Ledger(self.engines.ledger_redis, self.source, backlog_max=100_000, timeout_s=5.0)
         self._ledgers.append(self.ledger)
         self._carrier = CreditCarrier(self.engines, self.ledger, Metrics())
 
@@ -113,6 +112,10 @@ class World:
         """What a restart of Redis looks like: the run that was approved is not the one that answers."""
         for shard in range(keys.SHARDS):
             await self.redis.hset(keys.meta(shard), "run", uuid.uuid4().hex + "00000000")
+
+    async def lose_mark(self, shard: int) -> None:
+        """The mark of what is flushed goes back to the beginning."""
+        await self.redis.hset(keys.meta(shard), "flushed", 0)
 
     async def credit(self, user: str, coins: int, reference: str) -> None:
         """Credit coins, twice under one reference."""

@@ -7,7 +7,7 @@ taken out again.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -47,10 +47,15 @@ SPENT_SINCE: Final = text("""
     WHERE id > :after AND id < :end AND sender = ANY(CAST(:users AS text[])) GROUP BY sender
 """)
 
-EARNED: Final = text("SELECT creator, sum(diamonds)::bigint FROM gift_day WHERE shard = :shard GROUP BY creator")
+# Named "yyyymmdd creator", by the UTC day of the gift's own time, as the earned keys are.
+EARNED: Final = text("""
+    SELECT to_char(day, 'YYYYMMDD') || ' ' || creator, sum(diamonds)::bigint FROM gift_day
+    WHERE shard = :shard AND day >= CAST(:since AS date) GROUP BY day, creator
+""")
 
 EARNED_SINCE: Final = text("""
-    SELECT creator, sum(diamonds)::bigint FROM transfer WHERE id > :after AND id < :end GROUP BY creator
+    SELECT to_char(event_at AT TIME ZONE 'UTC', 'YYYYMMDD') || ' ' || creator, sum(diamonds)::bigint
+    FROM transfer WHERE id > :after AND id < :end GROUP BY 1
 """)
 
 
@@ -182,52 +187,40 @@ class LiveProof:
             cursor = Cursor(gifts[-1].epoch, gifts[-1].seq)
 
     async def earned(self, invariant: Invariant) -> None:
-        """Per shard and creator, the diamonds of all earned days in Redis = posted + not yet flushed."""
-        days: dict[int, set[str]] = {shard: set() for shard in range(keys.SHARDS)}
-        async for name in self._redis.scan_iter(match="{s[0-9][0-9]}:earned:*", count=500):
-            tag, _, day = name.decode().partition(":earned:")
-            days[int(tag[2:4])].add(day)
+        """Per shard, day and creator, the diamonds in Redis = posted + not yet flushed; of days that are still kept."""
         for shard in range(keys.SHARDS):
-            await self._settle(shard, invariant, partial(self._compare_earned, shard, days[shard], invariant))
+            await self._settle(shard, invariant, partial(self._compare_earned, shard, invariant))
 
-    async def _compare_earned(self, shard: int, days: set[str], invariant: Invariant) -> list[str] | None:
+    async def _compare_earned(self, shard: int, invariant: Invariant) -> list[str] | None:
         server: Any = await server_of(self._redis, keys.meta(shard))
         seconds, _ = await server.time()
         now = datetime.fromtimestamp(seconds, UTC)
-        recent = [f"{now + timedelta(days=n):%Y%m%d}" for n in (-1, 0, 1)]
-        slices: Counter[str] = Counter()
-        for day in sorted(days.difference(recent)):  # over: nothing is added to them any more
-            add(slices, await self._redis.hgetall(keys.earned(shard, day)))
-        names = [keys.meta(shard), *(keys.earned(shard, day) for day in recent)]
+        days = [now + timedelta(days=n) for n in (-1, 0, 1)]
+        names = [keys.meta(shard), *(keys.earned(shard, f"{day:%Y%m%d}") for day in days)]
         reply = await self._read_earned(keys=names)
         if not reply:
             return []
-        at = Cursor(int(reply[0]), int(reply[1]))
-        for pairs in reply[2:]:
-            add(slices, dict(zip(pairs[::2], pairs[1::2], strict=True)))
+        at, slices = Cursor(int(reply[0]), int(reply[1])), Counter[str]()
+        for day, pairs in zip(days, reply[2:], strict=True):
+            for creator, diamonds in zip(pairs[::2], pairs[1::2], strict=True):
+                slices[f"{day:%Y%m%d} {creator.decode()}"] = int(diamonds)
         async with snapshot(self._engine) as connection:
             cursor = await cursor_in(connection, shard)
-            right = await sums(connection, EARNED, shard=shard)
+            right = await sums(connection, EARNED, shard=shard, since=days[0].date())
             since = {"after": gift_id(shard, *at), "end": gift_id(shard + 1, 0, 0)}
             right.subtract(await sums(connection, EARNED_SINCE, **since))
         async for gift in self._unflushed(shard, cursor, at):
             if gift is None:
                 return None
-            right[gift.event.creator] += gift.event.diamonds
-        creators = sorted(right.keys() | slices.keys())
-        invariant.checked += len(creators)
+            right[f"{gift.event_at:%Y%m%d} {gift.event.creator}"] += gift.event.diamonds
+        both = sorted(right.keys() | slices.keys())
+        invariant.checked += len(both)
         return [
-            f"shard {shard:02d}, creator {creator}: {slices[creator]} diamonds in Redis after gift {at}, "
-            f"posted and unflushed are {right[creator]}"
-            for creator in creators
-            if slices[creator] != right[creator]
+            f"shard {shard:02d}, {name}: {slices[name]} diamonds in Redis after gift {at}, "
+            f"posted and unflushed are {right[name]}"
+            for name in both
+            if slices[name] != right[name]
         ]
-
-
-def add(slices: Counter[str], earned: Mapping[bytes, bytes]) -> None:
-    """Add one day's hash of creator → diamonds."""
-    for creator, diamonds in earned.items():
-        slices[creator.decode()] += int(diamonds)
 
 
 async def sums(connection: AsyncConnection, query: TextClause, **values: Any) -> Counter[str]:

@@ -1,6 +1,7 @@
 """The proof: silent on a right ledger, also while gifts flow, and loud at each kind of tampering."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -11,6 +12,7 @@ from giftserver.durable.verify import verify
 from giftserver.ledger import keys
 
 SHARD = keys.shard_of("ana")
+TODAY = time.strftime("%Y%m%d", time.gmtime())
 WALLETS = "Redis coins = PostgreSQL - unflushed - unapplied credits"
 EARNED = "earned slices = diamonds posted + unflushed"
 STREAMS = "every accepted gift is flushed or in its stream"
@@ -210,8 +212,8 @@ async def test_a_credit_that_redis_made_up_is_seen(book):
 async def test_a_changed_earned_slice_is_seen(book):
     """One diamond more in a shard's slice, or a slice of nobody's gifts, is found."""
     await lived_in(book)
-    await book.redis.hincrby(keys.earned(SHARD, "20260101"), "mira", 1)
-    await book.redis.hincrby(keys.earned(SHARD, "20260102"), "nobody", 1)
+    await book.redis.hincrby(keys.earned(SHARD, TODAY), "mira", 1)
+    await book.redis.hincrby(keys.earned(SHARD, TODAY), "nobody", 1)
     assert len((await violated(book))[EARNED]) == 2
 
 
@@ -236,7 +238,7 @@ async def test_an_event_that_halts_the_flush_is_named(book):
 
 async def test_only_the_first_violations_are_listed(book):
     """A report stays short: twenty violations an invariant, and that there are more."""
-    await book.redis.hset(keys.earned(3, "20260101"), mapping={f"creator{n}": 1 for n in range(30)})
+    await book.redis.hset(keys.earned(3, TODAY), mapping={f"creator{n}": 1 for n in range(30)})
     report = await verify(book.engine, book.redis)
     earned = next(invariant for invariant in report.invariants if invariant.name == EARNED)
     assert (len(earned.violations), earned.more) == (20, True)

@@ -1,0 +1,129 @@
+"""Bugs in the scripts that decide gifts, load wallets and apply credits, and in the client that calls them."""
+
+from tests.torture.seeded.bug import COORDINATOR, LEDGER, SCRIPTS, Bug, Edit, bug
+
+SEND = f"{SCRIPTS}/send_gifts.lua"
+LOAD = f"{SCRIPTS}/load_wallets.lua"
+CREDIT = f"{SCRIPTS}/apply_credit.lua"
+CLIENT = "giftserver/ledger/ledger.py"
+GUARD = "giftserver/ledger/guarded.py"
+
+BUGS = (
+    bug(
+        "a key that was seen is decided again", SEND,
+        "  if seen then\n", "  if false then\n",
+        f"{LEDGER}::test_same_key_returns_the_same_receipt",
+    ),
+    bug(
+        "the body under a key is not compared", SEND,
+        "    if receipt[1] ~= request_hash then return {'KEY_REUSED', ''} end\n", "",
+        f"{LEDGER}::test_same_key_with_another_body_is_refused",
+    ),
+    bug(
+        "the receipt is not stored", SEND,
+        "  redis.call('SET', KEYS[k + 1], cmsgpack.pack(receipt), 'PX', ARGV[4])\n", "",
+        f"{LEDGER}::test_same_key_returns_the_same_receipt",
+    ),
+    bug(
+        "the wallet is written before the event", SEND,
+        "  local added = redis.pcall(",
+        "  redis.call('HSET', KEYS[k], 'coins', text_of(balance - coins))\n  local added = redis.pcall(",
+        f"{LEDGER}::test_a_rewound_sequence_changes_nothing",
+    ),
+    bug(
+        "more than the balance is spent", SEND,
+        "  if balance < coins then return {'INSUFFICIENT', wallet[1]} end\n", "",
+        f"{LEDGER}::test_exactly_the_affordable_is_spent",
+    ),
+    bug(
+        "gifts to oneself are taken", SEND,
+        "  if sender == creator then return {'SELF_GIFT', ''} end\n", "",
+        f"{LEDGER}::test_self_gift_is_refused",
+    ),
+    bug(
+        "a missing wallet is an empty one", SEND,
+        "  if not wallet[1] then return {'NOT_LOADED', ''} end\n",
+        "  if not wallet[1] then wallet = {'0', 'active'} end\n",
+        f"{LEDGER}::test_deleted_wallet_is_loaded_with_what_is_not_flushed",
+    ),
+    bug(
+        "negative amounts are taken", SEND,
+        "string.match(text, '^%d+$') ~= nil and", "string.match(text, '^-?%d+$') ~= nil and",
+        f"{LEDGER}::test_amounts_out_of_range_are_refused_by_the_script", "tests/torture/test_safeguards.py",
+    ),
+    bug(
+        "any number of coins is taken", SEND,
+        "  if coins < 1 or coins > AMOUNT_MAX or diamonds > AMOUNT_MAX then return {'BAD_AMOUNT', ''} end\n", "",
+        f"{LEDGER}::test_amounts_out_of_range_are_refused_by_the_script",
+    ),
+    bug(
+        "old keys are taken", SEND,
+        "key_ms < now_ms - KEY_AGE_MAX_MS or ", "",
+        f"{LEDGER}::test_keys_out_of_time_are_refused",
+    ),
+    bug(
+        "keys of the future are taken", SEND,
+        " or key_ms > now_ms + KEY_AHEAD_MAX_MS", "",
+        f"{LEDGER}::test_keys_out_of_time_are_refused",
+    ),
+    bug(
+        "frozen wallets spend", SEND,
+        "  if wallet[2] ~= 'active' then return {'FROZEN', ''} end\n", "",
+        f"{LEDGER}::test_frozen_wallets_do_not_spend",
+    ),
+    bug(
+        "a fenced shard takes gifts", SEND,
+        "  if not epoch or state ~= 'open' then", "  if not epoch then",
+        f"{LEDGER}::test_a_shard_that_is_not_open_takes_nothing",
+    ),
+    bug(
+        "a stale epoch is taken", SEND,
+        "  if epoch ~= ARGV[1] then return {'STALE_EPOCH', epoch} end\n", "",
+        f"{LEDGER}::test_a_call_with_a_stale_epoch_writes_nothing",
+    ),
+    bug(
+        "a lease that is over is taken", SEND,
+        "  if lease_ms > 0 and lease_ms < now_ms then return {'LEASE', ''} end\n", "",
+        f"{COORDINATOR}::test_without_a_lease_nobody_pays",
+    ),
+    bug(
+        "there is no backpressure", SEND,
+        "  if seq - flushed >= backlog_max then return {'BACKLOG', ''} end\n", "",
+        f"{LEDGER}::test_backlog_over_its_cap_is_refused",
+    ),
+    Bug(
+        "any run of Redis may take gifts",
+        (
+            Edit(SEND, "  if meta[8] ~= RUN then return {'FENCED', 'run'} end\n"),
+            Edit(GUARD, "            if found != run:\n", "            if False:\n"),
+            Edit(GUARD, "            if await run_of(server) != run:\n", "            if False:\n"),
+        ),
+        (f"{COORDINATOR}::test_after_a_restart_nobody_pays_until_the_run_is_approved",),
+    ),
+    bug(
+        "a wallet is loaded without the gifts in the stream", LOAD,
+        " - (spent[user] or 0)\n", "\n",
+        f"{LEDGER}::test_deleted_wallet_is_loaded_with_what_is_not_flushed",
+    ),
+    bug(
+        "a wallet that is there is loaded over", LOAD,
+        "  if present then return {'PRESENT', present} end\n", "",
+        f"{LEDGER}::test_a_wallet_that_is_there_is_not_loaded_over", "tests/torture/test_safeguards.py",
+    ),
+    bug(
+        "a credit is applied twice", CREDIT,
+        "if number <= last then return {'REPEAT', wallet[1]} end\n", "if number <= last then number = last + 1 end\n",
+        f"{LEDGER}::test_the_script_takes_the_next_credit_only",
+    ),
+    bug(
+        "a credit is applied although one before it is missing", CREDIT,
+        "if number ~= last + 1 then return {'GAP', wallet[2]} end\n", "",
+        f"{LEDGER}::test_the_script_takes_the_next_credit_only",
+    ),
+    bug(
+        "a lost answer is told as a refusal", CLIENT,
+        '            return [Refused(Reason.UNKNOWN, "timeout")] * len(orders)\n',
+        '            return [Refused(Reason.TRY_AGAIN, "timeout")] * len(orders)\n',
+        f"{LEDGER}::test_no_answer_in_time_is_unknown_and_the_key_tells",
+    ),
+)  # fmt: skip

@@ -1,0 +1,96 @@
+"""Bugs in bringing gifts to PostgreSQL, in credits, and in showing gifts."""
+
+from tests.torture.seeded.bug import CREDITS, FLUSH, SAFEGUARDS, SCRIPTS, WORKER, Bug, Edit, bug
+
+TRIM = f"{SCRIPTS}/trim_events.lua"
+INTAKE = "giftserver/durable/intake.py"
+POSTING = "giftserver/durable/posting.py"
+FLUSHING = "giftserver/durable/flush.py"
+CREDITING = "giftserver/durable/credits.py"
+
+BUGS = (
+    bug(
+        "the cursor is not compared", POSTING,
+        "AND epoch = :epoch AND seq = :seq FOR NO KEY UPDATE",
+        "AND (epoch = :epoch OR true) AND (seq = :seq OR true) FOR NO KEY UPDATE",
+        f"{FLUSH}::test_a_stale_cursor_posts_nothing", f"{FLUSH}::test_two_flushers_race_and_one_wins",
+    ),
+    bug(
+        "the mark moves before the commit", FLUSHING,
+        '    failpoint("flush.before_begin")\n',
+        "    await mark_flushed(ledger_redis, shard, waiting.gifts[-1].seq)\n",
+        f"{SAFEGUARDS}::test_a_flush_that_fails_moves_no_mark",
+    ),
+    bug(
+        "events are trimmed before they are in PostgreSQL", TRIM,
+        "local limit = math.min(tonumber(meta[1] or '0'), tonumber(meta[2] or '0'))\n",
+        "local limit = tonumber(meta[2] or '0')\n",
+        f"{SAFEGUARDS}::test_nothing_is_trimmed_that_is_not_flushed",
+    ),
+    bug(
+        "events are trimmed before they are announced", TRIM,
+        "local limit = math.min(tonumber(meta[1] or '0'), tonumber(meta[2] or '0'))\n",
+        "local limit = tonumber(meta[1] or '0')\n",
+        f"{FLUSH}::test_trim_keeps_the_tail_and_what_is_not_announced",
+    ),
+    Bug(
+        "a bad event is skipped",
+        (
+            Edit(
+                INTAKE,
+                "        gifts.append(_read(shard, position, fields))\n",
+                "        with suppress(FlushHalted):\n            gifts.append(_read(shard, position, fields))\n",
+            ),
+            Edit(
+                INTAKE,
+                "from collections.abc import Sequence\n",
+                "from collections.abc import Sequence\nfrom contextlib import suppress\n",
+            ),
+        ),
+        (f"{FLUSH}::test_an_undecodable_event_halts",),
+    ),
+    bug(
+        "a gap in the stream is passed over", INTAKE,
+        "position.seq != last.seq + 1 or not", "not",
+        f"{FLUSH}::test_a_gap_halts",
+    ),
+    bug(
+        "a Redis that is behind is not noticed by the flusher", INTAKE,
+        "    if seq < cursor.seq:\n", "    if False:\n",
+        f"{FLUSH}::test_a_redis_behind_postgresql_halts",
+    ),
+    bug(
+        "gifts come through any shard", INTAKE,
+        "    if owner != shard:\n", "    if False:\n",
+        f"{FLUSH}::test_another_shards_sender_halts",
+    ),
+    bug(
+        "the flusher takes any amount", INTAKE,
+        "    if not 1 <= event.coins <= COINS_MAX:\n", "    if False:\n",
+        f"{FLUSH}::test_a_forged_event_halts",
+    ),
+    bug(
+        "an unanswered commit is taken for a success", FLUSHING,
+        "        if await read_cursor(engine, shard) == target:\n", "        if True:\n",
+        f"{FLUSH}::test_a_commit_without_an_answer_is_settled_by_the_cursor",
+    ),
+    bug(
+        "a reference stands for any credit", CREDITING,
+        "    if (row.user_id, row.coins, row.kind) != (user, coins, kind):\n", "    if False:\n",
+        f"{CREDITS}::test_a_reference_stands_for_one_credit",
+    ),
+    bug(
+        "credits are marked before they are applied", "giftserver/worker.py",
+        "            brought = await self._ledger.bring_credits(user)\n",
+        "            await mark_applied(self._engines.database, [(user, credit.credit_no) for credit in credits])\n"
+        "            brought = await self._ledger.bring_credits(user)\n",
+        f"{WORKER}::test_a_fenced_shard_keeps_its_credits_pending",
+    ),
+    bug(
+        "the announced mark moves before gifts are shown", "giftserver/gifts/catchup.py",
+        "        for room, events in missing.items():\n",
+        '        await self._advance(keys=[keys.meta(shard)], args=["announced", mark])\n'
+        "        for room, events in missing.items():\n",
+        f"{SAFEGUARDS}::test_what_could_not_be_shown_is_shown_later",
+    ),
+)  # fmt: skip
