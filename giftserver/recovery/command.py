@@ -9,7 +9,7 @@ import click
 from giftserver import cli
 from giftserver.engines import open_engines
 from giftserver.ledger import keys
-from giftserver.recovery.recover import AnotherCoordinates, Outcome, from_postgresql, survey
+from giftserver.recovery.recover import AnotherCoordinates, Outcome, events_beyond, from_postgresql, survey
 from giftserver.recovery.selfcheck import engine_problems
 from giftserver.recovery.verdict import Action
 from giftserver.settings import Settings
@@ -61,10 +61,13 @@ async def _show(settings: Settings, only: int | None) -> bool:
         for problem in await engine_problems(engines.ledger_redis, engines.database):
             click.echo(f"unfit: {problem}")
         found = await survey(engines.database, engines.ledger_redis)
-    for shard, seen in found.items():
-        if only in (None, shard):
-            means = MEANS[seen.verdict.action].format(shard=shard)
-            click.echo(f"shard {shard:02d}  {seen.verdict.action.value:<8} {seen.verdict.reason}; {means}")
+        for shard, seen in found.items():
+            if only in (None, shard):
+                means = MEANS[seen.verdict.action].format(shard=shard)
+                click.echo(f"shard {shard:02d}  {seen.verdict.action.value:<8} {seen.verdict.reason}; {means}")
+            if only == shard:
+                beyond = await events_beyond(engines.ledger_redis, shard, seen.book.cursor)
+                click.echo(f"With --apply it goes on after {seen.book.cursor} and sends {len(beyond)} events again.")
     return any(seen.verdict.action is Action.STOP for seen in found.values())
 
 

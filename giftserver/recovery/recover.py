@@ -63,7 +63,7 @@ async def from_postgresql(
     try:
         await run_script(redis, "fence_shard.lua", shard, "fenced")
         cursor = (await shard_books(database))[shard].cursor
-        beyond = await _beyond(redis, shard, cursor)
+        beyond = await events_beyond(redis, shard, cursor)
         _save(keep, shard, cursor, beyond)
         say(f"shard {shard:02d}: PostgreSQL is at {cursor}; {len(beyond)} events beyond it are kept in {keep}")
         server: Any = await server_of(redis, keys.meta(shard))
@@ -77,7 +77,7 @@ async def from_postgresql(
         await lock.release()
 
 
-async def _beyond(redis: Redis, shard: int, cursor: Cursor) -> list[tuple[str, dict[bytes, bytes]]]:
+async def events_beyond(redis: Redis, shard: int, cursor: Cursor) -> list[tuple[str, dict[bytes, bytes]]]:
     """Events of the stream whose gifts PostgreSQL does not have."""
     server: Any = await server_of(redis, keys.meta(shard))
     entries = await server.xrange(keys.events(shard))

@@ -27,12 +27,21 @@ COINS = 100_000
 
 
 @contextlib.asynccontextmanager
-async def platform(settings: Settings) -> AsyncIterator[Web]:
-    """All three processes in this one, for the time of the block; the worker coordinates the shards."""
+async def platform(settings: Settings, flush_from: asyncio.Event | None = None) -> AsyncIterator[Web]:
+    """All three processes in this one, for the time of the block; the worker coordinates the shards.
+
+    With `flush_from` the flusher begins when that is set.
+    """
     stop = asyncio.Event()
+
+    async def flush_then(*args: Any) -> None:
+        if flush_from is not None:
+            await flush_from.wait()
+        await flush(*args)
+
     async with running(settings) as web, open_engines(settings) as engines:
         await add_rooms(engines)
-        tasks = [asyncio.create_task(run(settings, engines, stop)) for run in (work, flush)]
+        tasks = [asyncio.create_task(run(settings, engines, stop)) for run in (work, flush_then)]
         try:
             yield web
         finally:

@@ -131,12 +131,13 @@ async def test_pipelines_are_split_by_server(nodes: Nodes, redis: Any) -> None:
 
 async def test_transactions_are_of_one_slot(nodes: Nodes, redis: Any) -> None:
     """All or nothing, on the right server even with an old map; several slots are refused before anything is sent."""
-    slot, _, other = pair(nodes, "x")
+    slot, source, other = pair(nodes, "x")
     redis.topology.moved(slot, (HOST, other.port))
     async with redis.pipeline(transaction=True) as pipe:
         pipe.hset("{x}h", "f", 1)
         pipe.hgetall("{x}h")
         assert await pipe.execute() == [1, {b"f": b"1"}]
+    assert await redis.topology.owner(slot) == (HOST, source.port)
     async with redis.pipeline(transaction=True) as pipe:
         pipe.set("p1", 1)
         pipe.set("p2", 1)

@@ -85,6 +85,8 @@ async def test_a_dry_run_then_the_decision(till: Till, settings: Settings, tmp_p
     assert f"shard {SHARD:02d}  stop" in shown.output
     assert f"giftserver recover --shard {SHARD} --from-postgresql" in shown.output
     arguments = ("--shard", str(SHARD), "--from-postgresql", "--keep", str(tmp_path / "kept"), "--apply")
+    would = await asyncio.to_thread(recover, till, settings, *arguments[:3])
+    assert "goes on after 1-1 and sends 2 events again" in would.output
     worker = Coordinator(till.database, till.redis)
     assert await worker._lock.take()
     beside = await asyncio.to_thread(recover, till, settings, *arguments)

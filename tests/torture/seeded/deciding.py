@@ -1,6 +1,6 @@
 """Bugs in the scripts that decide gifts, load wallets and apply credits, and in the client that calls them."""
 
-from tests.torture.seeded.bug import COORDINATOR, LEDGER, SCRIPTS, Bug, Edit, bug
+from tests.torture.seeded.bug import COORDINATOR, LEDGER, SAFEGUARDS, SCRIPTS, Bug, Edit, bug
 
 SEND = f"{SCRIPTS}/send_gifts.lua"
 LOAD = f"{SCRIPTS}/load_wallets.lua"
@@ -49,7 +49,7 @@ BUGS = (
     bug(
         "negative amounts are taken", SEND,
         "string.match(text, '^%d+$') ~= nil and", "string.match(text, '^-?%d+$') ~= nil and",
-        f"{LEDGER}::test_amounts_out_of_range_are_refused_by_the_script", "tests/torture/test_safeguards.py",
+        f"{SAFEGUARDS}::test_diamonds_are_not_taken_back",
     ),
     bug(
         "any number of coins is taken", SEND,
@@ -108,7 +108,7 @@ BUGS = (
     bug(
         "a wallet that is there is loaded over", LOAD,
         "  if present then return {'PRESENT', present} end\n", "",
-        f"{LEDGER}::test_a_wallet_that_is_there_is_not_loaded_over", "tests/torture/test_safeguards.py",
+        f"{SAFEGUARDS}::test_a_wallet_that_is_there_is_not_loaded_over",
     ),
     bug(
         "a credit is applied twice", CREDIT,

@@ -1,6 +1,6 @@
 """Bugs in coming back after a fault."""
 
-from tests.torture.seeded.bug import COORDINATOR, bug
+from tests.torture.seeded.bug import COORDINATOR, SAFEGUARDS, bug
 
 COORDINATING = "giftserver/recovery/coordinator.py"
 VERDICT = "giftserver/recovery/verdict.py"
@@ -46,6 +46,6 @@ BUGS = (
     bug(
         "gifts are sent again under new keys", UNSETTLED,
         "replace(older[0].order, key_ms=", "replace(older[0].order, key=older[0].order.key[:-4] + \"0000\", key_ms=",
-        "tests/torture/test_safeguards.py::test_a_gift_that_is_still_there_is_not_charged_again",
+        f"{SAFEGUARDS}::test_a_gift_that_is_still_there_is_not_charged_again",
     ),
 )  # fmt: skip
