@@ -48,10 +48,14 @@ def in_words(found: SignedReceipt) -> list[str]:
     at = datetime.fromtimestamp(found.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     return [
         f"{found.quantity} × {found.gift} from {found.sender} to {found.creator} in room {found.room}, {at} UTC: "
-        f"{found.coins:,} coins paid, {found.diamonds:,} diamonds earned.",
+        f"{_counted(found.coins, 'coin')} paid, {_counted(found.diamonds, 'diamond')} earned.",
         f"Transfer {found.transfer}, key {found.key}, ledger hash {found.hash or 'none'}.",
         f"genuine: signed with key {found.kid}.",
     ]
+
+
+def _counted(amount: int, unit: str) -> str:
+    return f"{amount:,} {unit}{'' if amount == 1 else 's'}"
 
 
 def own_keys() -> Mapping[str, Ed25519PublicKey]:

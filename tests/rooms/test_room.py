@@ -44,7 +44,8 @@ async def test_nothing_overtakes_the_welcome(
     monkeypatch.setattr(Plain, "snapshot", slow_snapshot)
     await hub.join("r", listener.connection, None, None)
     await until(lambda: listener.offsets == [1, 2])
-    assert [message["type"] for message in listener.messages] == ["welcome", "state", "shown", "shown"]
+    types = [message["type"] for message in listener.messages if message["type"] != "viewers"]  # counts come by a clock
+    assert types == ["welcome", "state", "shown", "shown"]
     assert listener.messages[0]["offset"] == 0
 
 
