@@ -6,7 +6,7 @@ connection whose call was cancelled or timed out is closed by the server's own c
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from redis.asyncio import ConnectionPool, Redis
@@ -161,6 +161,14 @@ class _ServerRedis(Redis):
         except MovedError as problem:
             self._topology.moved(problem.slot_id, _place(problem, self._place))
             raise
+
+
+async def by_server(redis: Redis, keys: Iterable[str]) -> list[list[str]]:
+    """The keys in groups that one server holds each; on one Redis, one group."""
+    groups: dict[int, list[str]] = {}
+    for key in keys:
+        groups.setdefault(id(await server_of(redis, key)), []).append(key)
+    return list(groups.values())
 
 
 def _place(redirection: AskError, asked: Server) -> Server:

@@ -87,6 +87,9 @@ class Engine(ABC):
         if not mine:
             self._adopt()
         else:
+            if self._child is not None:
+                self._child.wait()  # it ended: the lock is free, a moment before the process can be reaped
+                self._child = None
             try:
                 self.prepare()
                 self._spawn_on_some_port()

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.cluster.client import by_server
 from giftserver.durable.epochs import Opening, ShardBook, record_epochs, shard_books
 from giftserver.durable.lock import CoordinatorLock
 from giftserver.durable.restore import unmark_credits
@@ -31,6 +32,9 @@ log = structlog.get_logger()
 
 LOOK_S: Final = 1.0
 SETTLING_S: Final = 0.1
+SERVER_S: Final = 2.0
+"""A server of which the leases take longer than this is away; the others' leases must not wait for it."""
+
 CREDITS_AGAIN_S: Final = 3_600.0
 """Credits applied within this time are offered again after Redis restarted: it may have lost them."""
 
@@ -95,7 +99,8 @@ class Coordinator:
         except Exception as problem:
             # PostgreSQL is away for this process. Gifts go on where Redis is surely the only one that serves them.
             if not isinstance(problem, RedisError) and await self._isolation.alone():
-                await self.lease.renew()
+                for shards in await _by_server(self._redis):
+                    await self.lease.renew(shards)
             raise
         if not held:
             self.lease.forget()
@@ -105,10 +110,21 @@ class Coordinator:
     async def settle(self) -> bool:
         """Judge the shards nobody vouches for and do what they need; whether nothing is under way.
 
-        Only the holder of the lock may call this, or a tool that runs alone.
+        Only the holder of the lock may call this, or a tool that runs alone. Of a cluster a server may be away: the
+        shards of the others are settled before its error is raised.
         """
-        kept = await self.lease.renew()
-        seen = await self.look(kept)
+        groups = await _by_server(self._redis)
+        done = await asyncio.gather(*(self._settle(shards) for shards in groups), return_exceptions=True)
+        for outcome in done:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return all(done)
+
+    async def _settle(self, shards: Collection[int]) -> bool:
+        """Settle the shards of one server."""
+        async with asyncio.timeout(SERVER_S):
+            kept = await self.lease.renew(shards)
+        seen = await self.look(shards, kept)
         strange = [shard for shard, found in seen.items() if found.verdict.action is not Action.KEEP]
         for shard in seen.keys() - set(strange):
             self.lease.grant(shard, str(seen[shard].view.epoch), seen[shard].view.run)
@@ -119,7 +135,7 @@ class Coordinator:
             replaying = seen[shard].verdict.action is Action.REPLAY
             await run_script(self._redis, "fence_shard.lua", shard, REPLAYING if replaying else "fenced")
             failpoint("coordinator.after_fence")
-        fenced = await self.look(set(range(keys.SHARDS)).difference(strange))
+        fenced = await self.look(strange)
         lost = {shard for shard, found in fenced.items() if found.verdict.action is Action.REBUILD}
         if lost:
             await clear_shards(self._redis, lost)
@@ -128,34 +144,36 @@ class Coordinator:
             await unmark_credits(self._database, reopened, CREDITS_AGAIN_S)
         for found in fenced.values():
             self._report(found)
-        await self._check_engines()
+        await self._check_engines(shards)
         await self._open(
             [found for found in fenced.values() if found.verdict.action in (Action.REBUILD, Action.REOPEN)]
         )
-        await self._isolation.remember()
+        await self._isolation.remember(shards)
         self.rebuilt = self.rebuilt or any(found.book.cursor.seq for shard, found in fenced.items() if shard in lost)
         return all(found.verdict.action is not Action.REPLAY for found in fenced.values())
 
-    async def look(self, vouched: Collection[int] = ()) -> dict[int, Found]:
+    async def look(
+        self, shards: Collection[int] = range(keys.SHARDS), vouched: Collection[int] = ()
+    ) -> dict[int, Found]:
         """Shards that nobody vouches for, and those whose mark says that PostgreSQL lost something; each judged.
 
         The marks are read before PostgreSQL, and PostgreSQL before the shards: what moves meanwhile moves forward.
         """
         async with self._redis.pipeline(transaction=False) as pipe:
-            for shard in range(keys.SHARDS):
+            for shard in shards:
                 pipe.hget(keys.meta(shard), "flushed")
-            marks = [int(mark or 0) for mark in await pipe.execute()]
+            marks = {shard: int(mark or 0) for shard, mark in zip(shards, await pipe.execute(), strict=True)}
         books = await shard_books(self._database)
         seen = {}
         for shard, book in sorted(books.items()):
-            if shard not in vouched or marks[shard] > book.cursor.seq:
+            if shard in marks and (shard not in vouched or marks[shard] > book.cursor.seq):
                 view = await read_view(self._redis, shard, book)
                 seen[shard] = Found(shard, view, book, judge(view, book, marks[shard]))
         return seen
 
-    async def _check_engines(self) -> None:
+    async def _check_engines(self, shards: Collection[int]) -> None:
         """Before anything opens: say what is wrong with the engines; in production raise EnginesUnfit."""
-        problems = "; ".join(await engine_problems(self._redis, self._database))
+        problems = "; ".join(await engine_problems(self._redis, self._database, shards))
         if problems != self._problems:
             self._problems = problems
             if problems:
@@ -167,7 +185,7 @@ class Coordinator:
 
     async def rebuild(self, shard: int, reason: str) -> None:
         """Open a fenced shard whose meta is gone at PostgreSQL's cursor, as a person decided."""
-        found = (await self.look(set(range(keys.SHARDS)) - {shard}))[shard]
+        found = (await self.look([shard]))[shard]
         await clear_shards(self._redis, {shard})
         await self._open([replace(found, verdict=Verdict(Action.REBUILD, reason))])
 
@@ -201,6 +219,12 @@ class Coordinator:
                 self.lease.grant(found.shard, str(opening.epoch), opening.run)
                 log.info("shard_opened", shard=found.shard, epoch=opening.epoch, reason=found.verdict.reason)
             failpoint("coordinator.after_open")
+
+
+async def _by_server(redis: Redis) -> list[list[int]]:
+    """All shards, in groups that one server holds each."""
+    shard_of = {keys.meta(shard): shard for shard in range(keys.SHARDS)}
+    return [[shard_of[name] for name in group] for group in await by_server(redis, shard_of)]
 
 
 async def open_ledger(database: AsyncEngine, ledger_redis: Redis) -> dict[int, ShardReport]:

@@ -1,5 +1,6 @@
 """Leases: a shard takes gifts for a few seconds, again and again, while its coordinator sees that all is well."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -36,20 +37,20 @@ class Lease:
         """Vouch for none: another process coordinates."""
         self._granted.clear()
 
-    async def renew(self) -> set[int]:
-        """Renew what is still as it was granted; those shards. Raises redis-py's errors."""
-        kept = set()
-        runs: dict[int, str] = {}
-        for shard, (epoch, run) in list(self._granted.items()):
-            server = await server_of(self._redis, keys.meta(shard))
-            if id(server) not in runs:
-                runs[id(server)] = await run_of(server)
-                await self._weigh(server, runs[id(server)])
-            if runs[id(server)] != run:
-                del self._granted[shard]
-                continue
+    async def renew(self, shards: Collection[int] = range(keys.SHARDS)) -> set[int]:
+        """Renew what is still as it was granted, of shards of one server; those shards. Raises redis-py's errors."""
+        kept: set[int] = set()
+        granted = {shard: self._granted[shard] for shard in shards if shard in self._granted}
+        if not granted:
+            return kept
+        server = await server_of(self._redis, keys.meta(next(iter(granted))))
+        found = await run_of(server)
+        await self._weigh(server, found)
+        for shard, (epoch, run) in granted.items():
             full = "1" if run in self._full else "0"
-            if await run_script(self._redis, "renew_lease.lua", shard, epoch, run, self._lease_ms, full):
+            if found == run and await run_script(
+                self._redis, "renew_lease.lua", shard, epoch, run, self._lease_ms, full
+            ):
                 kept.add(shard)
             else:
                 del self._granted[shard]
@@ -75,9 +76,9 @@ class Isolation:
         self._redis: Any = redis
         self._replicas: dict[str, int] = {}
 
-    async def remember(self) -> None:
-        """Note how many replicas each server has while all is well."""
-        for run, (_, replicas) in (await self._look()).items():
+    async def remember(self, shards: Collection[int] = range(keys.SHARDS)) -> None:
+        """Note how many replicas the shards' servers have while all is well."""
+        for run, (_, replicas) in (await self._look(shards)).items():
             self._replicas[run] = max(replicas, self._replicas.get(run, 0))
 
     async def alone(self) -> bool:
@@ -88,8 +89,8 @@ class Isolation:
             for run, (role, replicas) in found.items()
         )
 
-    async def _look(self) -> dict[str, tuple[str, int]]:
-        servers = [await server_of(self._redis, keys.meta(shard)) for shard in range(keys.SHARDS)]
+    async def _look(self, shards: Collection[int] = range(keys.SHARDS)) -> dict[str, tuple[str, int]]:
+        servers = [await server_of(self._redis, keys.meta(shard)) for shard in shards]
         found = {}
         for server in {id(server): server for server in servers}.values():
             state = await server.info("replication")

@@ -30,10 +30,11 @@ DELETE: Final = 500
 
 async def clear_shards(redis: Any, shards: Collection[int]) -> None:
     """Forget wallets, receipts and earned sums of shards that take no gifts, in one look over all keys."""
+    server: Any = await server_of(redis, keys.meta(min(shards)))
     tags = {f"{{s{shard:02d}}}:".encode() for shard in shards}
     names: list[bytes] = []
     for kind in ("wallet", "earned", "key"):
-        async for name in redis.scan_iter(match=f"{{s[0-9][0-9]}}:{kind}:*", count=1_000):
+        async for name in server.scan_iter(match=f"{{s[0-9][0-9]}}:{kind}:*", count=1_000):
             if name[:6] in tags:
                 names.append(name)
     for start in range(0, len(names), DELETE):

@@ -1,5 +1,6 @@
 """Are the engines set up so that an acknowledged gift is safe? Asked before a shard opens."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -23,9 +24,9 @@ class EnginesUnfit(Exception):
     """Production refuses these engines; the message says what to set."""
 
 
-async def redis_problems(redis: Redis) -> list[str]:
+async def redis_problems(redis: Redis, shards: Collection[int] = range(keys.SHARDS)) -> list[str]:
     """What is wrong with the ledger's Redis, each with what to set. Raises redis-py's errors when it is away."""
-    servers = {id(server): server for server in [await server_of(redis, keys.meta(n)) for n in range(keys.SHARDS)]}
+    servers = {id(server): server for server in [await server_of(redis, keys.meta(n)) for n in shards]}
     found: list[str] = []
     for server in servers.values():
         found += [problem for problem in await _server_problems(server) if problem not in found]
@@ -59,7 +60,9 @@ async def loses_seconds(redis: Redis) -> bool:
         return False
 
 
-async def engine_problems(redis: Redis, database: AsyncEngine) -> list[str]:
+async def engine_problems(
+    redis: Redis, database: AsyncEngine, shards: Collection[int] = range(keys.SHARDS)
+) -> list[str]:
     """Everything that is wrong with the ledger's engines. Raises the engines' errors when one is away."""
-    ledger = [f"the ledger's Redis: {problem}" for problem in await redis_problems(redis)]
+    ledger = [f"the ledger's Redis: {problem}" for problem in await redis_problems(redis, shards)]
     return ledger + [f"PostgreSQL: {problem}" for problem in await database_problems(database)]

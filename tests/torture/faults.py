@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,23 @@ from tests.torture.stack import ROOT, Stack
 from tests.torture.waiting import rest, until
 
 POINTS: Final = {
-    "flusher": (
-        "flush.before_begin", "flush.after_post", "flush.after_commit", "flush.before_trim", "flush.after_trim",
-    ),
-    "worker": (
-        "coordinator.before_fence", "coordinator.after_fence", "coordinator.before_open", "coordinator.after_open",
-        "rebuild.middle", "credit.before_mark",
-    ),
-}  # fmt: skip
-"""Places where a process kills itself when it is told to, by process."""
+    "flush.before_begin": "flusher",
+    "flush.after_post": "flusher",
+    "flush.after_commit": "flusher",
+    "flush.before_trim": "flusher",
+    "flush.after_trim": "flusher",
+    "credit.before_mark": "worker",
+}
+"""Places under way where a process kills itself when it is told to, and the process."""
+
+RECOVERY_POINTS: Final = (
+    "coordinator.before_fence",
+    "coordinator.after_fence",
+    "coordinator.before_open",
+    "coordinator.after_open",
+    "rebuild.middle",
+)
+"""Places where the worker kills itself while it brings Redis back."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,8 @@ class Injector:
 
     def __init__(self, stack: Stack, history: History, seed: int) -> None:
         self.stack, self.history, self.chance = stack, history, random.Random(seed)
+        self.reached: Counter[str] = Counter()
+        """How often a process killed itself at a place."""
 
     async def inject(self, kind: Kind) -> float:
         """Do it and undo it; the moment (monotonic seconds) from which everything runs again."""
@@ -71,6 +82,17 @@ class Injector:
         await self.rest(0.0, 0.4)
         for name in sorted(names, key=lambda one: one in self.stack.servers):  # engines first
             await self.stack.restart(name)
+
+    async def armed(self, name: str, point: str, times: int) -> None:
+        """Start a process anew that will kill itself when it passes a place so many times."""
+        await self.stack.kill(name)
+        self.stack.servers[name].start(GIFTSERVER_FAILPOINTS=f"{point}:{times}")
+
+    async def ended(self, name: str, point: str, deadline_s: float) -> None:
+        """Wait until it has killed itself, if it passes the place at all, and start it as usual."""
+        self.reached[point] += await until(lambda: not self.stack.servers[name].alive, deadline_s)
+        await self.stack.kill(name)
+        await self.stack.restart(name)
 
     async def freeze(self, name: str) -> None:
         """SIGSTOP for one to three seconds."""
@@ -184,15 +206,22 @@ async def wiped_disk(injector: Injector) -> None:
 
 
 async def at_a_point(injector: Injector) -> None:
-    """A process kills itself at a named place in its work; once for each of its places that is reached."""
-    name = injector.chance.choice(sorted(POINTS))
-    for point in injector.chance.sample(POINTS[name], 2):
-        server = injector.stack.servers[name]
-        await injector.stack.kill(name)
-        server.start(GIFTSERVER_FAILPOINTS=f"{point}:{injector.chance.randint(1, 20)}")
-        await until(lambda dying=server: not dying.alive, 3.0)  # type: ignore[misc]
-        await injector.stack.kill(name)
-        await injector.stack.restart(name)
+    """Flusher or worker kills itself at some places in its work, one after the other."""
+    for point in injector.chance.sample(sorted(POINTS), 2):
+        await injector.armed(POINTS[point], point, injector.chance.randint(1, 20))
+        await injector.ended(POINTS[point], point, 3.0)
+
+
+async def recovery_at_a_point(injector: Injector) -> None:
+    """Redis restarts, now and then empty, and the worker kills itself while it brings it back."""
+    point = injector.chance.choice(RECOVERY_POINTS)
+    await injector.armed("worker", point, injector.chance.randint(1, 3))
+    await injector.rest(0.5, 1.5)
+    if point.startswith("rebuild") or injector.chance.random() < 0.3:
+        await wiped_disk(injector)
+    else:
+        await injector.kill("valkey")
+    await injector.ended("worker", point, 8.0)
 
 
 KINDS: Final = {
@@ -209,6 +238,7 @@ KINDS: Final = {
         Kind("black hole", black_hole),
         Kind("wallets forgotten", forget_wallets),
         Kind("kill at a point", at_a_point, points=True),
+        Kind("recovery killed at a point", recovery_at_a_point, engines=True, lossy=True, points=True),
         Kind("kill valkey", killing("valkey"), engines=True),
         Kind("kill valkey and web", killing("valkey", "web"), engines=True),
         Kind("kill valkey and flusher", killing("valkey", "flusher"), engines=True),

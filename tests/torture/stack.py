@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECRET = "the secret of a torture run, longer than 32 bytes"
 READY_S = 60.0
 TOKEN_S = 840
+PATIENCE_S = 20.0
 LIMITS = {"COMMANDS_PER_S": 1_000_000, "GIFTS_PER_S": 1_000_000, "SOCKETS_PER_USER": 1_000, "ACCEPTS_PER_S": 100_000}
 
 
@@ -139,7 +140,7 @@ class Stack:
             rooms_redis_url=urls["rooms"],
             database_url=urls["postgres"],
             jwt_secret=SECRET,
-            ledger_timeout_s=self._timeout_s,
+            ledger_timeout_s=PATIENCE_S,
         )
         await migrate.upgrade(urls["postgres"])
         self._make_servers(urls)
