@@ -17,6 +17,7 @@ from giftserver.cluster.client import ClusterRedis
 from giftserver.cluster.topology import NotACluster
 from giftserver.durable.store import open_database
 from giftserver.errors import WrongSetting
+from giftserver.packed import PACKED
 from giftserver.settings import Settings
 
 CONNECT_TIMEOUT_S = 2.0
@@ -48,7 +49,10 @@ def open_redis(url: str, timeout_s: float) -> Redis:
     }
     if is_cluster(url):
         return ClusterRedis(parse(url), **options)
-    return Redis.from_url(url, redis_connect_func=_greet_single, **options)
+    redis = Redis.from_url(url, redis_connect_func=_greet_single, **options)
+    pool = redis.connection_pool
+    pool.connection_class = PACKED.get(pool.connection_class, pool.connection_class)
+    return redis
 
 
 async def _greet_single(connection: AbstractConnection) -> None:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import Connection, parse_url
+
+from giftserver.packed import PACKED
 
 CLUSTER_SCHEMES: Final = ("redis+cluster", "rediss+cluster")
 SCHEMES: Final = ("redis", "rediss", "unix", *CLUSTER_SCHEMES)
@@ -54,6 +56,7 @@ def parse(url: str) -> ClusterAddress:
         raise ValueError(f"has an option that cannot be read: {problem}") from problem
     for name in ("host", "port", "db"):
         options.pop(name, None)
+    options["connection_class"] = PACKED[options.get("connection_class", Connection)]
     return ClusterAddress(seeds, options)
 
 

@@ -13,9 +13,14 @@ SCHEMA: Final = 1
 """Version of this key layout, kept in every shard's meta."""
 
 
+def hash_of(user: str) -> int:
+    """Number that a user's shard comes from."""
+    return crc32(user.encode())
+
+
 def shard_of(user: str) -> int:
     """Shard that holds the user's coins, 0 … SHARDS - 1."""
-    return crc32(user.encode()) % SHARDS
+    return hash_of(user) % SHARDS
 
 
 def meta(shard: int) -> str:
@@ -38,6 +43,11 @@ def earned(shard: int, day: str) -> str:
     return f"{{s{shard:02d}}}:earned:{day}"
 
 
+def receipts(shard: int) -> str:
+    """What the names of a shard's receipts begin with."""
+    return f"{{s{shard:02d}}}:key:"
+
+
 def receipt(shard: int, user: str, key: str) -> str:
     """String: request hash and receipt of one idempotency key, kept 15 minutes."""
-    return f"{{s{shard:02d}}}:key:{user}:{key}"
+    return f"{receipts(shard)}{user}:{key}"

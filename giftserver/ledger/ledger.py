@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -28,19 +27,22 @@ from giftserver.ledger.wallets import RETRY_S, RETRY_STEP_S, Wallets
 
 log = structlog.get_logger()
 
-BATCH_MAX: Final = 64
+BATCH_MAX: Final = 32
+LANES: Final = 2
+"""Calls of one shard on their way: while Redis decides one, this process reads and makes the other.
+
+A sender is always in the same lane, so that each sender's gifts are decided in their order.
+"""
+
 RECEIPT_TTL_MS: Final = 900_000
 LOOK_AFTER_S: Final = 0.5
 DAY_S: Final = 86_400
 FINAL: Final = {reason.value for reason in Reason} - {Reason.TRY_AGAIN.value, Reason.UNKNOWN.value}
 
-_decode_receipt = msgspec.msgpack.Decoder(list[str]).decode
+_decode_receipt = msgspec.msgpack.Decoder(tuple[str, int, int, int, int, int, int], strict=False).decode
 
 
-@dataclass(slots=True)
-class _Pending:
-    order: GiftOrder
-    outcome: asyncio.Future[Outcome]
+_Pending = tuple[GiftOrder, asyncio.Future[Outcome]]
 
 
 class Ledger:
@@ -57,8 +59,8 @@ class Ledger:
     ) -> None:
         self._redis: Any = redis
         self._backlog_max, self._timeout_s, self._on_batch = backlog_max, timeout_s, on_batch
-        self._queues: list[list[_Pending]] = [[] for _ in range(keys.SHARDS)]
-        self._workers: list[asyncio.Task[None] | None] = [None] * keys.SHARDS
+        self._queues: list[list[_Pending]] = [[] for _ in range(keys.SHARDS * LANES)]
+        self._workers: list[asyncio.Task[None] | None] = [None] * (keys.SHARDS * LANES)
         self._epochs = Epochs(redis)
         self._script = GuardedScript(redis, "send_gifts.lua")
         self._day = int(time.time() // DAY_S)
@@ -83,43 +85,56 @@ class Ledger:
 
     async def send(self, order: GiftOrder) -> Outcome:
         """Decide one gift; it shares a script call with the others of this loop turn. Cancelling does not undo it."""
+        outcome = await self._submit(order)
+        if isinstance(outcome, Refused) and outcome.reason is Reason.TRY_AGAIN:
+            return await self._again(order, outcome)
+        return outcome
+
+    async def _again(self, order: GiftOrder, outcome: Outcome) -> Outcome:
+        """Retry what may be healed, with the same key."""
         deadline_s = asyncio.get_running_loop().time() + RETRY_S
         looked_again = False
-        while True:
-            outcome = await asyncio.shield(self._submit(order))
-            if not isinstance(outcome, Refused) or outcome.reason is not Reason.TRY_AGAIN:
-                return outcome
+        while isinstance(outcome, Refused) and outcome.reason is Reason.TRY_AGAIN:
             if outcome.detail in STALE:
                 self._epochs.forget(keys.shard_of(order.sender))
                 if looked_again:  # it is closed, not only of before its last opening
                     return outcome
                 looked_again = True
-                continue
-            healed = await self._heal(order.sender, outcome.detail)
-            if not healed or asyncio.get_running_loop().time() > deadline_s:
-                return outcome
-            if healed == "wait":
-                await asyncio.sleep(RETRY_STEP_S)
+            else:
+                healed = await self._heal(order.sender, outcome.detail)
+                if not healed or asyncio.get_running_loop().time() > deadline_s:
+                    return outcome
+                if healed == "wait":
+                    await asyncio.sleep(RETRY_STEP_S)
+            outcome = await self._submit(order)
+        return outcome
 
     def _submit(self, order: GiftOrder) -> asyncio.Future[Outcome]:
         loop = asyncio.get_running_loop()
-        shard = keys.shard_of(order.sender)
-        pending = _Pending(order, loop.create_future())
-        self._queues[shard].append(pending)
-        worker = self._workers[shard]
-        if worker is None or worker.done():
-            self._workers[shard] = loop.create_task(self._work(shard), name=f"ledger shard {shard}")
-        return pending.outcome
+        lane = keys.hash_of(order.sender) % (keys.SHARDS * LANES)
+        outcome: asyncio.Future[Outcome] = loop.create_future()
+        self._queues[lane].append((order, outcome))
+        if self._workers[lane] is None:
+            self._workers[lane] = loop.create_task(self._work(lane))
+        return outcome
 
-    async def _work(self, shard: int) -> None:
-        queue = self._queues[shard]
-        while queue:
-            batch = queue[:BATCH_MAX]
-            del queue[:BATCH_MAX]
-            outcomes = await self._decide(shard, [pending.order for pending in batch])
-            for pending, outcome in zip(batch, outcomes, strict=True):
-                if not pending.outcome.done():
-                    pending.outcome.set_result(outcome)
+    async def _work(self, lane: int) -> None:
+        queue = self._queues[lane]
+        try:
+            while queue:
+                batch = queue[:BATCH_MAX]
+                del queue[:BATCH_MAX]
+                try:
+                    outcomes = await self._decide(lane % keys.SHARDS, [order for order, _ in batch])
+                except Exception as problem:  # whatever it is, nobody may wait for ever
+                    log.error("gifts_undecided", error=type(problem).__name__, gifts=len(batch))
+                    outcomes = [Refused(Reason.UNKNOWN, type(problem).__name__)] * len(batch)
+                for (_, waiting), outcome in zip(batch, outcomes, strict=True):
+                    if not waiting.done():
+                        waiting.set_result(outcome)
+        finally:
+            # Here, not when the task is done: a gift that came in between would wait for a worker that has ended.
+            self._workers[lane] = None
 
     async def _decide(self, shard: int, orders: Sequence[GiftOrder]) -> list[Outcome]:
         started_s = asyncio.get_running_loop().time()
@@ -155,10 +170,12 @@ class Ledger:
         names = [keys.meta(shard), keys.events(shard)]
         args: list[str | int | bytes] = [epoch, keys.SCHEMA, self._backlog_max, RECEIPT_TTL_MS, self._day]
         earned = keys.earned(shard, time.strftime("%Y%m%d", time.gmtime(self._day * DAY_S)))
+        wallets, receipts = keys.wallet(shard, ""), keys.receipts(shard)
         for order in orders:
-            names += [keys.wallet(shard, order.sender), keys.receipt(shard, order.sender, order.key), earned]
-            args += [order.sender, order.creator, order.request_hash, order.coins, order.diamonds]
-            args += [order.payload, order.key_ms]
+            sender = order.sender
+            names += (wallets + sender, f"{receipts}{sender}:{order.key}", earned)
+            args += (sender, order.creator, order.request_hash, order.coins, order.diamonds)
+            args += (order.payload, order.key_ms)
         return names, args
 
     async def _heal(self, user: str, detail: str) -> str:
@@ -207,15 +224,15 @@ class Ledger:
         self._closing.set()
         if self._keeper is not None:
             await self._keeper
-        workers = [worker for worker in self._workers if worker is not None and not worker.done()]
+        workers = [worker for worker in self._workers if worker is not None]
         await asyncio.gather(*workers, return_exceptions=True)
 
 
-def _outcome(shard: int, row: list[bytes]) -> Outcome:
+def _outcome(shard: int, row: Sequence[Any]) -> Outcome:
+    if row[0] in (b"OK", b"REPEAT"):
+        code, epoch, seq, coins, diamonds, balance, at_ms = row
+        return Accepted(shard, epoch, seq, coins, diamonds, balance, at_ms, code == b"REPEAT")
     state = row[0].decode()
-    if state in ("OK", "REPEAT"):
-        epoch, seq, coins, diamonds, balance, at_ms = (int(value) for value in row[1:])
-        return Accepted(shard, epoch, seq, coins, diamonds, balance, at_ms, repeated=state == "REPEAT")
     if state == "INSUFFICIENT":
         return Refused(Reason.INSUFFICIENT, balance_coins=int(row[1]))
     if state in FINAL:

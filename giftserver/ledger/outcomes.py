@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True)
 class GiftOrder:
@@ -19,8 +21,7 @@ class GiftOrder:
     """The encoded GiftEvent that goes to the stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """The gift is final. `repeated`: it was decided before, under the same key."""
 
     shard: int

@@ -68,7 +68,7 @@ async def rebuild_shard(database: AsyncEngine, redis: Any, shard: int) -> int:
 def packed(receipt: PastReceipt) -> bytes:
     """The receipt as the gift script keeps it."""
     numbers = (receipt.epoch, receipt.seq, receipt.coins, receipt.diamonds, receipt.balance_coins, receipt.at_ms)
-    return msgspec.msgpack.encode([receipt.request_hash, *map(str, numbers)])
+    return msgspec.msgpack.encode([receipt.request_hash, *numbers])
 
 
 async def load_all(database: AsyncEngine, wallets: Wallets) -> int:

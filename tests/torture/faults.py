@@ -209,7 +209,7 @@ async def at_a_point(injector: Injector) -> None:
     """Flusher or worker kills itself at some places in its work, one after the other."""
     for point in injector.chance.sample(sorted(POINTS), 2):
         await injector.armed(POINTS[point], point, injector.chance.randint(1, 20))
-        await injector.ended(POINTS[point], point, 3.0)
+        await injector.ended(POINTS[point], point, 6.0)
 
 
 async def recovery_at_a_point(injector: Injector) -> None:

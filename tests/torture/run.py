@@ -62,7 +62,7 @@ class Report:
             f"{time.monotonic() - self.began_s:.0f} s"
         )
 
-    def write(self, run: Campaign, logs: dict[str, Any]) -> None:
+    def write(self, run: Campaign, logs: dict[str, Any], warnings: dict[str, int]) -> None:
         """The report's files."""
         ARTIFACTS.mkdir(exist_ok=True)
         tally, verdict = run.tally, run.tally.verdict
@@ -86,6 +86,7 @@ class Report:
             "acknowledged_and_lost": len(verdict.lost),
             "decided_anew": verdict.decided_anew,
             "violations": tally.violations,
+            "warnings_logged": warnings,
             "found": [*tally.failures, *verdict.violations],
             "lost": verdict.lost[:100],
         }
@@ -130,7 +131,7 @@ async def torture(stack: Stack, plan: Plan, report: Report, names: list[str], cy
             await run.check()
         if plan.name == RACE.name and run.load.accepted != (affordable := plan.start_coins // 3):
             run.tally.failures.append(f"{run.load.accepted} gifts were paid, {affordable} could be")
-        report.write(run, stack.logs())
+        report.write(run, stack.logs(), stack.warnings())
         if run.tally.violations:
             run.history.write(ARTIFACTS / f"torture-{report.seed}.history")
             for line in (*run.tally.failures, *run.tally.verdict.violations):

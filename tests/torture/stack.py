@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -232,6 +234,17 @@ class Stack:
         """Clients of the engines, past the proxy."""
         async with open_engines(self.settings) as engines:
             yield engines
+
+    def warnings(self) -> dict[str, int]:
+        """How often each warning or error stands in the logs of the web processes, flusher and worker."""
+        found: Counter[str] = Counter()
+        for name in self.servers:
+            path = self.folder.path / f"{name}.log"
+            for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+                with contextlib.suppress(ValueError):
+                    told = json.loads(line)
+                    found[" ".join(str(told[part]) for part in ("event", "reason") if part in told)] += 1
+        return dict(found.most_common(40))
 
     def logs(self, lines: int = 15) -> dict[str, Any]:
         """The last lines of every log, for a report."""

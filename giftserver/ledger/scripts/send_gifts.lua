@@ -44,6 +44,17 @@ local function whole(text)
   return text ~= nil and text ~= false and string.match(text, '^%d+$') ~= nil and #text <= 13
 end
 
+local at = text_of(now_ms)
+local earned_types = {}
+local function type_of(name)
+  local found = earned_types[name]
+  if not found then
+    found = redis.call('TYPE', name)['ok']
+    earned_types[name] = found
+  end
+  return found
+end
+
 local function judge(i)
   local k = 3 * i
   local a = 5 + (i - 1) * FIELDS
@@ -55,7 +66,8 @@ local function judge(i)
   if seen then
     local receipt = cmsgpack.unpack(seen)
     if receipt[1] ~= request_hash then return {'KEY_REUSED', ''} end
-    return {'REPEAT', receipt[2], receipt[3], receipt[4], receipt[5], receipt[6], receipt[7]}
+    return {'REPEAT', tonumber(receipt[2]), tonumber(receipt[3]), tonumber(receipt[4]), tonumber(receipt[5]),
+      tonumber(receipt[6]), tonumber(receipt[7])}
   end
   if not key_ms or key_ms < now_ms - KEY_AGE_MAX_MS or key_ms > now_ms + KEY_AHEAD_MAX_MS then
     return {'KEY_EXPIRED', ''}
@@ -71,25 +83,24 @@ local function judge(i)
   if sender == creator then return {'SELF_GIFT', ''} end
   if balance < coins then return {'INSUFFICIENT', wallet[1]} end
   if seq - flushed >= backlog_max then return {'BACKLOG', ''} end
-  local earned_type = redis.call('TYPE', KEYS[k + 2])['ok']
+  local earned_type = type_of(KEYS[k + 2])
   if earned_type ~= 'none' and earned_type ~= 'hash' then return {'WRITE_FAILED', 'earned slice has a wrong type'} end
 
   local next_seq = seq + 1
-  local at = text_of(now_ms)
   local added = redis.pcall('XADD', KEYS[2], epoch .. '-' .. text_of(next_seq), 'e', payload, 't', at)
   if type(added) == 'table' and added['err'] then return {'WRITE_FAILED', added['err']} end
 
   seq = next_seq
   local seq_text, left = text_of(seq), text_of(balance - coins)
-  redis.call('HSET', KEYS[1], 'seq', seq_text)
   redis.call('HSET', KEYS[k], 'coins', left, 'last_seq', seq_text)
   if diamonds > 0 then
     redis.call('HINCRBY', KEYS[k + 2], creator, diamonds_text)
     if earned_type == 'none' then redis.call('EXPIRE', KEYS[k + 2], EARNED_S) end
+    earned_types[KEYS[k + 2]] = 'hash'
   end
-  local receipt = {request_hash, epoch, seq_text, coins_text, diamonds_text, left, at}
+  local receipt = {request_hash, tonumber(epoch), seq, coins, diamonds, balance - coins, now_ms}
   redis.call('SET', KEYS[k + 1], cmsgpack.pack(receipt), 'PX', ARGV[4])
-  return {'OK', epoch, seq_text, coins_text, diamonds_text, left, at}
+  return {'OK', tonumber(epoch), seq, coins, diamonds, balance - coins, now_ms}
 end
 
 local function judged(i)
@@ -98,9 +109,11 @@ local function judged(i)
   return {'WRITE_FAILED', type(result) == 'table' and result['err'] or tostring(result)}
 end
 
+local first_seq = seq
 local results = {{meta[4] or '0'}}
 local refusal = shard_refusal()
 for i = 1, count do
   results[i + 1] = refusal or judged(i)
 end
+if seq and seq > first_seq then redis.call('HSET', KEYS[1], 'seq', text_of(seq)) end
 return results

@@ -2,9 +2,9 @@
 
 import pytest
 from pydantic import ValidationError
-from redis.asyncio.connection import SSLConnection
 
 from giftserver.cluster.address import check, is_cluster, parse
+from giftserver.packed import PackedConnection, PackedSSLConnection
 from giftserver.settings import Settings
 from giftserver.settings_list import shown
 
@@ -15,10 +15,10 @@ def test_a_cluster_is_named_by_some_of_its_servers() -> None:
     assert address.seeds == (("a.example", 7001), ("b.example", 6379), ("::1", 7003))
     assert address.options["username"] == "gifts"
     assert address.options["password"] == "s@crud"
-    assert address.options["connection_class"] is SSLConnection
+    assert address.options["connection_class"] is PackedSSLConnection
     assert address.options["ssl_ca_certs"] == "/ca.pem"
     assert not {"host", "port", "db"} & address.options.keys()
-    assert "connection_class" not in parse("redis+cluster://a:1").options
+    assert parse("redis+cluster://a:1").options["connection_class"] is PackedConnection
 
 
 @pytest.mark.parametrize(
