@@ -15,7 +15,7 @@ from giftserver.ledger.outcomes import GiftOrder
 RICH_COINS: Final = 10**9
 COINS: Final = 3
 DIAMONDS: Final = 1
-REQUEST_HASH: Final = "0123456789abcdef0123456789abcdef"
+REQUEST_HASH: Final = "0123456789abcdef"
 
 
 def names(prefix: str) -> Iterator[str]:

@@ -82,12 +82,13 @@ async def test_diamonds_are_not_taken_back(world: World) -> None:
 
 
 async def test_a_wallet_that_is_there_is_not_loaded_over(world: World) -> None:
-    """Two processes load one wallet; the second finds what the first and its gifts left."""
+    """Two processes load one wallet; the second finds what the first, its gifts and its credits left."""
     snapshot = await world.source.snapshot([USER], SHARD)
     await give(world)
-    await world.flush(SHARD, 1_000, 1)
+    await world.credit(USER, 50, "another payment")
+    await world.carry()
     await world.ledger.wallets.install(SHARD, snapshot, [USER])
-    assert (await world.live([USER]))[USER] == 90
+    assert (await world.live([USER]))[USER] == 140
 
 
 async def test_a_gift_that_is_still_there_is_not_charged_again(world: World) -> None:
