@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from prometheus_client import start_http_server
 from redis.exceptions import RedisError
 
 from giftserver.durable.audit import audit_regularly
-from giftserver.durable.credits import OutboxCredit, mark_applied, pending_credits
+from giftserver.durable.credits import OutboxCredit, mark_applied, pending_credits, unmark_applied
 from giftserver.durable.wallets import DurableWallets
 from giftserver.engines import Engines
 from giftserver.failpoints import failpoint
 from giftserver.flusher import run_until_signal
 from giftserver.gifts.notices import BalanceChanged, send_notice
+from giftserver.ledger import keys
 from giftserver.ledger.ledger import Ledger
 from giftserver.metrics import Metrics
 from giftserver.recovery.coordinator import Coordinator
@@ -45,17 +46,34 @@ class CreditCarrier:
             by_user.setdefault(credit.user, []).append(credit)
         applied = 0
         for user, credits in by_user.items():
+            shard = keys.shard_of(user)
+            before = await self._opening(shard)
             brought = await self._ledger.bring_credits(user)
-            if brought is None:
+            if brought is None or before is None:
                 continue
             coins, credit_no = brought
             done = [(user, credit.credit_no) for credit in credits if credit.credit_no <= credit_no]
             failpoint("credit.before_mark")
             applied += await mark_applied(self._engines.database, done)
+            if await self._opening_or_none(shard) != before:  # Redis may have lost it before it was marked
+                await unmark_applied(self._engines.database, done)
+                continue
             with contextlib.suppress(RedisError, OSError):  # a hint: the wallet can be asked
                 await send_notice(self._engines.rooms_redis, BalanceChanged(user, coins))
         self._metrics.credits_applied.inc(applied)
         return applied
+
+    async def _opening(self, shard: int) -> bytes | None:
+        """The epoch of a shard that is open, None of one that is not. Raises redis-py's errors."""
+        redis: Any = self._engines.ledger_redis
+        epoch, state = await redis.hmget(keys.meta(shard), "epoch", "state")
+        return epoch if state == b"open" else None
+
+    async def _opening_or_none(self, shard: int) -> bytes | None:
+        try:
+            return await self._opening(shard)
+        except (RedisError, OSError):
+            return None
 
 
 async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> None:

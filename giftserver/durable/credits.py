@@ -206,3 +206,16 @@ async def mark_applied(engine: AsyncEngine, applied: Iterable[tuple[str, int]]) 
     )
     async with engine.begin() as connection:
         return (await connection.execute(statement)).rowcount
+
+
+async def unmark_applied(engine: AsyncEngine, applied: Iterable[tuple[str, int]]) -> None:
+    """Take marks back: Redis may not have these (user, credit_no) any more. They are offered again."""
+    pairs = list(applied)
+    if pairs:
+        statement = (
+            update(credit_outbox)
+            .where(tuple_(credit_outbox.c.user_id, credit_outbox.c.credit_no).in_(pairs))
+            .values(applied_at=None)
+        )
+        async with engine.begin() as connection:
+            await connection.execute(statement)

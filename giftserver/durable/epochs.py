@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.intake import Cursor
 
@@ -56,8 +56,34 @@ class Opening:
     note: str
 
 
-async def record_epochs(engine: AsyncEngine, openings: Sequence[Opening]) -> None:
-    """Write down that shards are about to open; raises IntegrityError when an epoch was used before."""
-    if openings:
-        async with engine.begin() as connection:
-            await connection.execute(RECORD, [asdict(opening) for opening in openings])
+LOCK_CURSOR: Final = text("SELECT seq FROM flush_cursor WHERE shard = :shard FOR NO KEY UPDATE")
+
+KEPT: Final = text("SELECT min(seq) FROM ledger_epoch WHERE shard = :shard AND epoch > :epoch")
+
+
+async def record_epochs(engine: AsyncEngine, openings: Sequence[Opening]) -> set[int]:
+    """Write down that shards are about to open; the shards that were, without those whose cursor is beyond by now.
+
+    A flush that read what Redis has lost since either comes first, and then the shard must be judged again, or finds
+    this record and posts nothing. Raises IntegrityError when an epoch was used before.
+    """
+    recorded = set()
+    async with engine.begin() as connection:
+        for opening in sorted(openings, key=lambda opening: opening.shard):
+            if await connection.scalar(LOCK_CURSOR, {"shard": opening.shard}) <= opening.seq:
+                await connection.execute(RECORD, asdict(opening))
+                recorded.add(opening.shard)
+    return recorded
+
+
+async def kept_until(engine: AsyncEngine, shard: int, epoch: int) -> int | None:
+    """Number up to which the shard's gifts survived every opening after this epoch; None when there was none."""
+    async with engine.connect() as connection:
+        seq: int | None = await connection.scalar(KEPT, {"shard": shard, "epoch": epoch})
+    return seq
+
+
+async def given_up(connection: AsyncConnection, shard: int, epoch: int, seq: int) -> bool:
+    """Whether gift `seq` of this epoch was lost by Redis before the shard opened again; under the cursor's lock."""
+    kept = await connection.scalar(KEPT, {"shard": shard, "epoch": epoch})
+    return kept is not None and kept < seq

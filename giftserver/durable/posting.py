@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from giftserver.durable.chain import hashes
+from giftserver.durable.epochs import given_up
 from giftserver.durable.intake import Cursor, FlushedGift, staged
 from giftserver.durable.tables import DIAMONDS_ISSUED, FIRST_PERSONAL_ACCOUNT, GIFTS_SPENT
 
@@ -101,13 +102,18 @@ POST: Final = text(f"""
 async def post_gifts(connection: AsyncConnection, shard: int, cursor: Cursor, gifts: Sequence[FlushedGift]) -> bool:
     """Post gifts that directly follow the cursor and move it, with the hash chain, in the caller's transaction.
 
-    False, with nothing done, when the cursor is elsewhere by now: another flusher was first. Raises SQLAlchemy's and
+    False, with nothing done, when the cursor is elsewhere by now (another flusher was first), or when the shard opened
+    again without these gifts since they were read. Raises SQLAlchemy's and
     asyncpg's errors; IntegrityError when the database refuses a gift.
     """
     held = await connection.execute(HOLD_CURSOR, {"shard": shard, "epoch": cursor.epoch, "seq": cursor.seq})
     chain = held.scalar_one_or_none()
     if chain is None:
         return False
+    newest = {gift.epoch: gift.seq for gift in gifts}
+    for epoch, seq in newest.items():
+        if await given_up(connection, shard, epoch, seq):
+            return False
     chained = hashes(chain, gifts)
     last = gifts[-1]
     await connection.execute(MOVE_CURSOR, {"shard": shard, "epoch": last.epoch, "seq": last.seq, "chain": chained[-1]})

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.credits import OutboxCredit, credits_after
+from giftserver.durable.epochs import kept_until
 from giftserver.durable.store import WalletSnapshot, wallet_snapshot
 
 
@@ -17,6 +18,10 @@ class DurableWallets:
     async def snapshot(self, users: Sequence[str], shard: int) -> WalletSnapshot:
         """The users' wallets now; raises the driver's errors when PostgreSQL is away."""
         return await wallet_snapshot(self._database, users, shard)
+
+    async def kept_until(self, shard: int, epoch: int) -> int | None:
+        """Number up to which the shard's gifts survived every opening after this epoch; None when there was none."""
+        return await kept_until(self._database, shard, epoch)
 
     async def credits_after(self, user: str, credit_no: int) -> Sequence[OutboxCredit]:
         """Credits numbered after `credit_no`, in order."""

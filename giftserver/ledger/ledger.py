@@ -58,6 +58,7 @@ class Ledger:
         on_batch: Callable[[int, float], None] = lambda gifts, seconds: None,
     ) -> None:
         self._redis: Any = redis
+        self._source = wallets
         self._backlog_max, self._timeout_s, self._on_batch = backlog_max, timeout_s, on_batch
         self._queues: list[list[_Pending]] = [[] for _ in range(keys.SHARDS * LANES)]
         self._workers: list[asyncio.Task[None] | None] = [None] * (keys.SHARDS * LANES)
@@ -76,8 +77,8 @@ class Ledger:
     async def _keep(self) -> None:
         while not self._closing.is_set():
             try:
-                await look_after(self._redis, self._unsettled, self.send)
-            except (RedisError, OSError, TimeoutError) as problem:
+                await look_after(self._redis, self._source, self._unsettled, self.send)
+            except Exception as problem:  # the durable ledger's driver has errors of its own
                 log.info("unsettled_wait", error=type(problem).__name__, gifts=len(self._unsettled))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AFTER_S):

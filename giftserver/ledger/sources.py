@@ -53,6 +53,10 @@ class WalletSource(Protocol):
         """These users' wallets now."""
         ...
 
+    def kept_until(self, shard: int, epoch: int) -> Awaitable[int | None]:
+        """Number up to which the shard's gifts survived every opening after this epoch; None when there was none."""
+        ...
+
     def credits_after(self, user: str, credit_no: int) -> Awaitable[Sequence[Credit]]:
         """Credits numbered after `credit_no`, in order."""
         ...

@@ -1,13 +1,12 @@
 """Gifts this process accepted and PostgreSQL does not have yet: sent again, under their keys, if Redis loses them.
 
-A new epoch is the sign that Redis may have lost the end of its history. Every gift accepted before it is then decided
-once more: one that is still there is a repeat and changes nothing.
+A new epoch is the sign that Redis may have lost the end of its history. The record of the openings says up to which
+number it was kept; a gift beyond that is decided once more.
 """
 
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -15,6 +14,7 @@ import structlog
 from giftserver.ledger import keys
 from giftserver.ledger.events import transfer_id
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
+from giftserver.ledger.sources import WalletSource
 
 log = structlog.get_logger()
 
@@ -78,21 +78,34 @@ class Unsettled:
         self._count += len(gifts)
 
 
-async def look_after(redis: Any, unsettled: Unsettled, send: Callable[[GiftOrder], Awaitable[Outcome]]) -> None:
-    """One look: forget what is settled, and send again what an earlier epoch accepted. Raises redis-py's errors."""
+async def look_after(
+    redis: Any, source: WalletSource, unsettled: Unsettled, send: Callable[[GiftOrder], Awaitable[Outcome]]
+) -> None:
+    """One look: forget what is settled, and send again what Redis lost before a shard opened in a later epoch.
+
+    Nothing is sent under a newer key time: a key that is too old may have been decided by another process, and that
+    receipt is gone. Raises redis-py's errors and the source's.
+    """
     for shard in unsettled.shards():
         epoch, state, flushed = await redis.hmget(keys.meta(shard), "epoch", "state", "flushed")
         if epoch is None or state != b"open":
             continue
         unsettled.settle(shard, epoch.decode(), int(flushed or 0))
         older = unsettled.take_older(shard, epoch.decode())
-        while older:
-            again = replace(older[0].order, key_ms=time.time_ns() // 1_000_000)
-            outcome = await send(again)
-            if isinstance(outcome, Refused) and outcome.reason in LATER:
-                unsettled.put_back(older)
-                break
-            _tell(older.pop(0).receipt, outcome)
+        try:
+            while older:
+                gift = older[0]
+                kept = await source.kept_until(shard, int(gift.epoch))
+                if kept is not None and gift.receipt.seq <= kept:
+                    unsettled.add(epoch.decode(), gift.receipt, gift.order)
+                else:
+                    outcome = await send(gift.order)
+                    if isinstance(outcome, Refused) and outcome.reason in LATER:
+                        break
+                    _tell(gift.receipt, outcome)
+                older.pop(0)
+        finally:
+            unsettled.put_back(older)
 
 
 def _tell(receipt: Accepted, outcome: Outcome) -> None:

@@ -209,8 +209,10 @@ class Coordinator:
             epoch = max(found.view.epoch, found.book.epoch_max, found.book.cursor.epoch) + 1
             verdict = found.verdict
             openings.append(Opening(found.shard, epoch, found.view.run, verdict.action.value, seq, verdict.reason))
-        await record_epochs(self._database, openings)
+        recorded = await record_epochs(self._database, openings)
         for found, opening in zip(fenced, openings, strict=True):
+            if found.shard not in recorded:
+                continue  # a flush came in between: the next look judges it again
             failpoint("coordinator.before_open")
             judged_at = "" if found.view.meta is None else found.view.meta["seq"]
             flushed = min(found.book.cursor.seq, opening.seq)

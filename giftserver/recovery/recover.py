@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.cluster.client import server_of
 from giftserver.durable.epochs import shard_books
+from giftserver.durable.history import gift_by_key
 from giftserver.durable.intake import Cursor, broken_rule
 from giftserver.durable.lock import CoordinatorLock
 from giftserver.durable.wallets import DurableWallets
@@ -107,6 +108,9 @@ async def _send_again(
         broken = broken_rule(shard, event)
         if broken is not None:
             outcome.unreadable[stream_id] = broken
+            continue
+        if await gift_by_key(database, event.sender, event.key) is not None:
+            outcome.refused[stream_id] = "its key is booked already"
             continue
         sent = await ledger.send(_order(event, fields[b"e"]))
         if isinstance(sent, Refused):

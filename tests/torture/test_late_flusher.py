@@ -3,8 +3,6 @@
 import time
 from typing import Any
 
-import pytest
-
 from giftserver.durable import flush as flush_module
 from giftserver.durable.flush import read_cursor
 from giftserver.durable.intake import FlushHalted, read_waiting
@@ -17,7 +15,6 @@ USER = "viewer0"
 SHARD = keys.shard_of(USER)
 
 
-@pytest.mark.xfail(strict=True, reason="a flush that began before the opening still commits after it")
 async def test_what_redis_lost_is_not_posted_after_the_shard_opened_again(engine_urls: Any, template: str) -> None:
     """Read before the loss, posted after the opening: the two would count different gifts under the same numbers."""
     world = World(engine_urls, template)

@@ -37,7 +37,9 @@ SNAPSHOT: Final = text("""
     SELECT w.user_id, coalesce(a.balance, 0) AS balance,
         (SELECT coalesce(max(c.credit_no), 0) FROM credit_outbox AS c WHERE c.user_id = w.user_id) AS credit_no,
         (SELECT coalesce(sum(c.coins), 0)::bigint FROM credit_outbox AS c
-            WHERE c.user_id = w.user_id AND c.credit_no > w.credit_no) AS unapplied
+            WHERE c.user_id = w.user_id AND c.credit_no > w.credit_no) AS unapplied,
+        EXISTS (SELECT FROM credit_outbox AS c WHERE c.user_id = w.user_id AND c.credit_no > w.credit_no
+            AND c.applied_at < now() - interval '1 minute') AS missing
     FROM unnest(CAST(:users AS text[]), CAST(:numbers AS bigint[])) AS w (user_id, credit_no)
     LEFT JOIN account AS a ON a.kind = 'wallet' AND a.owner = w.user_id AND a.asset = 'coins'
 """)
@@ -163,6 +165,8 @@ class LiveProof:
                     f"wallet of {row.user_id}: {wallet.coins} coins after gift {at} and credit {wallet.credit_no} in "
                     f"Redis, PostgreSQL says {right} (its credits: {row.credit_no})"
                 )
+            if row.missing:
+                wrong.append(f"wallet of {row.user_id}: a credit after {wallet.credit_no} is marked as applied")
             if wallet.coins < 0:
                 below_zero.found(f"wallet of {row.user_id} in Redis: {wallet.coins} coins")
         below_zero.checked += len(wallets)

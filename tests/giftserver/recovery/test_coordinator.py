@@ -6,12 +6,16 @@ import contextlib
 import asyncpg
 import pytest
 
+from giftserver.durable import flush as flush_module
 from giftserver.durable.epochs import Opening, record_epochs, shard_books
+from giftserver.durable.flush import read_cursor
+from giftserver.durable.intake import read_waiting
 from giftserver.durable.store import open_database
 from giftserver.engines import Engines
 from giftserver.ledger import keys
 from giftserver.ledger.outcomes import Accepted, Reason, Refused
 from giftserver.metrics import Metrics
+from giftserver.recovery import coordinator as coordinator_module
 from giftserver.recovery.coordinator import Coordinator
 from giftserver.recovery.rebuild import load_all
 from giftserver.settings import Settings
@@ -205,6 +209,31 @@ async def test_an_epoch_is_used_once(till: Till) -> None:
     assert await till.meta("epoch") == "3"
     assert (await shard_books(till.database))[SHARD].epoch_max == 3
     assert isinstance(await till.give(), Accepted)
+
+
+async def test_a_flush_between_judging_and_opening(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gifts that Redis lost arrive in PostgreSQL at the last moment: the shard is judged again before it opens."""
+    await till.give(10)
+    cursor = await read_cursor(till.database, SHARD)
+    waiting = await read_waiting(till.redis, SHARD, cursor, 100)
+    assert waiting is not None
+    await till.redis.flushall()
+    record = coordinator_module.record_epochs
+
+    async def late(database, openings):
+        monkeypatch.setattr(coordinator_module, "record_epochs", record)
+        assert await flush_module._post(till.database, SHARD, cursor, waiting)
+        return await record(database, openings)
+
+    monkeypatch.setattr(coordinator_module, "record_epochs", late)
+    await till.coordinator.settle()
+    assert await till.meta("state") != "open"
+    await till.coordinator.settle()
+    outcome = await till.give(1)
+    assert isinstance(outcome, Accepted)
+    assert (outcome.seq, outcome.balance_coins) == (2, 89)
+    await till.flush()
+    assert await till.violations() == []
 
 
 async def test_a_successor_keeps_what_is_right(till: Till) -> None:

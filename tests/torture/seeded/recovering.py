@@ -1,10 +1,11 @@
 """Bugs in coming back after a fault."""
 
-from tests.torture.seeded.bug import COORDINATOR, SAFEGUARDS, bug
+from tests.torture.seeded.bug import COORDINATOR, bug
 
 COORDINATING = "giftserver/recovery/coordinator.py"
 VERDICT = "giftserver/recovery/verdict.py"
 UNSETTLED = "giftserver/ledger/unsettled.py"
+LONG = "tests/torture/test_long_outage.py"
 
 BUGS = (
     bug(
@@ -39,13 +40,34 @@ BUGS = (
     ),
     bug(
         "gifts that Redis lost are not sent again", UNSETTLED,
-        "            outcome = await send(again)\n",
-        "            outcome = older[0].receipt\n",
+        "                    outcome = await send(gift.order)\n",
+        "                    outcome = gift.receipt\n",
         f"{COORDINATOR}::test_a_gift_that_redis_lost_is_sent_again",
     ),
     bug(
-        "gifts are sent again under new keys", UNSETTLED,
-        "replace(older[0].order, key_ms=", "replace(older[0].order, key=older[0].order.key[:-4] + \"0000\", key_ms=",
-        f"{SAFEGUARDS}::test_a_gift_that_is_still_there_is_not_charged_again",
+        "gifts that are still there are sent again, under new keys", UNSETTLED,
+        "if kept is not None and gift.receipt.seq <= kept:\n",
+        "if gift.order.key.endswith('x'):\n",
+        f"{LONG}::test_a_gift_whose_receipt_has_expired_is_not_charged_again",
+    ),
+    bug(
+        "a flush posts what the opening gave up", "giftserver/durable/posting.py",
+        "        if await given_up(connection, shard, epoch, seq):\n", "        if False:\n",
+        "tests/torture/test_late_flusher.py",
+    ),
+    bug(
+        "a shard opens although a flush came in between", "giftserver/durable/epochs.py",
+        '{"shard": opening.shard}) <= opening.seq:\n', '{"shard": opening.shard}) >= 0:\n',
+        "tests/giftserver/recovery/test_coordinator.py::test_a_flush_between_judging_and_opening",
+    ),
+    bug(
+        "a late mark hides a credit", "giftserver/worker.py",
+        "            if await self._opening_or_none(shard) != before:", "            if False:",
+        "tests/torture/test_late_mark.py",
+    ),
+    bug(
+        "the run of Redis is not compared in the script", "giftserver/ledger/scripts/send_gifts.lua",
+        "  if meta[8] ~= RUN then return {'FENCED', 'run'} end\n", "",
+        "tests/cluster/test_failover.py", "tests/giftserver/recovery/test_guarded.py",
     ),
 )  # fmt: skip
