@@ -35,6 +35,9 @@ SETTLING_S: Final = 0.1
 SERVER_S: Final = 2.0
 """A server of which the leases take longer than this is away; the others' leases must not wait for it."""
 
+DATABASE_S: Final = 1.5
+"""A PostgreSQL that takes longer is away: a turn must end before the leases do."""
+
 CREDITS_AGAIN_S: Final = 3_600.0
 """Credits applied within this time are offered again after Redis restarted: it may have lost them."""
 
@@ -95,7 +98,8 @@ class Coordinator:
     async def _turn(self) -> bool:
         """One look; whether nothing is under way."""
         try:
-            held = await self._lock.take()
+            async with asyncio.timeout(DATABASE_S):
+                held = await self._lock.take()
         except Exception as problem:
             # PostgreSQL is away for this process. Gifts go on where Redis is surely the only one that serves them.
             if not isinstance(problem, RedisError) and await self._isolation.alone():
@@ -125,6 +129,7 @@ class Coordinator:
         async with asyncio.timeout(SERVER_S):
             kept = await self.lease.renew(shards)
         seen = await self.look(shards, kept)
+        await self._isolation.remember(shards)
         strange = [shard for shard, found in seen.items() if found.verdict.action is not Action.KEEP]
         for shard in seen.keys() - set(strange):
             self.lease.grant(shard, str(seen[shard].view.epoch), seen[shard].view.run)
@@ -148,7 +153,6 @@ class Coordinator:
         await self._open(
             [found for found in fenced.values() if found.verdict.action in (Action.REBUILD, Action.REOPEN)]
         )
-        await self._isolation.remember(shards)
         self.rebuilt = self.rebuilt or any(found.book.cursor.seq for shard, found in fenced.items() if shard in lost)
         return all(found.verdict.action is not Action.REPLAY for found in fenced.values())
 
@@ -163,7 +167,8 @@ class Coordinator:
             for shard in shards:
                 pipe.hget(keys.meta(shard), "flushed")
             marks = {shard: int(mark or 0) for shard, mark in zip(shards, await pipe.execute(), strict=True)}
-        books = await shard_books(self._database)
+        async with asyncio.timeout(DATABASE_S):
+            books = await shard_books(self._database)
         seen = {}
         for shard, book in sorted(books.items()):
             if shard in marks and (shard not in vouched or marks[shard] > book.cursor.seq):

@@ -69,7 +69,8 @@ class Lease:
 class Isolation:
     """Whether Redis can have been replaced without this process seeing it: then nobody may vouch for it.
 
-    A server that never had replicas cannot; one that had them is cut off as soon as fewer are connected than before.
+    A server that never had replicas cannot; one that had them may be cut off as soon as fewer are connected than there
+    ever were. (One that was removed for good is forgotten when the worker starts again.)
     """
 
     def __init__(self, redis: Redis) -> None:

@@ -195,7 +195,8 @@ def answers(node: Node) -> bool:
 def free_ports(count: int) -> list[int]:
     """Ports that are free, and so are their cluster bus ports, 10,000 above."""
     found: list[int] = []
-    for port in range(20_000 + os.getpid() % 20_000, 50_000):
+    # Processes that start together look far from each other: nothing holds a port between looking and listening.
+    for port in range(20_000 + os.getpid() * 37 % 20_000, 50_000):
         if len(found) < count and free(port) and free(port + 10_000):
             found.append(port)
     return found

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 import asyncpg
 import pytest
@@ -278,7 +279,6 @@ async def test_gifts_go_on_while_postgresql_is_away(till: Till) -> None:
     """A coordinator that loses PostgreSQL renews the lease of a Redis that nobody can have replaced."""
     coordinator = Coordinator(till.database, till.redis, lease_ms=60_000)
     await coordinator.settle()
-    await coordinator._isolation.remember()
     coordinator._lock._engine = open_database("postgresql://nobody@127.0.0.1:1/none")
     await till.redis.hset(keys.meta(SHARD), "lease_ms", 1)
     with pytest.raises(OSError, match="Connect call failed"):
@@ -289,6 +289,21 @@ async def test_gifts_go_on_while_postgresql_is_away(till: Till) -> None:
     with pytest.raises(OSError, match="Connect call failed"):
         await coordinator._turn()
     assert await till.give() == Refused(Reason.TRY_AGAIN, "LEASE")
+
+
+async def test_a_postgresql_that_hangs_is_away(till: Till) -> None:
+    """It takes the connection and says nothing: leases are renewed long before they end."""
+    silent = socket.create_server(("127.0.0.1", 0))  # the kernel accepts, nobody answers
+    port = silent.getsockname()[1]
+    coordinator = Coordinator(till.database, till.redis, lease_ms=60_000)
+    await coordinator.settle()
+    coordinator._lock._engine = open_database(f"postgresql://nobody@127.0.0.1:{port}/none")
+    await till.redis.hset(keys.meta(SHARD), "lease_ms", 1)
+    with pytest.raises(TimeoutError):
+        await coordinator._turn()
+    assert isinstance(await till.give(), Accepted)
+    await coordinator._lock._engine.dispose()
+    silent.close()
 
 
 async def test_all_wallets_are_loaded(till: Till) -> None:
