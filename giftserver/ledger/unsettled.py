@@ -4,8 +4,9 @@ A new epoch is the sign that Redis may have lost the end of its history. The rec
 number it was kept; a gift beyond that is decided once more.
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ log = structlog.get_logger()
 
 GIFTS_MAX: Final = 200_000
 """Most gifts remembered; while PostgreSQL is away for long, the oldest are forgotten first."""
+
+AGAIN_MAX: Final = 500
+"""Gifts sent again at a time; those of one sender stay in their order."""
 
 LATER: Final = (Reason.TRY_AGAIN, Reason.UNKNOWN)
 
@@ -94,18 +98,38 @@ async def look_after(
         older = unsettled.take_older(shard, epoch.decode())
         try:
             while older:
-                gift = older[0]
-                kept = await source.kept_until(shard, int(gift.epoch))
-                if kept is not None and gift.receipt.seq <= kept:
-                    unsettled.add(epoch.decode(), gift.receipt, gift.order)
-                else:
-                    outcome = await send(gift.order)
-                    if isinstance(outcome, Refused) and outcome.reason in LATER:
-                        break
-                    _tell(gift.receipt, outcome)
-                older.pop(0)
+                some = older[:AGAIN_MAX]
+                decided = await _decide_again(source, unsettled, shard, epoch.decode(), some, send)
+                older = [gift for gift in some if gift not in decided] + older[AGAIN_MAX:]
+                if len(decided) < len(some):
+                    break
         finally:
             unsettled.put_back(older)
+
+
+async def _decide_again(
+    source: WalletSource,
+    unsettled: Unsettled,
+    shard: int,
+    epoch: str,
+    gifts: Sequence[_Gift],
+    send: Callable[[GiftOrder], Awaitable[Outcome]],
+) -> list[_Gift]:
+    """Those of the gifts whose fate is known now: they are kept in this epoch, sent again, or lost for good."""
+    kept = {name: await source.kept_until(shard, int(name)) for name in {gift.epoch for gift in gifts}}
+    decided, lost = [], []
+    for gift in gifts:
+        last = kept[gift.epoch]
+        if last is not None and gift.receipt.seq <= last:
+            unsettled.add(epoch, gift.receipt, gift.order)
+            decided.append(gift)
+        else:
+            lost.append(gift)
+    for gift, outcome in zip(lost, await asyncio.gather(*(send(gift.order) for gift in lost)), strict=True):
+        if not (isinstance(outcome, Refused) and outcome.reason in LATER):
+            _tell(gift.receipt, outcome)
+            decided.append(gift)
+    return decided
 
 
 def _tell(receipt: Accepted, outcome: Outcome) -> None:

@@ -163,6 +163,10 @@ class Campaign:
         checker = Checker(self.history, self.engines.database, self.engines.ledger_redis)
         try:
             self.tally.verdict = await checker.check(proof=proof)
+            if self.tally.verdict.violations:  # what is wrong stays wrong; what was on its way has arrived
+                await self._settle()
+                again = Checker(self.history, self.engines.database, self.engines.ledger_redis)
+                self.tally.verdict = await again.check(proof=proof)
         except (*DATABASE_AWAY, RedisError) as problem:
             self.tally.failures.append(f"nothing could be checked: {problem!r}; ended: {self.stack.dead() or 'none'}")
         self.tally.checks += 1

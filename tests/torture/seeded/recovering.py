@@ -40,13 +40,13 @@ BUGS = (
     ),
     bug(
         "gifts that Redis lost are not sent again", UNSETTLED,
-        "                    outcome = await send(gift.order)\n",
-        "                    outcome = gift.receipt\n",
+        "            lost.append(gift)\n",
+        "            decided.append(gift)\n",
         f"{COORDINATOR}::test_a_gift_that_redis_lost_is_sent_again",
     ),
     bug(
         "gifts that are still there are sent again, under new keys", UNSETTLED,
-        "if kept is not None and gift.receipt.seq <= kept:\n",
+        "if last is not None and gift.receipt.seq <= last:\n",
         "if gift.order.key.endswith('x'):\n",
         f"{LONG}::test_a_gift_whose_receipt_has_expired_is_not_charged_again",
     ),
