@@ -52,6 +52,7 @@ async def test_a_flusher_that_dies_anywhere(till: Till, settings: Settings, unti
     await till.fund("ana", 2 * len(FLUSHER) * KILLS)
     given = 0
     for failpoint in FLUSHER * KILLS:
+        await till.coordinator.settle()
         for _ in range(2):
             assert isinstance(await till.give(1), Accepted)
             given += 1
