@@ -24,10 +24,12 @@ def test_every_bug_has_a_name_of_its_own() -> None:
 
 def test_a_bug_is_caught_in_a_copy() -> None:
     """One safeguard is taken out for real: a test fails in the copy, and the tree is as before."""
-    bug = next(bug for bug in BUGS if bug.name == "more than the balance is spent")
+    text = "    if not view.whole:\n"
+    tests = ("tests/giftserver/recovery/test_verdict.py",)  # engines would only cost time here
+    bug = Bug("a gap opens", (Edit("giftserver/recovery/verdict.py", text, "    if False:\n"),), tests)
     before = (ROOT / bug.edits[0].file).read_bytes()
     result = try_bug(bug)
-    assert result.caught.startswith("tests/giftserver/ledger/test_ledger.py::test_exactly"), result.said
+    assert result.caught.startswith("tests/giftserver/recovery/test_verdict.py::test_each_case"), result.said
     assert (ROOT / bug.edits[0].file).read_bytes() == before
 
 
@@ -36,7 +38,7 @@ def test_what_is_not_a_bug_survives() -> None:
     harmless = Edit(
         "giftserver/ledger/scripts/send_gifts.lua", "-- A script does not roll back", "-- It never rolls back"
     )
-    tests = ("tests/giftserver/ledger/test_ledger.py::test_self_gift_is_refused",)
+    tests = ("tests/giftserver/recovery/test_verdict.py",)
     assert try_bug(Bug("a comment", (harmless,), tests)).caught == ""
     gone = Edit("giftserver/ledger/keys.py", "no such text")
     assert "not there exactly once" in try_bug(Bug("nothing", (gone,), tests)).said
