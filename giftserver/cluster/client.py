@@ -50,15 +50,9 @@ class ClusterRedis(Redis):
             return await self._everywhere(args, options)
 
         async def call(server: Any, asking: bool) -> Any:
-            if not asking:
-                return await server.execute_command(*args, **options)
-            async with server.pipeline(transaction=False) as pipe:
-                pipe.execute_command("ASKING")
-                pipe.execute_command(*args, **options)
-                _, reply = await pipe.execute(raise_on_error=False)
-            if isinstance(reply, Exception):
-                raise reply
-            return reply
+            if asking:
+                return await ask(server, *args, **options)
+            return await server.execute_command(*args, **options)
 
         return await self.follow(slot_of(args), call)
 
@@ -132,6 +126,17 @@ class ClusterRedis(Redis):
         """Let every connection to every server go."""
         await self.topology.close()
         await super().aclose(close_connection_pool)
+
+
+async def ask(server: Any, *args: Any, **options: Any) -> Any:
+    """Reply to a command that ASK sent here: ASKING and the command in one packet, on one connection."""
+    async with server.pipeline(transaction=False) as pipe:
+        pipe.execute_command("ASKING")
+        pipe.execute_command(*args, **options)
+        _, reply = await pipe.execute(raise_on_error=False)
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 async def server_of(redis: Redis, key: str) -> Redis:

@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from giftserver.cluster.client import server_of
 from giftserver.ledger import keys
+from giftserver.ledger.pipe import Pipes
 
 SCRIPTS: Final = files("giftserver.ledger") / "scripts"
 
@@ -54,10 +55,10 @@ class _Script:
 
 
 class GuardedScript:
-    """A script that is called by its hash alone; nothing is ever retried here."""
+    """A script that is called by its hash alone, through `pipes` if there are any; nothing is ever retried here."""
 
-    def __init__(self, redis: Any, name: str) -> None:
-        self._redis = redis
+    def __init__(self, redis: Any, name: str, pipes: Pipes | None = None) -> None:
+        self._redis, self._pipes = redis, pipes
         self._source = source_of(name)
         self._runs: dict[str, _Script] = {}
 
@@ -65,13 +66,18 @@ class GuardedScript:
         """Reply of the script. Raises RunNotApproved and redis-py's errors; a lost reply leaves the outcome unknown."""
         script = self._script(run)
         try:
-            return await self._redis.evalsha(script.sha, len(names), *names, *args)
+            return await self._call(shard, script, names, args)
         except NoScriptError:
             await self._load(shard, run, script)
         try:
-            return await self._redis.evalsha(script.sha, len(names), *names, *args)
+            return await self._call(shard, script, names, args)
         except NoScriptError as problem:
             raise RunNotApproved(f"shard {shard:02d}: its Redis changed just now") from problem
+
+    def _call(self, shard: int, script: _Script, names: Sequence[str], args: Sequence[str | int | bytes]) -> Any:
+        if self._pipes is not None:
+            return self._pipes.call(shard, "EVALSHA", script.sha, len(names), *names, *args)
+        return self._redis.evalsha(script.sha, len(names), *names, *args)
 
     def _script(self, run: str) -> _Script:
         if not run.isalnum():

@@ -21,24 +21,23 @@ from giftserver.ledger import keys
 from giftserver.ledger.epochs import STALE, Epochs
 from giftserver.ledger.guarded import GuardedScript, RunNotApproved
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
+from giftserver.ledger.pipe import Pipes
 from giftserver.ledger.sources import WalletSource
 from giftserver.ledger.unsettled import Unsettled, look_after
 from giftserver.ledger.wallets import RETRY_S, RETRY_STEP_S, Wallets
 
 log = structlog.get_logger()
 
-BATCH_MAX: Final = 32
-LANES: Final = 2
-"""Calls of one shard on their way: while Redis decides one, this process reads and makes the other.
-
-A sender is always in the same lane, so that each sender's gifts are decided in their order.
-"""
+BATCH_MAX: Final = 64
+"""Gifts in a call. A shard has one call on its way, so that each sender's gifts are decided in their order."""
 
 RECEIPT_TTL_MS: Final = 900_000
 LOOK_AFTER_S: Final = 0.5
 DAY_S: Final = 86_400
 FINAL: Final = {reason.value for reason in Reason} - {Reason.TRY_AGAIN.value, Reason.UNKNOWN.value}
 
+_encode_terms = msgspec.msgpack.Encoder().encode
+_decode_reply = msgspec.msgpack.Decoder(tuple[int, list[Accepted | bool], list[tuple[str, str]]]).decode
 _decode_receipt = msgspec.msgpack.Decoder(tuple[str, int, int, int, int, int, int], strict=False).decode
 
 
@@ -60,10 +59,11 @@ class Ledger:
         self._redis: Any = redis
         self._source = wallets
         self._backlog_max, self._timeout_s, self._on_batch = backlog_max, timeout_s, on_batch
-        self._queues: list[list[_Pending]] = [[] for _ in range(keys.SHARDS * LANES)]
-        self._workers: list[asyncio.Task[None] | None] = [None] * (keys.SHARDS * LANES)
+        self._queues: list[list[_Pending]] = [[] for _ in range(keys.SHARDS)]
+        self._workers: list[asyncio.Task[None] | None] = [None] * keys.SHARDS
         self._epochs = Epochs(redis)
-        self._script = GuardedScript(redis, "send_gifts.lua")
+        self._pipes = Pipes(redis, timeout_s)
+        self._script = GuardedScript(redis, "send_gifts.lua", self._pipes)
         self._day = int(time.time() // DAY_S)
         self._unsettled = Unsettled()
         self._keeper: asyncio.Task[None] | None = None
@@ -112,21 +112,21 @@ class Ledger:
 
     def _submit(self, order: GiftOrder) -> asyncio.Future[Outcome]:
         loop = asyncio.get_running_loop()
-        lane = keys.hash_of(order.sender) % (keys.SHARDS * LANES)
+        shard = keys.shard_of(order.sender)
         outcome: asyncio.Future[Outcome] = loop.create_future()
-        self._queues[lane].append((order, outcome))
-        if self._workers[lane] is None:
-            self._workers[lane] = loop.create_task(self._work(lane))
+        self._queues[shard].append((order, outcome))
+        if self._workers[shard] is None:
+            self._workers[shard] = loop.create_task(self._work(shard))
         return outcome
 
-    async def _work(self, lane: int) -> None:
-        queue = self._queues[lane]
+    async def _work(self, shard: int) -> None:
+        queue = self._queues[shard]
         try:
             while queue:
                 batch = queue[:BATCH_MAX]
                 del queue[:BATCH_MAX]
                 try:
-                    outcomes = await self._decide(lane % keys.SHARDS, [order for order, _ in batch])
+                    outcomes = await self._decide(shard, [order for order, _ in batch])
                 except Exception as problem:  # whatever it is, nobody may wait for ever
                     log.error("gifts_undecided", error=type(problem).__name__, gifts=len(batch))
                     outcomes = [Refused(Reason.UNKNOWN, type(problem).__name__)] * len(batch)
@@ -135,49 +135,47 @@ class Ledger:
                         waiting.set_result(outcome)
         finally:
             # Here, not when the task is done: a gift that came in between would wait for a worker that has ended.
-            self._workers[lane] = None
+            self._workers[shard] = None
 
     async def _decide(self, shard: int, orders: Sequence[GiftOrder]) -> list[Outcome]:
-        started_s = asyncio.get_running_loop().time()
+        started_s = time.perf_counter()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                epoch, run = await self._epochs.get(shard)
+            epoch, run = self._epochs.known(shard) or await self._epochs.read(shard, self._timeout_s)
         except (RedisError, OSError, TimeoutError) as problem:
             return [Refused(Reason.TRY_AGAIN, type(problem).__name__)] * len(orders)
         names, args = self._call(shard, epoch, orders)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                (flushed,), *rows = await self._script(shard, run, names, args)
+            flushed, accepted, refused = _decode_reply(await self._script(shard, run, names, args))
         except RunNotApproved:
             return [Refused(Reason.TRY_AGAIN, "FENCED")] * len(orders)
         except (TimeoutError, RedisTimeoutError):
             return [Refused(Reason.UNKNOWN, "timeout")] * len(orders)
         except RedisError as problem:
-            return [_call_failed(problem)] * len(orders)
+            return [_call_failed(shard, problem)] * len(orders)
         except OSError as problem:
             return [Refused(Reason.UNKNOWN, type(problem).__name__)] * len(orders)
-        self._on_batch(len(orders), asyncio.get_running_loop().time() - started_s)
-        if rows[0][0] == b"STALE_DAY":
-            self._day = int(rows[0][1])
-        outcomes = [_outcome(shard, row) for row in rows]
-        for order, outcome in zip(orders, outcomes, strict=True):
-            if isinstance(outcome, Accepted):
-                self._unsettled.add(epoch, outcome, order)
-        self._unsettled.settle(shard, epoch, int(flushed))
-        return outcomes
+        self._on_batch(len(orders), time.perf_counter() - started_s)
+        self._unsettled.add_all(epoch, accepted, orders)
+        self._unsettled.settle(shard, epoch, flushed)
+        if refused and refused[0][0] == "STALE_DAY":
+            self._day = int(refused[0][1])
+        reasons = iter(refused)
+        return [o if isinstance(o, Accepted) else _refusal(shard, *next(reasons)) for o in accepted]
 
     def _call(self, shard: int, epoch: str, orders: Sequence[GiftOrder]) -> tuple[list[str], list[str | int | bytes]]:
         """Keys and arguments of one script call."""
-        names = [keys.meta(shard), keys.events(shard)]
-        args: list[str | int | bytes] = [epoch, keys.SCHEMA, self._backlog_max, RECEIPT_TTL_MS, self._day]
-        earned = keys.earned(shard, time.strftime("%Y%m%d", time.gmtime(self._day * DAY_S)))
+        day = time.strftime("%Y%m%d", time.gmtime(self._day * DAY_S))
+        names = [keys.meta(shard), keys.events(shard), keys.earned(shard, day)]
         wallets, receipts = keys.wallet(shard, ""), keys.receipts(shard)
+        terms = []
+        payloads = []
         for order in orders:
             sender = order.sender
-            names += (wallets + sender, f"{receipts}{sender}:{order.key}", earned)
-            args += (sender, order.creator, order.request_hash, order.coins, order.diamonds)
-            args += (order.payload, order.key_ms)
-        return names, args
+            names += (f"{wallets}{sender}", f"{receipts}{sender}:{order.key}")
+            terms.append((order.key_ms, order.request_hash, sender, order.creator, order.coins, order.diamonds))
+            payloads.append(order.payload)
+        limits = (epoch, keys.SCHEMA, self._backlog_max, RECEIPT_TTL_MS, self._day, shard)
+        return names, [*limits, *payloads, _encode_terms(terms)]
 
     async def _heal(self, user: str, detail: str) -> str:
         """What to do about a refusal that may pass: "" give up, "now" retry at once, "wait" retry after a moment."""
@@ -227,23 +225,21 @@ class Ledger:
             await self._keeper
         workers = [worker for worker in self._workers if worker is not None]
         await asyncio.gather(*workers, return_exceptions=True)
+        await self._pipes.close()
 
 
-def _outcome(shard: int, row: Sequence[Any]) -> Outcome:
-    if row[0] in (b"OK", b"REPEAT"):
-        code, epoch, seq, coins, diamonds, balance, at_ms = row
-        return Accepted(shard, epoch, seq, coins, diamonds, balance, at_ms, code == b"REPEAT")
-    state = row[0].decode()
+def _refusal(shard: int, state: str, detail: str) -> Refused:
     if state == "INSUFFICIENT":
-        return Refused(Reason.INSUFFICIENT, balance_coins=int(row[1]))
+        return Refused(Reason.INSUFFICIENT, balance_coins=int(detail))
     if state in FINAL:
         return Refused(Reason(state))
     if state not in STALE and state not in ("NOT_LOADED", "STALE_DAY"):
-        log.warning("gift_try_again", state=state, detail=row[1].decode(errors="replace"), shard=shard)
+        log.warning("gift_try_again", state=state, detail=detail, shard=shard)
     return Refused(Reason.TRY_AGAIN, state)
 
 
-def _call_failed(problem: RedisError) -> Refused:
+def _call_failed(shard: int, problem: RedisError) -> Refused:
     """A reply that is an error means nothing was decided; a lost connection leaves the outcome unknown."""
     reason = Reason.TRY_AGAIN if isinstance(problem, ResponseError) else Reason.UNKNOWN
+    log.warning("gifts_not_decided", shard=shard, reason=reason.value, error=type(problem).__name__)
     return Refused(reason, type(problem).__name__)

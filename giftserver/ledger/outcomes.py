@@ -6,8 +6,7 @@ from enum import StrEnum
 import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class GiftOrder:
+class GiftOrder(msgspec.Struct, frozen=True, gc=False):
     """One gift, checked and priced, ready to be decided. Amounts are integers: coins, diamonds, ms."""
 
     key: str
@@ -21,8 +20,8 @@ class GiftOrder:
     """The encoded GiftEvent that goes to the stream."""
 
 
-class Accepted(msgspec.Struct, frozen=True):
-    """The gift is final. `repeated`: it was decided before, under the same key."""
+class Accepted(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The gift is final. `repeated`: it was decided before, under the same key. The gift script answers with these."""
 
     shard: int
     epoch: int

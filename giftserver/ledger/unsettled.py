@@ -7,9 +7,9 @@ number it was kept; a gift beyond that is decided once more.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from giftserver.ledger import keys
@@ -28,8 +28,7 @@ AGAIN_MAX: Final = 500
 LATER: Final = (Reason.TRY_AGAIN, Reason.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
-class _Gift:
+class _Gift(msgspec.Struct, frozen=True, gc=False):
     """An accepted gift; `epoch`: the shard's epoch when its receipt was last seen."""
 
     epoch: str
@@ -51,14 +50,19 @@ class Unsettled:
         """Shards that have some."""
         return [shard for shard, gifts in enumerate(self._gifts) if gifts]
 
-    def add(self, epoch: str, receipt: Accepted, order: GiftOrder) -> None:
-        """Remember a gift whose receipt was seen in this epoch."""
-        if self._count >= GIFTS_MAX:
-            fullest = max(self._gifts, key=len)
-            fullest.popleft()
+    def add_all(self, epoch: str, outcomes: Sequence[Accepted | bool], orders: Sequence[GiftOrder]) -> None:
+        """Remember the accepted ones of a shard's orders; their receipts were seen in this epoch."""
+        gifts = [
+            _Gift(epoch, outcome, order)
+            for outcome, order in zip(outcomes, orders, strict=True)
+            if isinstance(outcome, Accepted)
+        ]
+        if gifts:
+            self._gifts[gifts[0].receipt.shard].extend(gifts)
+            self._count += len(gifts)
+        while self._count > GIFTS_MAX:
+            max(self._gifts, key=len).popleft()
             self._count -= 1
-        self._gifts[receipt.shard].append(_Gift(epoch, receipt, order))
-        self._count += 1
 
     def settle(self, shard: int, epoch: str, flushed: int) -> None:
         """Forget what PostgreSQL has: in this epoch everything up to `flushed`."""
@@ -121,7 +125,7 @@ async def _decide_again(
     for gift in gifts:
         last = kept[gift.epoch]
         if last is not None and gift.receipt.seq <= last:
-            unsettled.add(epoch, gift.receipt, gift.order)
+            unsettled.add_all(epoch, [gift.receipt], [gift.order])
             decided.append(gift)
         else:
             lost.append(gift)

@@ -78,7 +78,7 @@ class Wallets:
     async def _install(self, shard: int, snapshot: WalletSnapshot, users: Sequence[str]) -> list[list[bytes]] | None:
         """Rows of the script, None when the shard does not load wallets now."""
         names = [keys.meta(shard), keys.events(shard), *(keys.wallet(shard, user) for user in users)]
-        epoch, run = await self._epochs.get(shard)
+        epoch, run = self._epochs.known(shard) or await self._epochs.read(shard, self._timeout_s)
         args: list[str | int] = [epoch, keys.SCHEMA, *snapshot.cursor, SCAN_MAX]
         for user in users:
             state = snapshot.wallets[user]
@@ -119,7 +119,7 @@ class Wallets:
         balance, last = int(coins), int(credit_no)
         for credit in await self._source.credits_after(user, last):
             names = [keys.meta(shard), keys.wallet(shard, user)]
-            epoch, run = await self._epochs.get(shard)
+            epoch, run = self._epochs.known(shard) or await self._epochs.read(shard, self._timeout_s)
             try:
                 reply = await self._credit(shard, run, names, [epoch, keys.SCHEMA, credit.credit_no, credit.coins])
             except RunNotApproved:

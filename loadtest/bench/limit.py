@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from msgspec.structs import replace
+
 from giftserver.ledger import keys
 from loadtest.bench.engines import Bench
 from loadtest.bench.figures import percentile
@@ -50,16 +52,20 @@ async def by_program(bench: Bench, program: Path, load: Load, gifts: int) -> dic
     users = people(load.batch, [0], "limit")
     await bench.install(users)
     at_ms = int(time.time() * 1000)
-    given = [order(user, "creator-000001", at_ms) for user in users]
+    given = [replace(order(user, "creator-000001", at_ms), key_ms=str(at_ms)) for user in users]
     command = script.call(0, given, [KEY_HEAD + "__rand_int__"] * load.batch)
-    words = [word if isinstance(word, str) else "x" * len(word) for word in command]
+    *others, terms = command  # its last argument is binary, which no command line can hold
+    assert isinstance(terms, bytes)
+    words = [word if isinstance(word, str) else "x" * len(word) for word in others]
     calls = max(load.calls_at_once, gifts // load.batch)
     options = [*place_of(bench.redis_url), "-c", str(load.calls_at_once), "-n", str(calls), "-r", str(RANDOM_MAX)]
     before, server_before_s = await bench.accepted(), await bench.server_cpu_s()
     cpu_before_s = children_cpu_s()
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(str(program), *options, "--csv", *words, stdout=pipe, stderr=pipe)
-    output, complaints = await process.communicate()
+    process = await asyncio.create_subprocess_exec(
+        str(program), *options, "--csv", "-x", *words, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    output, complaints = await process.communicate(terms)
     assert process.returncode == 0, complaints.decode()
     cpu_s, server_s = children_cpu_s() - cpu_before_s, await bench.server_cpu_s() - server_before_s
     accepted = await bench.accepted() - before

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
+import msgspec
 from redis.asyncio import Redis
 
 from giftserver.ledger import keys
@@ -34,14 +35,14 @@ class GiftScript:
         """The command of one script call, as the client sends it; `receipts` replace the orders' keys."""
         day = int(time.time() // DAY_S)
         earned = keys.earned(shard, time.strftime("%Y%m%d", time.gmtime(day * DAY_S)))
-        names: list[str | bytes] = [keys.meta(shard), keys.events(shard)]
-        limits = (keys.SCHEMA, BACKLOG_MAX, RECEIPT_TTL_MS, day)
-        args: list[str | bytes] = [self.epochs[shard], *map(str, limits)]
+        names: list[str | bytes] = [keys.meta(shard), keys.events(shard), earned]
+        limits = (keys.SCHEMA, BACKLOG_MAX, RECEIPT_TTL_MS, day, shard)
         for number, order in enumerate(orders):
             key = receipts[number] if receipts else order.key
-            names += [keys.wallet(shard, order.sender), keys.receipt(shard, order.sender, key), earned]
-            args += [order.sender, order.creator, order.request_hash, str(order.coins), str(order.diamonds)]
-            args += [order.payload, str(order.key_ms)]
+            names += [keys.wallet(shard, order.sender), keys.receipt(shard, order.sender, key)]
+        terms = [(o.key_ms, o.request_hash, o.sender, o.creator, o.coins, o.diamonds) for o in orders]
+        payloads = [order.payload for order in orders]
+        args: list[str | bytes] = [self.epochs[shard], *map(str, limits), *payloads, msgspec.msgpack.encode(terms)]
         return ["EVALSHA", self.sha, str(len(names)), *names, *args]
 
     def packed_calls(self, by_sender: Sequence[Sequence[GiftOrder]], batch: int) -> list[bytes]:

@@ -4,10 +4,11 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from giftserver.durable.credits import credit
@@ -191,13 +192,14 @@ async def test_a_call_with_a_stale_epoch_writes_nothing(ledger: Ledger, ledger_r
     names = [
         keys.meta(shard),
         keys.events(shard),
+        keys.earned(shard, "20260101"),
         keys.wallet(shard, "ana"),
         keys.receipt(shard, "ana", gift.key),
-        keys.earned(shard, "20260101"),
     ]
     day = int(time.time() // 86_400)
-    args = [1, keys.SCHEMA, 1_000, 900_000, day, "ana", "mira", "h1", 5, 5, gift.payload, gift.key_ms]
-    assert (await script(shard, run, names, args))[1:] == [[b"STALE_EPOCH", b"2"]]
+    terms = msgspec.msgpack.encode([(gift.key_ms, "h1", "ana", "mira", 5, 5)])
+    args = [1, keys.SCHEMA, 1_000, 900_000, day, shard, gift.payload, terms]
+    assert msgspec.msgpack.decode(await script(shard, run, names, args)) == [0, [False], [["STALE_EPOCH", "2"]]]
     assert await state_of(ledger_redis) == before
 
 

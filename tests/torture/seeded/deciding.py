@@ -7,6 +7,8 @@ LOAD = f"{SCRIPTS}/load_wallets.lua"
 CREDIT = f"{SCRIPTS}/apply_credit.lua"
 CLIENT = "giftserver/ledger/ledger.py"
 GUARD = "giftserver/ledger/guarded.py"
+PIPE = "giftserver/ledger/pipe.py"
+PIPES = "tests/giftserver/ledger/test_pipe.py"
 
 BUGS = (
     bug(
@@ -16,44 +18,44 @@ BUGS = (
     ),
     bug(
         "the body under a key is not compared", SEND,
-        "    if receipt[1] ~= request_hash then return {'KEY_REUSED', ''} end\n", "",
+        "    if receipt[1] ~= request_hash then return nil, {'KEY_REUSED', ''} end\n", "",
         f"{LEDGER}::test_same_key_with_another_body_is_refused",
     ),
     bug(
         "the receipt is not stored", SEND,
-        "  redis.call('SET', KEYS[k + 1], cmsgpack.pack(receipt), 'PX', ARGV[4])\n", "",
+        "  redis.call('SET', receipt_key, cmsgpack.pack(receipt), 'PX', ARGV[4])\n", "",
         f"{LEDGER}::test_same_key_returns_the_same_receipt",
     ),
     bug(
         "the wallet is written before the event", SEND,
         "  local added = redis.pcall(",
-        "  redis.call('HSET', KEYS[k], 'coins', text_of(balance - coins))\n  local added = redis.pcall(",
+        "  redis.call('HSET', wallet_key, 'coins', text_of(balance - coins))\n  local added = redis.pcall(",
         f"{LEDGER}::test_a_rewound_sequence_changes_nothing",
     ),
     bug(
         "more than the balance is spent", SEND,
-        "  if balance < coins then return {'INSUFFICIENT', wallet[1]} end\n", "",
+        "  if balance < coins then return nil, {'INSUFFICIENT', wallet[1]} end\n", "",
         f"{LEDGER}::test_exactly_the_affordable_is_spent",
     ),
     bug(
         "gifts to oneself are taken", SEND,
-        "  if sender == creator then return {'SELF_GIFT', ''} end\n", "",
+        "  if sender == creator then return nil, {'SELF_GIFT', ''} end\n", "",
         f"{LEDGER}::test_self_gift_is_refused",
     ),
     bug(
         "a missing wallet is an empty one", SEND,
-        "  if not wallet[1] then return {'NOT_LOADED', ''} end\n",
+        "  if not wallet[1] then return nil, {'NOT_LOADED', ''} end\n",
         "  if not wallet[1] then wallet = {'0', 'active'} end\n",
         f"{LEDGER}::test_deleted_wallet_is_loaded_with_what_is_not_flushed",
     ),
     bug(
         "negative amounts are taken", SEND,
-        "string.match(text, '^%d+$') ~= nil and", "string.match(text, '^-?%d+$') ~= nil and",
+        "number >= 0 and number <= AMOUNT_MAX", "number <= AMOUNT_MAX",
         f"{SAFEGUARDS}::test_diamonds_are_not_taken_back",
     ),
     bug(
         "any number of coins is taken", SEND,
-        "  if coins < 1 or coins > AMOUNT_MAX or diamonds > AMOUNT_MAX then return {'BAD_AMOUNT', ''} end\n", "",
+        "  if not whole(coins) or not whole(diamonds) or coins < 1 then return nil, {'BAD_AMOUNT', ''} end\n", "",
         f"{LEDGER}::test_amounts_out_of_range_are_refused_by_the_script",
     ),
     bug(
@@ -68,7 +70,7 @@ BUGS = (
     ),
     bug(
         "frozen wallets spend", SEND,
-        "  if wallet[2] ~= 'active' then return {'FROZEN', ''} end\n", "",
+        "  if wallet[2] ~= 'active' then return nil, {'FROZEN', ''} end\n", "",
         f"{LEDGER}::test_frozen_wallets_do_not_spend",
     ),
     bug(
@@ -88,7 +90,7 @@ BUGS = (
     ),
     bug(
         "there is no backpressure", SEND,
-        "  if seq - flushed >= backlog_max then return {'BACKLOG', ''} end\n", "",
+        "  if seq - flushed >= backlog_max then return nil, {'BACKLOG', ''} end\n", "",
         f"{LEDGER}::test_backlog_over_its_cap_is_refused",
     ),
     Bug(
@@ -125,5 +127,24 @@ BUGS = (
         '            return [Refused(Reason.UNKNOWN, "timeout")] * len(orders)\n',
         '            return [Refused(Reason.TRY_AGAIN, "timeout")] * len(orders)\n',
         f"{LEDGER}::test_no_answer_in_time_is_unknown_and_the_key_tells",
+    ),
+    bug(
+        "a cancelled call's reply goes to the next one", PIPE,
+        "                future, _ = self._waiting.popleft()\n"
+        "                if future.done():\n                    continue\n",
+        "                while (future := self._waiting.popleft()[0]).done():\n                    pass\n",
+        f"{PIPES}::test_a_cancelled_call_keeps_its_place",
+    ),
+    bug(
+        "a connection is used again after a lost answer", PIPE,
+        "            self._tasks.append(self._loop.create_task(self.end(RedisSilent(\"no reply in time\"))))\n",
+        "            self._waiting.popleft()[0].set_exception(RedisSilent(\"no reply in time\"))\n"
+        "            self._look()\n",
+        f"{PIPES}::test_silence_ends_the_connection",
+    ),
+    bug(
+        "nobody tells calls that their connection is lost", PIPE,
+        "            if not future.done():\n                future.set_exception(problem)\n", "            pass\n",
+        f"{PIPES}::test_closing_leaves_nobody_waiting",
     ),
 )  # fmt: skip
