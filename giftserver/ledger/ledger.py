@@ -68,7 +68,7 @@ class Ledger:
         self._unsettled = Unsettled()
         self._keeper: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
-        self.wallets = Wallets(redis, wallets, self._epochs, timeout_s)
+        self.wallets = Wallets(redis, wallets, self._epochs, self._pipes, timeout_s)
 
     def start(self) -> None:
         """Look after accepted gifts until `close`: those that Redis loses are sent again."""
@@ -205,7 +205,7 @@ class Ledger:
         """
         shard = keys.shard_of(user)
         async with asyncio.timeout(self._timeout_s):
-            stored = await self._redis.get(keys.receipt(shard, user, key))
+            stored = await self._pipes.call(shard, "GET", keys.receipt(shard, user, key))
         if stored is None:
             return None
         seen_hash, epoch, seq, coins, diamonds, balance, at_ms = _decode_receipt(stored)

@@ -24,7 +24,7 @@ from giftserver.packed import pack
 CONNECTIONS: Final = 4
 """Pipes to a server: it reads 16 KiB of each before it writes to disk once for all of them."""
 
-CALLS_MAX: Final = 1_024
+CALLS_MAX: Final = 16_384
 """Calls on their way; more are refused as if the server were away."""
 
 

@@ -13,6 +13,7 @@ import structlog
 from giftserver.ledger import keys
 from giftserver.ledger.epochs import STALE, Epochs
 from giftserver.ledger.guarded import GuardedScript, RunNotApproved
+from giftserver.ledger.pipe import Pipes
 from giftserver.ledger.sources import WalletSnapshot, WalletSource
 
 log = structlog.get_logger()
@@ -26,8 +27,9 @@ RETRY_STEP_S: Final = 0.02
 class Wallets:
     """One process's loading of wallets and credits."""
 
-    def __init__(self, redis: Any, source: WalletSource, epochs: Epochs, timeout_s: float) -> None:
+    def __init__(self, redis: Any, source: WalletSource, epochs: Epochs, pipes: Pipes, timeout_s: float) -> None:
         self._redis, self._source, self._epochs, self._timeout_s = redis, source, epochs, timeout_s
+        self._pipes = pipes
         self._script = GuardedScript(redis, "load_wallets.lua")
         self._credit = GuardedScript(redis, "apply_credit.lua")
         self._wanted: list[dict[str, asyncio.Future[int | None]]] = [{} for _ in range(keys.SHARDS)]
@@ -141,7 +143,7 @@ class Wallets:
         try:
             while asyncio.get_running_loop().time() < deadline_s:
                 async with asyncio.timeout(self._timeout_s):
-                    coins = await self._redis.hget(keys.wallet(shard, user), "coins")
+                    coins = await self._pipes.call(shard, "HGET", keys.wallet(shard, user), "coins")
                     if coins is not None:
                         return int(coins)
                     loaded = await self.load(user)

@@ -54,4 +54,4 @@ def bars(axis: Any, row: Row) -> None:
 
 def colour(case: Measured) -> str:
     """Grey for what we are compared with."""
-    return OTHER if case.name.endswith((": limit", ": SQL only")) else OURS
+    return OTHER if case.name.endswith((": prepared", ": SQL only", " connections")) else OURS

@@ -336,6 +336,12 @@ async def test_the_script_takes_the_next_credit_only(
     assert await ledger_redis.hget(wallet, "coins") == str(coins).encode()
 
 
+async def test_everybody_may_ask_at_once(ledger: Ledger) -> None:
+    """A thousand balances at the same time, most of them of wallets that are not loaded, are all known."""
+    people = [*(f"guest{number}" for number in range(1_000)), "ana"]
+    assert await asyncio.gather(*map(ledger.balance, people)) == [0] * 1_000 + [100]
+
+
 async def test_receipt_of_a_key(ledger: Ledger) -> None:
     """A key's receipt can be asked for; an unknown key has none."""
     gift = order(coins=30)
