@@ -336,6 +336,22 @@ async def test_the_script_takes_the_next_credit_only(
     assert await ledger_redis.hget(wallet, "coins") == str(coins).encode()
 
 
+@pytest.mark.parametrize("days", [-1, 1])
+async def test_a_process_whose_clock_is_a_day_off(
+    ledger: Ledger, engines: Engines, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Days are counted by Redis's clock: the gift is taken, and earned on the day it is there."""
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + days * 86_400)
+    astray = Ledger(engines.ledger_redis, DurableWallets(engines.database), backlog_max=1_000, timeout_s=2.0)
+    await accepted(astray, order(coins=30, key=uuid7(int(right() * 1_000))))
+    await astray.close()
+    shard = keys.shard_of("ana")
+    today = time.strftime("%Y%m%d", time.gmtime((await engines.ledger_redis.time())[0]))
+    names = [name.decode() for name in await engines.ledger_redis.keys(f"{{s{shard:02d}}}:earned:*")]
+    assert names == [keys.earned(shard, today)]
+
+
 async def test_everybody_may_ask_at_once(ledger: Ledger) -> None:
     """A thousand balances at the same time, most of them of wallets that are not loaded, are all known."""
     people = [*(f"guest{number}" for number in range(1_000)), "ana"]

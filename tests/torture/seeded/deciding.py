@@ -89,6 +89,11 @@ BUGS = (
         f"{COORDINATOR}::test_without_a_lease_nobody_pays",
     ),
     bug(
+        "days are counted by the clock of whoever calls", SEND,
+        "  if tonumber(ARGV[5]) ~= day then return {'STALE_DAY', text_of(day)} end\n", "",
+        f"{LEDGER}::test_a_process_whose_clock_is_a_day_off",
+    ),
+    bug(
         "there is no backpressure", SEND,
         "  if seq - flushed >= backlog_max then return nil, {'BACKLOG', ''} end\n", "",
         f"{LEDGER}::test_backlog_over_its_cap_is_refused",
