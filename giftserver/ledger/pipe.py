@@ -14,7 +14,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.exceptions import ConnectionError as RedisAway
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisSilent
 
 from giftserver.cluster.client import ClusterRedis, ask
@@ -82,7 +82,7 @@ class _Life:
                 self._something.clear()
                 packed, self._unsent = self._unsent, []
                 await self._connection.send_packed_command(packed, check_health=False)
-        except (RedisError, OSError) as problem:
+        except Exception as problem:  # whatever it is, nobody may wait for ever
             await self.end(problem)
 
     async def _read(self) -> None:
@@ -99,7 +99,7 @@ class _Life:
                     future.set_result(reply)
                 else:
                     future.set_exception(problem)
-        except (RedisError, OSError) as problem:
+        except Exception as problem:  # whatever it is, nobody may wait for ever
             await self.end(problem)
 
     def _look(self) -> None:
