@@ -21,7 +21,7 @@ from giftserver.ledger import keys
 from giftserver.ledger.epochs import STALE, Epochs
 from giftserver.ledger.guarded import GuardedScript, RunNotApproved
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
-from giftserver.ledger.pipe import Pipes
+from giftserver.ledger.pipe import NotSent, Pipes
 from giftserver.ledger.sources import WalletSource
 from giftserver.ledger.unsettled import Unsettled, look_after
 from giftserver.ledger.wallets import RETRY_S, RETRY_STEP_S, Wallets
@@ -30,6 +30,9 @@ log = structlog.get_logger()
 
 BATCH_MAX: Final = 64
 """Gifts in a call. A shard has one call on its way, so that each sender's gifts are decided in their order."""
+
+QUEUE_MAX: Final = 4_096
+"""Gifts of a shard that wait for their call; more are refused, to be sent again."""
 
 RECEIPT_TTL_MS: Final = 900_000
 LOOK_AFTER_S: Final = 0.5
@@ -41,7 +44,8 @@ _decode_reply = msgspec.msgpack.Decoder(tuple[int, list[Accepted | bool], list[t
 _decode_receipt = msgspec.msgpack.Decoder(tuple[str, int, int, int, int, int, int], strict=False).decode
 
 
-_Pending = tuple[GiftOrder, asyncio.Future[Outcome]]
+_Pending = tuple[GiftOrder, asyncio.Future[Outcome], float]
+"""An order, its outcome, and when it came (the loop's clock, s)."""
 
 
 class Ledger:
@@ -114,7 +118,10 @@ class Ledger:
         loop = asyncio.get_running_loop()
         shard = keys.shard_of(order.sender)
         outcome: asyncio.Future[Outcome] = loop.create_future()
-        self._queues[shard].append((order, outcome))
+        if self._closing.is_set() or len(self._queues[shard]) >= QUEUE_MAX:
+            outcome.set_result(Refused(Reason.TRY_AGAIN, "QUEUE"))
+            return outcome
+        self._queues[shard].append((order, outcome, loop.time()))
         if self._workers[shard] is None:
             self._workers[shard] = loop.create_task(self._work(shard))
         return outcome
@@ -123,19 +130,29 @@ class Ledger:
         queue = self._queues[shard]
         try:
             while queue:
+                self._turn_away(queue)
                 batch = queue[:BATCH_MAX]
                 del queue[:BATCH_MAX]
                 try:
-                    outcomes = await self._decide(shard, [order for order, _ in batch])
+                    outcomes = await self._decide(shard, [order for order, _, _ in batch]) if batch else []
                 except Exception as problem:  # whatever it is, nobody may wait for ever
                     log.error("gifts_undecided", error=type(problem).__name__, gifts=len(batch))
                     outcomes = [Refused(Reason.UNKNOWN, type(problem).__name__)] * len(batch)
-                for (_, waiting), outcome in zip(batch, outcomes, strict=True):
+                for (_, waiting, _), outcome in zip(batch, outcomes, strict=True):
                     if not waiting.done():
                         waiting.set_result(outcome)
         finally:
             # Here, not when the task is done: a gift that came in between would wait for a worker that has ended.
             self._workers[shard] = None
+
+    def _turn_away(self, queue: list[_Pending]) -> None:
+        """Refuse what waits for longer than a call may take: no gift waits for one stalled call after another."""
+        since_s = asyncio.get_running_loop().time() - self._timeout_s
+        late = next((place for place, (_, _, came_s) in enumerate(queue) if came_s > since_s), len(queue))
+        for _, waiting, _ in queue[:late]:
+            if not waiting.done():
+                waiting.set_result(Refused(Reason.TRY_AGAIN, "QUEUE"))
+        del queue[:late]
 
     async def _decide(self, shard: int, orders: Sequence[GiftOrder]) -> list[Outcome]:
         started_s = time.perf_counter()
@@ -239,7 +256,7 @@ def _refusal(shard: int, state: str, detail: str) -> Refused:
 
 
 def _call_failed(shard: int, problem: RedisError) -> Refused:
-    """A reply that is an error means nothing was decided; a lost connection leaves the outcome unknown."""
-    reason = Reason.TRY_AGAIN if isinstance(problem, ResponseError) else Reason.UNKNOWN
+    """An error as the reply means that nothing was decided, as for a call not sent; a lost reply leaves it unknown."""
+    reason = Reason.TRY_AGAIN if isinstance(problem, ResponseError | NotSent) else Reason.UNKNOWN
     log.warning("gifts_not_decided", shard=shard, reason=reason.value, error=type(problem).__name__)
     return Refused(reason, type(problem).__name__)

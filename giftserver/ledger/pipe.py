@@ -28,21 +28,29 @@ CALLS_MAX: Final = 16_384
 """Calls on their way; more are refused as if the server were away."""
 
 
+class NotSent(RedisAway):
+    """The call never left this process, so nothing was done."""
+
+
 class Pipe:
     """One connection, made when it is first needed and made anew after it was lost."""
 
     def __init__(self, pool: ConnectionPool, timeout_s: float) -> None:
         self._pool, self._timeout_s = pool, timeout_s
         self._life: _Life | None = None
+        self._closed = False
 
     def call(self, *command: Any) -> asyncio.Future[Any]:
-        """Reply of a command, a ResponseError, or another of redis-py's errors when its outcome is unknown."""
+        """Reply of a command, a ResponseError, NotSent, or another of redis-py's errors when its outcome is unknown."""
+        if self._closed:
+            return failed(NotSent("closed"))
         if self._life is None or self._life.over:
             self._life = _Life(self._pool, self._timeout_s)
         return self._life.call(pack(command))
 
     async def close(self) -> None:
-        """Let the connection go; calls without a reply end with an error."""
+        """Let the connection go for good; calls without a reply end with an error."""
+        self._closed = True
         if self._life is not None:
             await self._life.end(RedisAway("closed"))
 
@@ -63,10 +71,9 @@ class _Life:
         self.over = False
 
     def call(self, packed: bytes) -> asyncio.Future[Any]:
-        reply: asyncio.Future[Any] = self._loop.create_future()
         if len(self._waiting) >= CALLS_MAX:
-            reply.set_exception(RedisAway("too many calls without a reply"))
-            return reply
+            return failed(NotSent("too many calls without a reply"))
+        reply: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((reply, self._loop.time()))
         self._unsent.append(packed)
         self._something.set()
@@ -112,7 +119,7 @@ class _Life:
             self._tasks.append(self._loop.create_task(self.end(RedisSilent("no reply in time"))))
 
     async def end(self, problem: Exception) -> None:
-        """Drop the connection; what waits gets `problem`."""
+        """Drop the connection; what waits gets `problem`, or NotSent when it was not given to the connection yet."""
         if self.over:
             return
         self.over = True
@@ -121,11 +128,19 @@ class _Life:
         for task in self._tasks:
             if task is not current:
                 task.cancel()
-        for future, _ in self._waiting:
+        sent = len(self._waiting) - len(self._unsent)
+        for place, (future, _) in enumerate(self._waiting):
             if not future.done():
-                future.set_exception(problem)
+                future.set_exception(problem if place < sent else NotSent(str(problem)))
         self._waiting.clear()
         await self._connection.disconnect(nowait=True)
+
+
+def failed(problem: Exception) -> asyncio.Future[Any]:
+    """A call that ended before it began."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_exception(problem)
+    return future
 
 
 class Pipes:

@@ -3,11 +3,14 @@
 from collections.abc import Collection
 from typing import Any, Final
 
+import structlog
 from redis.asyncio import Redis
 
 from giftserver.cluster.client import server_of
 from giftserver.ledger import keys
 from giftserver.ledger.guarded import run_of, run_script
+
+log = structlog.get_logger()
 
 LEASE_MS: Final = 5_000
 FULL_FROM: Final = 0.85
@@ -60,10 +63,12 @@ class Lease:
         memory = await server.info("memory")
         most = int(memory.get("maxmemory") or 0)
         share = int(memory["used_memory"]) / most if most else 0.0
-        if share >= FULL_FROM:
+        if share >= FULL_FROM and run not in self._full:
             self._full.add(run)
-        elif share < FULL_UNTIL:
+            log.error("ledger_memory_full", used_percent=round(100 * share), gifts="refused")
+        elif share < FULL_UNTIL and run in self._full:
             self._full.discard(run)
+            log.info("ledger_memory_freed", used_percent=round(100 * share))
 
 
 class Isolation:

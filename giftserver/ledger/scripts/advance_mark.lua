@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Moves a shard's mark (flushed, announced) forward, never back and never past seq.
 --
 -- KEYS: 1 meta

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Stops a shard: no gift is taken and no wallet is loaded until it is opened again.
 --
 -- KEYS: 1 meta

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Opens a shard that was judged, as the last write of its recovery.
 --
 -- KEYS: 1 meta

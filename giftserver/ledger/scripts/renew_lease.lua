@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Lets a shard take gifts for a while longer, and says whether its Redis has memory to spare.
 --
 -- KEYS: 1 meta

@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisSilent
 
 from giftserver.engines import open_redis
 from giftserver.ledger import pipe as pipe_module
-from giftserver.ledger.pipe import Pipe
+from giftserver.ledger.pipe import NotSent, Pipe
 
 TIMEOUT_S = 0.3
 
@@ -107,7 +107,7 @@ async def test_a_server_that_is_away(ledger_redis: Redis) -> None:
         port = free.getsockname()[1]
     away = open_redis(f"redis://127.0.0.1:{port}", 1.0)
     pipe = Pipe(away.connection_pool, TIMEOUT_S)
-    assert isinstance((await ended([pipe.call("PING")]))[0], RedisAway)
+    assert isinstance((await ended([pipe.call("PING")]))[0], NotSent)
     away.connection_pool.connection_kwargs.update(ledger_redis.connection_pool.connection_kwargs)
     assert await pipe.call("ECHO", "back") == b"back"
     await pipe.close()
@@ -123,3 +123,4 @@ async def test_closing_leaves_nobody_waiting(pipe: Pipe, ledger_redis: Redis) ->
     await pipe.close()
     async with asyncio.timeout(5):
         assert isinstance((await ended([waiting]))[0], RedisAway)
+    assert isinstance((await ended([pipe.call("PING")]))[0], NotSent)

@@ -202,6 +202,28 @@ async def test_a_full_redis_takes_no_more(till: Till) -> None:
     assert isinstance(await till.give(), Accepted)
 
 
+async def test_a_full_redis_is_freed_by_the_flusher(till: Till) -> None:
+    """Marks and leases are written beyond the limit too: else nothing could ever be trimmed, and no shard opened."""
+    assert isinstance(await till.give(), Accepted)
+    await till.redis.config_set("maxmemory", 1)
+    await till.flush()
+    assert await till.meta("flushed") == "1"
+    await till.coordinator.settle()
+    assert await till.give() == Refused(Reason.TRY_AGAIN, "MEMORY")
+    await till.redis.config_set("maxmemory", 0)
+    await till.coordinator.settle()
+    assert isinstance(await till.give(), Accepted)
+
+
+async def test_a_full_redis_needs_room_before_it_takes_gifts_again(till: Till) -> None:
+    """Between 80 and 85 % it stays as it was, so that it does not change to and fro."""
+    used = int((await till.redis.info("memory"))["used_memory"])
+    for share, taken in ((0.825, True), (0.9, False), (0.825, False), (0.7, True)):
+        await till.redis.config_set("maxmemory", int(used / share))
+        await till.coordinator.settle()
+        assert isinstance(await till.give(1), Accepted) == taken, share
+
+
 async def test_an_epoch_is_used_once(till: Till) -> None:
     """A coordinator that died between recording and opening leaves a number that nobody takes."""
     await record_epochs(till.database, [Opening(SHARD, 2, "r", "reopen", 0, "died")])

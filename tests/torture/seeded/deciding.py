@@ -94,6 +94,26 @@ BUGS = (
         f"{LEDGER}::test_a_process_whose_clock_is_a_day_off",
     ),
     bug(
+        "a Redis without memory to spare takes gifts", SEND,
+        "  if meta[7] == '1' then return {'MEMORY', ''} end\n", "",
+        f"{COORDINATOR}::test_a_full_redis_needs_room_before_it_takes_gifts_again",
+    ),
+    bug(
+        "a lost lease is one without an end", SEND,
+        "  if not lease_ms then return {'FENCED', 'no lease'} end\n", "  lease_ms = lease_ms or 0\n",
+        f"{LEDGER}::test_a_shard_without_a_lease_is_closed",
+    ),
+    bug(
+        "gifts wait for one stalled call after another", CLIENT,
+        "                self._turn_away(queue)\n", "",
+        f"{LEDGER}::test_nobody_waits_for_one_stalled_call_after_another",
+    ),
+    bug(
+        "marks cannot move in a full Redis", f"{SCRIPTS}/advance_mark.lua",
+        "#!lua flags=allow-oom\n", "",
+        f"{COORDINATOR}::test_a_full_redis_is_freed_by_the_flusher",
+    ),
+    bug(
         "there is no backpressure", SEND,
         "  if seq - flushed >= backlog_max then return nil, {'BACKLOG', ''} end\n", "",
         f"{LEDGER}::test_backlog_over_its_cap_is_refused",
@@ -149,7 +169,13 @@ BUGS = (
     ),
     bug(
         "nobody tells calls that their connection is lost", PIPE,
-        "            if not future.done():\n                future.set_exception(problem)\n", "            pass\n",
+        "                future.set_exception(problem if place < sent else NotSent(str(problem)))\n",
+        "                pass\n",
         f"{PIPES}::test_closing_leaves_nobody_waiting",
+    ),
+    bug(
+        "a call that may have been carried out is told as not sent", PIPE,
+        "problem if place < sent else NotSent(str(problem))", "NotSent(str(problem))",
+        f"{PIPES}::test_silence_ends_the_connection",
     ),
 )  # fmt: skip
