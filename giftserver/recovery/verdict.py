@@ -41,6 +41,9 @@ def judge(view: ShardView, book: ShardBook, flushed: int) -> Verdict:
         return _judge_unknown(view, book)
     schema = view.meta.get("schema")
     if schema != str(keys.SCHEMA):
+        older = schema is not None and schema.isdigit() and int(schema) < keys.SCHEMA
+        if older and view.seq == book.cursor.seq:
+            return Verdict(Action.REBUILD, f"its keys are of version {schema}, and PostgreSQL has all of its gifts")
         return Verdict(Action.STOP, f"its keys are of version {schema}, this process knows version {keys.SCHEMA}")
     if view.seq < book.cursor.seq:
         lost = f"{view.seq + 1} … {book.cursor.seq}"

@@ -202,6 +202,20 @@ async def test_a_full_redis_takes_no_more(till: Till) -> None:
     assert isinstance(await till.give(), Accepted)
 
 
+async def test_older_keys_are_made_anew_when_everything_is_flushed(till: Till) -> None:
+    """A release with another key layout starts by itself once the streams are empty, and not before."""
+    assert isinstance(await till.give(10), Accepted)
+    await till.redis.hset(keys.meta(SHARD), mapping={"schema": "0", "run": "another"})
+    await till.coordinator.settle()
+    assert await till.give() == Refused(Reason.TRY_AGAIN, "FENCED")
+    await till.flush()
+    await till.coordinator.settle()
+    outcome = await till.give(10)
+    assert isinstance(outcome, Accepted)
+    assert outcome.balance_coins == 80
+    assert await till.violations() == []
+
+
 async def test_a_full_redis_is_freed_by_the_flusher(till: Till) -> None:
     """Marks and leases are written beyond the limit too: else nothing could ever be trimmed, and no shard opened."""
     assert isinstance(await till.give(), Accepted)

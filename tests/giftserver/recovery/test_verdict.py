@@ -38,6 +38,8 @@ def meta(**changes: str) -> ShardView:
         (replace(VIEW, name=("ben", "k40")), BOOK, 40, Action.STOP, "another one"),
         (replace(VIEW, meta=None), BOOK, 0, Action.STOP, "does not know"),
         (meta(schema="99"), BOOK, 40, Action.STOP, "version 99"),
+        (meta(schema="0"), BOOK, 40, Action.STOP, "version 0"),
+        (meta(schema="0", seq="40"), BOOK, 40, Action.REBUILD, "version 0, and PostgreSQL has all"),
     ],
 )
 def test_each_case(view: ShardView, book: ShardBook, flushed: int, action: Action, words: str) -> None:
