@@ -6,8 +6,7 @@ group and nothing to acknowledge.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -101,35 +100,32 @@ async def flush_shard(
         return FlushResult("idle", cursor)
     last = Cursor(waiting.gifts[-1].epoch, waiting.gifts[-1].seq)
     copying = asyncio.Event()
-    async with _reading_ahead(ledger_redis, shard, last, limit, copying, waiting.seq > last.seq) as reading:
+    reading = None
+    if waiting.seq > last.seq:
+        reading = asyncio.create_task(_read_ahead(ledger_redis, shard, last, limit, copying), name="read ahead")
+    try:
         failpoint("flush.before_begin")
         if not await _post(engine, shard, cursor, waiting, copying):
             return FlushResult("lost_race", None)
         failpoint("flush.after_commit")
         await mark_flushed(ledger_redis, shard, last.seq)
-        return FlushResult("posted", last, waiting.gifts, waiting.seq - cursor.seq, await reading)
-
-
-@asynccontextmanager
-async def _reading_ahead(
-    redis: Redis, shard: int, cursor: Cursor, limit: int, start: asyncio.Event, more: bool
-) -> AsyncIterator[asyncio.Task[Waiting | None]]:
-    """Read what follows the cursor, from `start` on, beside what the block does; given up if the block ends first."""
-
-    async def read() -> Waiting | None:
-        # What is wrong with them concerns the flush that posts them: it reads them again, and says so.
-        with suppress(FlushHalted, RedisError, OSError):
-            if more:
-                await start.wait()
-                return await read_waiting(redis, shard, cursor, limit)
-        return None
-
-    reading = asyncio.create_task(read(), name=f"read ahead of shard {shard}")
-    try:
-        yield reading
+        ahead = await reading if reading is not None else None
+        return FlushResult("posted", last, waiting.gifts, waiting.seq - cursor.seq, ahead)
     finally:
-        reading.cancel()
-        await asyncio.wait([reading])
+        if reading is not None:
+            reading.cancel()
+            await asyncio.wait([reading])
+
+
+async def _read_ahead(redis: Redis, shard: int, cursor: Cursor, limit: int, start: asyncio.Event) -> Waiting | None:
+    """What follows the cursor, read once `start` is set; None when it cannot be posted.
+
+    What is wrong with it concerns the flush that would post it: that one reads it again, and says so.
+    """
+    await start.wait()
+    with suppress(FlushHalted, RedisError, OSError):
+        return await read_waiting(redis, shard, cursor, limit)
+    return None
 
 
 async def _post(

@@ -323,7 +323,7 @@ async def test_reading_ahead_ends_with_a_flush_that_fails(book, monkeypatch):
     monkeypatch.setattr(flush_module, "post_gifts", away)
     with pytest.raises(ConnectionResetError):
         await flush_shard(book.engine, book.redis, SHARD, limit=1)
-    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("read ahead")]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "read ahead"]
 
 
 async def test_shards_with_common_creators_flush_at_once(book):
