@@ -24,12 +24,15 @@ COLUMNS: Final = (
 """Columns of a transfer that its hash covers, in order; the time of the event in ms follows them."""
 
 
+CANONICAL: Final = "\0".join([FORM, *["%s"] * (len(COLUMNS) + 1)])
+
+
 def canonical(fields: Iterable[str | int]) -> bytes:
     """FORM and the fields, each as text, in UTF-8 with a zero byte between them.
 
     No field holds a zero byte: the flusher refuses it and PostgreSQL cannot store it. So no two gifts look the same.
     """
-    return "\0".join([FORM, *map(str, fields)]).encode()
+    return (CANONICAL % tuple(fields)).encode()
 
 
 def next_hash(previous: bytes, fields: Iterable[str | int]) -> bytes:

@@ -5,6 +5,7 @@ or a COMMIT without an answer change nothing, because whoever comes next starts 
 group and nothing to acknowledge.
 """
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -24,7 +25,9 @@ from giftserver.durable.tables import flush_cursor
 from giftserver.failpoints import failpoint
 from giftserver.ledger import keys
 
-BATCH_MAX: Final = 1_000
+BATCH_MAX: Final = 2_000
+"""Of a backlog; what comes live is a few gifts. Larger batches gain little, and hold shared accounts longer."""
+
 TAIL_MS: Final = 600_000
 """Flushed events stay in Redis this long: a PostgreSQL restored from a backup is filled from them."""
 
@@ -50,6 +53,8 @@ class FlushResult:
     gifts: list[FlushedGift] = field(default_factory=list)
     waiting: int = 0
     """Gifts of the shard that were accepted but not yet in PostgreSQL when this flush had read the stream."""
+    ahead: Waiting | None = None
+    """The gifts after these, read meanwhile, when more were waiting: for the next flush."""
 
 
 async def cursor_in(connection: AsyncConnection, shard: int) -> Cursor:
@@ -68,36 +73,68 @@ async def read_cursor(engine: AsyncEngine, shard: int) -> Cursor:
 
 
 async def flush_shard(
-    engine: AsyncEngine, ledger_redis: Redis, shard: int, limit: int = BATCH_MAX, cursor: Cursor | None = None
+    engine: AsyncEngine,
+    ledger_redis: Redis,
+    shard: int,
+    limit: int = BATCH_MAX,
+    cursor: Cursor | None = None,
+    ahead: Waiting | None = None,
 ) -> FlushResult:
-    """Post the shard's next gifts, at most `limit`; `cursor` is the last one known, read when not given.
+    """Post the shard's next gifts, at most `limit`, and read those after them meanwhile when more are waiting.
 
-    Raises FlushHalted when the stream or PostgreSQL shows something that must not be, one of DATABASE_AWAY when
-    nothing is known to be posted, and redis-py's errors; after any of them the next flush goes on from the cursor.
+    `cursor` is the last gift known, read when not given; `ahead` is what the flush before had read, and is used if it
+    follows the cursor. Raises FlushHalted when the stream or PostgreSQL shows something that must not be, one of
+    DATABASE_AWAY when nothing is known to be posted, and redis-py's errors; after any of them the next flush goes on
+    from the cursor.
     """
     if cursor is None:
         cursor = await read_cursor(engine, shard)
-    waiting = await read_waiting(ledger_redis, shard, cursor, limit)
+    waiting = ahead
+    if waiting is None or waiting.after != cursor:
+        waiting = await read_waiting(ledger_redis, shard, cursor, limit)
     if waiting is None:
         return FlushResult("absent", cursor)
     if not waiting.gifts:
         if waiting.flushed < cursor.seq:  # a flusher ended between its COMMIT and this
             await mark_flushed(ledger_redis, shard, cursor.seq)
         return FlushResult("idle", cursor)
-    failpoint("flush.before_begin")
-    if not await _post(engine, shard, cursor, waiting):
-        return FlushResult("lost_race", None)
-    failpoint("flush.after_commit")
-    last = waiting.gifts[-1]
-    await mark_flushed(ledger_redis, shard, last.seq)
-    return FlushResult("posted", Cursor(last.epoch, last.seq), waiting.gifts, waiting.seq - cursor.seq)
+    last = Cursor(waiting.gifts[-1].epoch, waiting.gifts[-1].seq)
+    copying = asyncio.Event()
+    reading = None
+    if waiting.seq > last.seq:
+        reading = asyncio.create_task(_read_ahead(ledger_redis, shard, last, limit, copying), name="read ahead")
+    try:
+        failpoint("flush.before_begin")
+        if not await _post(engine, shard, cursor, waiting, copying):
+            return FlushResult("lost_race", None)
+        failpoint("flush.after_commit")
+        await mark_flushed(ledger_redis, shard, last.seq)
+        ahead = await reading if reading is not None else None
+        return FlushResult("posted", last, waiting.gifts, waiting.seq - cursor.seq, ahead)
+    finally:
+        if reading is not None:
+            reading.cancel()
+            await asyncio.wait([reading])
 
 
-async def _post(engine: AsyncEngine, shard: int, cursor: Cursor, waiting: Waiting) -> bool:
+async def _read_ahead(redis: Redis, shard: int, cursor: Cursor, limit: int, start: asyncio.Event) -> Waiting | None:
+    """What follows the cursor, read once `start` is set; None when it cannot be posted.
+
+    What is wrong with it concerns the flush that would post it: that one reads it again, and says so.
+    """
+    await start.wait()
+    with suppress(FlushHalted, RedisError, OSError):
+        return await read_waiting(redis, shard, cursor, limit)
+    return None
+
+
+async def _post(
+    engine: AsyncEngine, shard: int, cursor: Cursor, waiting: Waiting, copying: asyncio.Event | None = None
+) -> bool:
     target = Cursor(waiting.gifts[-1].epoch, waiting.gifts[-1].seq)
     try:
         async with engine.begin() as connection:
-            posted = await post_gifts(connection, shard, cursor, waiting.gifts)
+            posted = await post_gifts(connection, shard, cursor, waiting.gifts, copying)
             failpoint("flush.after_post")
             return posted
     except REFUSED as problem:

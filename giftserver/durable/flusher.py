@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.flush import BATCH_MAX, TAIL_MS, flush_shard, trim_events
-from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted
+from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, Waiting
 from giftserver.durable.metrics import FlushMetrics
 from giftserver.ledger import keys
 
@@ -42,6 +42,7 @@ class _Shard:
 
     number: int
     cursor: Cursor | None = None
+    ahead: Waiting | None = None
     task: asyncio.Task[None] | None = None
     not_before_s: float = 0.0
     failures: int = 0
@@ -157,6 +158,8 @@ class Flusher:
             self._metrics.halted(shard.number, True)
         except Exception as problem:  # an engine is away; whatever it is, it must not end the other shards' work
             self._failed(shard, problem)
+        finally:
+            shard.ahead = None
 
     def _failed(self, shard: _Shard, problem: Exception) -> None:
         """Leave the shard alone for a while."""
@@ -171,8 +174,9 @@ class Flusher:
         """One batch; whether more is known to be waiting."""
         loop = asyncio.get_running_loop()
         started_s = loop.time()
-        result = await flush_shard(self._engine, self._redis, shard.number, self._batch_max, shard.cursor)
-        shard.cursor, shard.failures = result.cursor, 0
+        was_ahead = shard.ahead is not None
+        result = await flush_shard(self._engine, self._redis, shard.number, self._batch_max, shard.cursor, shard.ahead)
+        shard.cursor, shard.ahead, shard.failures = result.cursor, result.ahead, 0
         if shard.halted is not None:
             shard.halted = None
             self._metrics.halted(shard.number, False)
@@ -184,7 +188,8 @@ class Flusher:
         if shard.trim_at_s <= loop.time():
             shard.trim_at_s = loop.time() + TRIM_EVERY_S
             await trim_events(self._redis, shard.number, self._tail_ms)
-        return result.status == "lost_race" or result.waiting > len(result.gifts)
+        # What was read ahead may be followed by more that came since.
+        return result.status == "lost_race" or result.waiting > len(result.gifts) or was_ahead
 
     async def _announce(self, shard: int, gifts: list[FlushedGift]) -> None:
         if self._on_flushed is None or not gifts:

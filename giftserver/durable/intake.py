@@ -46,8 +46,7 @@ class FlushHalted(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class FlushedGift:
+class FlushedGift(msgspec.Struct, frozen=True, gc=False):
     """A gift of a shard's stream; `at_ms` is when Redis decided it."""
 
     shard: int
@@ -76,6 +75,7 @@ class FlushedGift:
 class Waiting:
     """What a shard's stream holds after a cursor: the next gifts, and the shard's marks."""
 
+    after: Cursor
     gifts: list[FlushedGift]
     seq: int
     flushed: int
@@ -93,11 +93,11 @@ async def read_waiting(redis: Redis, shard: int, cursor: Cursor, limit: int) -> 
     if seq < cursor.seq:
         raise FlushHalted(shard, "behind", str(cursor), f"Redis has {seq} gifts, PostgreSQL {cursor.seq}")
     if seq == cursor.seq:
-        return Waiting([], seq, flushed)
+        return Waiting(cursor, [], seq, flushed)
     entries = await redis.xrange(keys.events(shard), min=f"({cursor}", max="+", count=limit)
     if not entries:
         raise FlushHalted(shard, "gap", str(cursor), f"Redis counts {seq} gifts, none is in the stream after this")
-    return Waiting(judge(shard, cursor, entries), seq, flushed)
+    return Waiting(cursor, judge(shard, cursor, entries), seq, flushed)
 
 
 def judge(shard: int, cursor: Cursor, entries: Sequence[tuple[Any, Any]]) -> list[FlushedGift]:
@@ -142,9 +142,10 @@ def broken_rule(shard: int, event: GiftEvent) -> str | None:
     names = (event.key, event.request_hash, event.sender, event.creator, event.room, event.gift)
     if not all(names):
         return "a name is empty"
-    if "\0" in event.note or any("\0" in name for name in names):
+    texts = "".join(names) + event.note
+    if "\0" in texts:
         return "a text has a NUL"
-    if len(event.note) > TEXT_MAX or any(len(name) > TEXT_MAX for name in names):
+    if len(texts) > TEXT_MAX and max(map(len, (*names, event.note))) > TEXT_MAX:
         return f"a text has more than {TEXT_MAX} characters"
     if event.sender == event.creator:
         return "sender and creator are the same"
@@ -152,13 +153,3 @@ def broken_rule(shard: int, event: GiftEvent) -> str | None:
     if owner != shard:
         return f"the sender's shard is {owner:02d}"
     return None
-
-
-def staged(gift: FlushedGift) -> tuple[Any, ...]:
-    """The gift as a row of the staging table."""
-    event = gift.event
-    return (
-        gift.transfer_number, gift.epoch, gift.seq, event.sender, event.key, event.request_hash, event.room,
-        event.creator, event.gift, event.quantity, event.coins, event.diamonds, event.catalog_version,
-        event.rate_version, event.note, gift.event_at,
-    )  # fmt: skip

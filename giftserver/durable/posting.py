@@ -1,19 +1,21 @@
-"""Posting a batch of gifts as double entry: one transaction, set by set, as long as one gift or thousands.
+"""Posting a batch of gifts as double entry, in one transaction, as long as one gift or thousands.
 
-A gift is four entries: the wallet pays the platform's gifts_spent in coins, the platform's diamonds_issued pays the
-creator's earnings in diamonds. A gift of no diamonds has the first two.
+PostgreSQL keeps and checks; the process adds up (`giftserver.durable.bookkeeping`). Transfers and entries are copied
+straight into their tables, whose constraints and triggers see every row.
 """
 
-from collections.abc import Sequence
-from typing import Final
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from giftserver.durable.bookkeeping import Account, Name, Sum, days, lines, sums
 from giftserver.durable.chain import hashes
 from giftserver.durable.epochs import given_up
-from giftserver.durable.intake import Cursor, FlushedGift, staged
-from giftserver.durable.tables import DIAMONDS_ISSUED, FIRST_PERSONAL_ACCOUNT, GIFTS_SPENT
+from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted
+from giftserver.durable.tables import FIRST_PERSONAL_ACCOUNT
 
 # First, so that of two flushers on one shard the second waits here, then finds the cursor moved and does nothing.
 HOLD_CURSOR: Final = text("""
@@ -22,89 +24,68 @@ HOLD_CURSOR: Final = text("""
 
 MOVE_CURSOR: Final = text("UPDATE flush_cursor SET epoch = :epoch, seq = :seq, chain = :chain WHERE shard = :shard")
 
-STAGE: Final = """
-    CREATE TEMPORARY TABLE IF NOT EXISTS staged_gift (
-        id bigint, epoch integer, seq bigint, sender text, key text, request_hash text, room text, creator text,
-        gift text, quantity integer, coins bigint, diamonds bigint, catalog_version integer, rate_version integer,
-        note text, event_at timestamptz, hash bytea
-    ) ON COMMIT DELETE ROWS
-"""
-
-# In the order of their names, so that two shards with the same new creators do not wait for each other in a circle.
-# A wallet is never made here: coins that nobody credited cannot be spent.
-ADD_ACCOUNTS: Final = text("""
-    INSERT INTO account (kind, owner, asset)
-    SELECT 'earnings', creator, 'diamonds' FROM (SELECT DISTINCT creator FROM staged_gift WHERE diamonds > 0) AS named
-    WHERE NOT EXISTS (
-        SELECT FROM account WHERE kind = 'earnings' AND owner = named.creator AND asset = 'diamonds'
+# New accounts in the order of their names, so that two shards with the same new creators do not wait for each other in
+# a circle. A wallet is never made here: coins that nobody credited cannot be spent.
+ADD_TO_CREATORS: Final = text("""
+    WITH given AS MATERIALIZED (
+        SELECT * FROM unnest(
+            CAST(:creators AS text[]), CAST(:days AS date[]), CAST(:rooms AS text[]),
+            CAST(:gifts AS bigint[]), CAST(:coins AS bigint[]), CAST(:diamonds AS bigint[])
+        ) AS given (creator, day, room, gifts, coins, diamonds)
+    ), opened AS (
+        INSERT INTO account (kind, owner, asset)
+        SELECT 'earnings', creator, 'diamonds'
+        FROM (SELECT DISTINCT creator FROM given WHERE diamonds > 0) AS named
+        WHERE NOT EXISTS (
+            SELECT FROM account WHERE kind = 'earnings' AND owner = named.creator AND asset = 'diamonds'
+        )
+        ORDER BY creator
+        ON CONFLICT DO NOTHING
     )
-    ORDER BY creator
-    ON CONFLICT DO NOTHING
-""")
-
-ADD_TRANSFERS: Final = text("""
-    INSERT INTO transfer (id, kind, shard, epoch, seq, sender, key, request_hash, room, creator, gift, quantity,
-        coins, diamonds, catalog_version, rate_version, note, event_at, hash)
-    SELECT id, 'gift', :shard, epoch, seq, sender, key, request_hash, room, creator, gift, quantity,
-        coins, diamonds, catalog_version, rate_version, note, event_at, hash
-    FROM staged_gift ORDER BY id
-""")
-
-ADD_TO_DAYS: Final = text("""
     INSERT INTO gift_day AS sums (creator, day, room, shard, gifts, coins, diamonds)
-    SELECT creator, (event_at AT TIME ZONE 'UTC')::date, room, :shard, count(*), sum(coins), sum(diamonds)
-    FROM staged_gift GROUP BY 1, 2, 3
+    SELECT creator, day, room, :shard, gifts, coins, diamonds FROM given
     ON CONFLICT (creator, day, room, shard) DO UPDATE SET gifts = sums.gifts + excluded.gifts,
         coins = sums.coins + excluded.coins, diamonds = sums.diamonds + excluded.diamonds
 """)
 
-# In id order, the platform's last: everybody who locks accounts does it in this order, and the accounts that every
-# shard needs are held for the shortest time.
-LOCK_ACCOUNTS: Final = text(f"""
-    SELECT count(*) FROM (
-        SELECT id FROM account WHERE id IN (
-            SELECT id FROM account JOIN (SELECT DISTINCT sender FROM staged_gift) AS named
-                ON kind = 'wallet' AND owner = sender AND asset = 'coins'
-            UNION ALL
-            SELECT id FROM account JOIN (SELECT DISTINCT creator FROM staged_gift) AS named
-                ON kind = 'earnings' AND owner = creator AND asset = 'diamonds'
-            UNION ALL VALUES ({GIFTS_SPENT}), ({DIAMONDS_ISSUED})
-        )
-        ORDER BY id < {FIRST_PERSONAL_ACCOUNT}, id FOR NO KEY UPDATE
-    ) AS locked
-""")
-
-POST: Final = text(f"""
-    WITH given AS MATERIALIZED (
-        SELECT g.id, g.coins, g.diamonds, w.id AS wallet, e.id AS earnings FROM staged_gift AS g
-        LEFT JOIN account AS w ON w.kind = 'wallet' AND w.owner = g.sender AND w.asset = 'coins'
-        LEFT JOIN account AS e ON e.kind = 'earnings' AND e.owner = g.creator AND e.asset = 'diamonds'
-    ), line AS MATERIALIZED (
-        SELECT id AS transfer, 1 AS n, wallet AS account, -coins AS amount FROM given
-        UNION ALL SELECT id, 2, {GIFTS_SPENT}, coins FROM given
-        UNION ALL SELECT id, 3, {DIAMONDS_ISSUED}, -diamonds FROM given WHERE diamonds > 0
-        UNION ALL SELECT id, 4, earnings, diamonds FROM given WHERE diamonds > 0
-    ), total AS (
-        SELECT account, sum(amount)::bigint AS amount, count(*) AS entries FROM line GROUP BY account
-    ), moved AS (
-        UPDATE account SET balance = account.balance + total.amount, version = account.version + total.entries
-        FROM total WHERE account.id = total.account
-        RETURNING account.id, account.balance - total.amount AS balance, account.version - total.entries AS version
+# Locked in id order, the platform's last: everybody who locks accounts does it in this order. An account is changed
+# only after `locked` has given its row out.
+MOVE: Final = text(f"""
+    WITH locked AS MATERIALIZED (
+        SELECT account.id, moved.amount, moved.entries
+        FROM unnest(
+            CAST(:kinds AS text[]), CAST(:owners AS text[]), CAST(:assets AS text[]),
+            CAST(:amounts AS bigint[]), CAST(:entries AS bigint[])
+        ) AS moved (kind, owner, asset, amount, entries)
+        JOIN account USING (kind, owner, asset)
+        ORDER BY account.id < {FIRST_PERSONAL_ACCOUNT}, account.id FOR NO KEY UPDATE OF account
     )
-    INSERT INTO entry (transfer, n, account, version, amount, balance_after)
-    SELECT transfer, n, account, moved.version + row_number() OVER earlier, amount,
-        moved.balance + (sum(amount) OVER earlier)::bigint
-    FROM line JOIN moved ON moved.id = line.account
-    WINDOW earlier AS (PARTITION BY account ORDER BY transfer ROWS UNBOUNDED PRECEDING)
+    UPDATE account SET balance = account.balance + locked.amount, version = account.version + locked.entries
+    FROM locked WHERE account.id = locked.id
+    RETURNING account.kind, account.owner, account.asset, account.id,
+        account.balance - locked.amount AS balance, account.version - locked.entries AS version
 """)
 
+TRANSFER: Final = (
+    "id", "kind", "shard", "epoch", "seq", "sender", "key", "request_hash", "room", "creator", "gift", "quantity",
+    "coins", "diamonds", "catalog_version", "rate_version", "note", "event_at", "hash",
+)  # fmt: skip
+ENTRY: Final = ("transfer", "n", "account", "version", "amount", "balance_after")
 
-async def post_gifts(connection: AsyncConnection, shard: int, cursor: Cursor, gifts: Sequence[FlushedGift]) -> bool:
+
+async def post_gifts(
+    connection: AsyncConnection,
+    shard: int,
+    cursor: Cursor,
+    gifts: Sequence[FlushedGift],
+    copying: asyncio.Event | None = None,
+) -> bool:
     """Post gifts that directly follow the cursor and move it, with the hash chain, in the caller's transaction.
 
     False, with nothing done, when the cursor is elsewhere by now (another flusher was first), or when the shard opened
-    again without these gifts since they were read. Raises SQLAlchemy's and
-    asyncpg's errors; IntegrityError when the database refuses a gift.
+    again without these gifts since they were read. `copying` is set once PostgreSQL is given work for a while. Raises
+    FlushHalted when an account is missing, SQLAlchemy's and asyncpg's errors; those of integrity when the database
+    refuses a gift.
     """
     held = await connection.execute(HOLD_CURSOR, {"shard": shard, "epoch": cursor.epoch, "seq": cursor.seq})
     chain = held.scalar_one_or_none()
@@ -119,12 +100,62 @@ async def post_gifts(connection: AsyncConnection, shard: int, cursor: Cursor, gi
     await connection.execute(MOVE_CURSOR, {"shard": shard, "epoch": last.epoch, "seq": last.seq, "chain": chained[-1]})
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
-    await driver.execute(STAGE)
-    rows = [(*staged(gift), digest) for gift, digest in zip(gifts, chained, strict=True)]
-    await driver.copy_records_to_table("staged_gift", records=rows)
-    await connection.execute(ADD_ACCOUNTS)
-    await connection.execute(ADD_TRANSFERS, {"shard": shard})
-    await connection.execute(ADD_TO_DAYS, {"shard": shard})
-    await connection.execute(LOCK_ACCOUNTS)
-    await connection.execute(POST)
+    await driver.copy_records_to_table("transfer", columns=TRANSFER, records=transfers(gifts, chained, copying))
+    await _add_to_creators(connection, shard, gifts)
+    moved = sums(gifts)
+    # From here to the COMMIT other shards wait for the accounts they have in common, the platform's above all.
+    before = await _move(connection, moved)
+    missing = moved.keys() - before.keys()
+    if missing:
+        raise FlushHalted(shard, "refused", f"{cursor}…{last.epoch}-{last.seq}", f"there is no {min(missing)}")
+    await driver.copy_records_to_table("entry", columns=ENTRY, records=lines(gifts, before))
     return True
+
+
+def transfers(
+    gifts: Sequence[FlushedGift], chained: Sequence[bytes], given: asyncio.Event | None
+) -> Iterator[tuple[Any, ...]]:
+    """The gifts as rows; `given` is set when the last has been taken, for PostgreSQL has work for a while then."""
+    yield from map(transfer, gifts, chained)
+    if given is not None:
+        given.set()
+
+
+def transfer(gift: FlushedGift, digest: bytes) -> tuple[Any, ...]:
+    """The gift as a row of the table, in the order of TRANSFER."""
+    event = gift.event
+    return (
+        gift.transfer_number, "gift", gift.shard, gift.epoch, gift.seq, event.sender, event.key, event.request_hash,
+        event.room, event.creator, event.gift, event.quantity, event.coins, event.diamonds, event.catalog_version,
+        event.rate_version, event.note, gift.event_at, digest,
+    )  # fmt: skip
+
+
+async def _add_to_creators(connection: AsyncConnection, shard: int, gifts: Sequence[FlushedGift]) -> None:
+    """Add to the creators' sums by day, and open accounts for those who never earned before."""
+    found = days(gifts)
+    creators, dates, rooms = zip(*found, strict=True)
+    values = {
+        "shard": shard,
+        "creators": creators,
+        "days": dates,
+        "rooms": rooms,
+        "gifts": [day.gifts for day in found.values()],
+        "coins": [day.coins for day in found.values()],
+        "diamonds": [day.diamonds for day in found.values()],
+    }
+    await connection.execute(ADD_TO_CREATORS, values)
+
+
+async def _move(connection: AsyncConnection, moved: Mapping[Name, Sum]) -> dict[Name, Account]:
+    """Lock and change these accounts; how those that are there stood before."""
+    kinds, owners, assets = zip(*moved, strict=True)
+    values = {
+        "kinds": kinds,
+        "owners": owners,
+        "assets": assets,
+        "amounts": [one.amount for one in moved.values()],
+        "entries": [one.entries for one in moved.values()],
+    }
+    rows = await connection.execute(MOVE, values)
+    return {Name(kind, owner, asset): Account(*stood) for kind, owner, asset, *stood in rows}

@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0002"
+SCHEMA_REVISION: Final = "0003"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1

@@ -11,7 +11,7 @@ BALANCE_LIMIT: Final = 2**53
 """Balances stay below this: Lua and JavaScript numbers are doubles."""
 
 
-class GiftEvent(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+class GiftEvent(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
     """Everything the durable ledger and the room need to know of one gift; amounts in coins and diamonds."""
 
     key: str

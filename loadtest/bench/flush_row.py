@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from giftserver.durable.flush import flush_shard, read_cursor
+from giftserver.durable.flush import FlushResult, flush_shard, read_cursor
 from loadtest.bench.engines import Bench
 from loadtest.bench.figures import Figure, Measured, Row
 from loadtest.bench.orders import creators, orders, people
@@ -84,9 +84,10 @@ async def fill(bench: Bench, users: Sequence[str]) -> int:
 async def flush_all(bench: Bench, shard: int, batch: int) -> int:
     """Flush a shard to its end; how many batches it took."""
     cursor = await read_cursor(bench.database, shard)
+    result = FlushResult("idle", cursor)
     batches = 0
-    while (result := await flush_shard(bench.database, bench.redis, shard, batch, cursor)).status == "posted":
+    while True:
+        result = await flush_shard(bench.database, bench.redis, shard, batch, result.cursor, result.ahead)
+        if result.status != "posted":
+            return batches
         batches += 1
-        assert result.cursor is not None
-        cursor = result.cursor
-    return batches

@@ -8,6 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from giftserver.durable import flush as flush_module
+from giftserver.durable.credits import credit
 from giftserver.durable.flush import flush_shard, read_cursor, trim_events
 from giftserver.durable.intake import Cursor, FlushHalted
 from giftserver.ledger import keys
@@ -264,6 +265,91 @@ async def test_a_commit_without_an_answer_is_settled_by_the_cursor(book, monkeyp
     monkeypatch.setattr(flush_module, "post_gifts", committed_then_lost)
     assert (await flush_shard(book.engine, book.redis, SHARD)).status == "posted"
     assert await book.balance("ana") == 90
+
+
+async def test_the_next_gifts_are_read_while_these_are_posted(book):
+    """A flush brings what follows when more is waiting, and the next flush posts it without reading the stream."""
+    await book.fund("ana", 100)
+    for _ in range(5):
+        await book.gift("ana")
+    first = await flush_shard(book.engine, book.redis, SHARD, limit=2)
+    assert first.ahead is not None
+    assert [gift.seq for gift in first.ahead.gifts] == [3, 4]
+    await book.redis.delete(keys.events(SHARD))
+    second = await flush_shard(book.engine, book.redis, SHARD, 2, first.cursor, first.ahead)
+    assert (second.status, second.cursor, second.ahead) == ("posted", Cursor(1, 4), None)
+    assert await book.balance("ana") == 60
+
+
+async def test_nothing_is_read_ahead_when_nothing_is_waiting(book):
+    """The live case costs no second look at the stream."""
+    await book.fund("ana", 100)
+    await book.gift("ana")
+    assert (await flush_shard(book.engine, book.redis, SHARD)).ahead is None
+
+
+async def test_what_was_read_ahead_of_another_cursor_is_not_posted(book):
+    """Gifts that do not follow the cursor would leave a hole: they are read again."""
+    await book.fund("ana", 100)
+    for _ in range(4):
+        await book.gift("ana")
+    first = await flush_shard(book.engine, book.redis, SHARD, limit=1)
+    await flush_shard(book.engine, book.redis, SHARD, 1, first.cursor)
+    third = await flush_shard(book.engine, book.redis, SHARD, 1, None, first.ahead)
+    assert [gift.seq for gift in third.gifts] == [3]
+    assert await book.balance("ana") == 70
+
+
+async def test_a_bad_event_ahead_halts_only_its_own_flush(book):
+    """The good gifts before it are posted; the flush that would post it reads it again and halts."""
+    await book.fund("ana", 100)
+    await book.gift("ana")
+    await book.append(book.event("ana"), payload=b"\xc1")
+    first = await flush_shard(book.engine, book.redis, SHARD, limit=1)
+    assert (first.status, first.ahead) == ("posted", None)
+    assert (await halted(book)).rule == "undecodable"
+    assert await book.balance("ana") == 90
+
+
+async def test_reading_ahead_ends_with_a_flush_that_fails(book, monkeypatch):
+    """A flush that raises leaves nothing running behind it."""
+    await book.fund("ana", 100)
+    for _ in range(2):
+        await book.gift("ana")
+
+    async def away(*_: object) -> bool:
+        raise ConnectionResetError("before COMMIT")
+
+    monkeypatch.setattr(flush_module, "post_gifts", away)
+    with pytest.raises(ConnectionResetError):
+        await flush_shard(book.engine, book.redis, SHARD, limit=1)
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "read ahead"]
+
+
+async def test_shards_with_common_creators_flush_at_once(book):
+    """They lock accounts in one order and make new creators in one order: none waits in a circle, each sum is right."""
+    people = [f"viewer{n}" for n in range(40)]
+    for person in people:
+        await book.fund(person, 1000)
+    for n in range(400):
+        await book.gift(people[n % 40], creator=f"creator{(n * 7 + n // 40) % 23}", coins=2, diamonds=1)
+    credits = [credit(book.engine, people[n], 5, "grant", f"meanwhile-{n}") for n in range(20)]
+
+    async def flush_all(shard: int) -> None:
+        while (await flush_shard(book.engine, book.redis, shard, limit=5)).status == "posted":
+            pass
+
+    await asyncio.gather(*(flush_all(shard) for shard in range(keys.SHARDS)), *credits)
+    assert await book.balance("platform", "gifts_spent") == 800
+    assert sum([await book.balance(f"creator{n}", "earnings") for n in range(23)]) == 400
+    assert sum([await book.balance(person) for person in people]) == 40_000 + 100 - 800
+    assert (
+        await book.rows(
+            "SELECT id FROM account WHERE (balance, version) <> (SELECT coalesce(sum(amount), 0), count(*) FROM entry "
+            "WHERE entry.account = account.id)"
+        )
+        == []
+    )
 
 
 async def test_trim_keeps_the_tail_and_what_is_not_announced(book):

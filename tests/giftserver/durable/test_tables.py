@@ -110,3 +110,9 @@ async def test_the_past_cannot_be_changed(book, statement):
     with pytest.raises(IntegrityError, match="the ledger is insert-only"):
         await book.run(statement)
     assert await book.rows("SELECT * FROM entry ORDER BY transfer, n") == before
+
+
+async def test_the_check_of_entries_looks_up_by_key(book):
+    """A connection keeps its plan: one that fits an empty ledger must not walk the whole of a large one."""
+    [row] = await book.rows("SELECT proconfig FROM pg_proc WHERE proname = 'entry_must_balance'")
+    assert {"enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"} <= set(row.proconfig)
