@@ -3,7 +3,6 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -13,14 +12,12 @@ from redis.asyncio import Redis
 
 from giftserver.durable.credits import credit
 from giftserver.durable.wallets import DurableWallets
-from giftserver.engines import Engines, open_redis
+from giftserver.engines import Engines
 from giftserver.ledger import keys
-from giftserver.ledger import ledger as ledger_module
 from giftserver.ledger.events import GiftEvent, decode_event, encode_event
 from giftserver.ledger.guarded import GuardedScript, run_of
 from giftserver.ledger.ledger import BATCH_MAX, Ledger
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Reason, Refused
-from giftserver.recovery.coordinator import open_ledger
 
 
 def uuid7(at_ms: int | None = None) -> str:
@@ -58,16 +55,6 @@ def order(sender: str = "ana", coins: int = 5, **changes: Any) -> GiftOrder:
         "",
     )
     return GiftOrder(payload=encode_event(event), **values)
-
-
-@pytest.fixture
-async def ledger(engines: Engines) -> AsyncIterator[Ledger]:
-    """A ledger with open shards; ana has 100 coins."""
-    await open_ledger(engines.database, engines.ledger_redis)
-    await credit(engines.database, "ana", 100, "top_up", "test:ana")
-    opened = Ledger(engines.ledger_redis, DurableWallets(engines.database), backlog_max=1_000, timeout_s=2.0)
-    yield opened
-    await opened.close()
 
 
 async def state_of(redis: Redis) -> dict[bytes, Any]:
@@ -335,94 +322,6 @@ async def test_the_script_takes_the_next_credit_only(
     wallet = keys.wallet(shard, "ana")
     assert await script(shard, run, [keys.meta(shard), wallet], [1, keys.SCHEMA, credit_no, 10]) == answer
     assert await ledger_redis.hget(wallet, "coins") == str(coins).encode()
-
-
-@pytest.mark.parametrize("days", [-1, 1])
-async def test_a_process_whose_clock_is_a_day_off(
-    ledger: Ledger, engines: Engines, days: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Days are counted by Redis's clock: the gift is taken, and earned on the day it is there."""
-    right = time.time
-    monkeypatch.setattr(time, "time", lambda: right() + days * 86_400)
-    astray = Ledger(engines.ledger_redis, DurableWallets(engines.database), backlog_max=1_000, timeout_s=2.0)
-    await accepted(astray, order(coins=30, key=uuid7(int(right() * 1_000))))
-    await astray.close()
-    shard = keys.shard_of("ana")
-    today = time.strftime("%Y%m%d", time.gmtime((await engines.ledger_redis.time())[0]))
-    names = [name.decode() for name in await engines.ledger_redis.keys(f"{{s{shard:02d}}}:earned:*")]
-    assert names == [keys.earned(shard, today)]
-
-
-async def test_nobody_waits_for_one_stalled_call_after_another(engines: Engines, ledger: Ledger) -> None:
-    """What waited for longer than a call may take was not sent: it is refused, and was not charged."""
-    await ledger.balance("ana")
-    hasty = Ledger(engines.ledger_redis, DurableWallets(engines.database), backlog_max=1_000, timeout_s=0.3)
-    await accepted(hasty, order(coins=1))
-    await engines.ledger_redis.execute_command("CLIENT", "PAUSE", "900", "ALL")
-    async with asyncio.timeout(3):
-        outcomes = await asyncio.gather(*(hasty.send(order(coins=1)) for _ in range(20 * BATCH_MAX)))
-    unknown = outcomes.count(Refused(Reason.UNKNOWN, "timeout"))
-    assert 0 < unknown <= 2 * BATCH_MAX
-    assert outcomes.count(Refused(Reason.TRY_AGAIN, "QUEUE")) == len(outcomes) - unknown
-    assert 99 - (await ledger.balance("ana") or 0) <= unknown
-    await hasty.close()
-
-
-async def test_the_queue_of_a_shard_has_a_limit(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More gifts than it are refused at once, to be sent again."""
-    monkeypatch.setattr(ledger_module, "QUEUE_MAX", 3)
-    outcomes = await asyncio.gather(*(ledger.send(order(coins=1)) for _ in range(5)))
-    assert [isinstance(outcome, Accepted) for outcome in outcomes] == [True, True, True, False, False]
-    assert outcomes[4] == Refused(Reason.TRY_AGAIN, "QUEUE")
-
-
-async def test_a_gift_that_was_not_sent_is_told_so(ledger: Ledger, engines: Engines) -> None:
-    """No server at all: nothing was charged, and the sender may know."""
-    await ledger.balance("ana")
-    away = open_redis("redis://127.0.0.1:1", 1.0)
-    cut_off = Ledger(away, DurableWallets(engines.database), backlog_max=1_000, timeout_s=1.0)
-    cut_off._epochs = ledger._epochs
-    assert (await ledger.send(order())) != (await cut_off.send(order())) == Refused(Reason.TRY_AGAIN, "NotSent")
-    await cut_off.close()
-    await away.aclose()
-
-
-async def test_a_closed_ledger_takes_nothing(ledger: Ledger) -> None:
-    """Whoever comes late is refused, and no connection is made again."""
-    await accepted(ledger, order())
-    await ledger.close()
-    assert await ledger.send(order()) == Refused(Reason.TRY_AGAIN, "QUEUE")
-    assert await ledger.balance("ana") is None
-
-
-async def test_without_replicas_nothing_changes(ledger: Ledger, ledger_redis: Redis) -> None:
-    """A Redis that refuses to write says so before anything is written; later the gift is taken."""
-    await ledger.balance("ana")
-    before = await state_of(ledger_redis)
-    await ledger_redis.config_set("min-replicas-to-write", 1)
-    try:
-        outcome = await ledger.send(order())
-    finally:
-        await ledger_redis.config_set("min-replicas-to-write", 0)
-    assert isinstance(outcome, Refused)
-    assert outcome.reason is Reason.TRY_AGAIN
-    assert await state_of(ledger_redis) == before
-    await accepted(ledger, order())
-
-
-async def test_a_damaged_sum_does_not_undo_a_gift(ledger: Ledger, ledger_redis: Redis) -> None:
-    """The live sums are for show; a gift that stands is never told as refused because of them."""
-    await accepted(ledger, order(coins=30))
-    [name] = await ledger_redis.keys("*:earned:*")
-    await ledger_redis.hset(name, "mira", "abc")
-    assert (await accepted(ledger, order(coins=30))).balance_coins == 40
-
-
-async def test_a_shard_without_a_lease_is_closed(ledger: Ledger, ledger_redis: Redis) -> None:
-    """A lease that is lost is not one without an end."""
-    await ledger.balance("ana")
-    await ledger_redis.hdel(keys.meta(keys.shard_of("ana")), "lease_ms")
-    assert await ledger.send(order()) == Refused(Reason.TRY_AGAIN, "FENCED")
 
 
 async def test_everybody_may_ask_at_once(ledger: Ledger) -> None:

@@ -17,7 +17,7 @@ ROW = Row(
     "A title",
     [
         Measured("all shards: ours", {"gifts_per_s": [30_000.0, 33_000.0, 27_000.0], "p99_ms": [3.0, 4.0, 5.0]}),
-        Measured("all shards: limit", {"gifts_per_s": [40_000.0, 41_000.0, 42_000.0]}),
+        Measured("all shards: prepared", {"gifts_per_s": [40_000.0, 41_000.0, 42_000.0]}),
     ],
     [Figure("ours / limit", [0.75, 0.8, 0.64]), Figure("catch-up", [float("inf")], "s", "≤ 60")],
     ["What a reader must know."],
@@ -30,7 +30,7 @@ def test_a_table_has_medians_with_their_spread() -> None:
     assert lines[0] == "a. A title"
     assert lines[2].split() == ["case", "gifts_per_s", "p99_ms"]
     assert lines[3].split() == ["all", "shards:", "ours", "30,000", "±10%", "4.00", "±25%"]
-    assert lines[4].split() == ["all", "shards:", "limit", "41,000", "±2%"]
+    assert lines[4].split() == ["all", "shards:", "prepared", "41,000", "±2%"]
     assert len({line.index("0 ±") for line in lines[3:4]}) == 1
     assert "ours / limit" in lines[7]
     assert "0.75 [0.64 … 0.80]" in lines[7]

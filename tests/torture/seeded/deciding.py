@@ -8,6 +8,7 @@ CREDIT = f"{SCRIPTS}/apply_credit.lua"
 CLIENT = "giftserver/ledger/ledger.py"
 GUARD = "giftserver/ledger/guarded.py"
 PIPE = "giftserver/ledger/pipe.py"
+TROUBLE = "tests/giftserver/ledger/test_trouble.py"
 PIPES = "tests/giftserver/ledger/test_pipe.py"
 
 BUGS = (
@@ -91,7 +92,7 @@ BUGS = (
     bug(
         "days are counted by the clock of whoever calls", SEND,
         "  if tonumber(ARGV[5]) ~= day then return {'STALE_DAY', text_of(day)} end\n", "",
-        f"{LEDGER}::test_a_process_whose_clock_is_a_day_off",
+        f"{TROUBLE}::test_a_process_whose_clock_is_a_day_off",
     ),
     bug(
         "a Redis without memory to spare takes gifts", SEND,
@@ -101,12 +102,12 @@ BUGS = (
     bug(
         "a lost lease is one without an end", SEND,
         "  if not lease_ms then return {'FENCED', 'no lease'} end\n", "  lease_ms = lease_ms or 0\n",
-        f"{LEDGER}::test_a_shard_without_a_lease_is_closed",
+        f"{TROUBLE}::test_a_shard_without_a_lease_is_closed",
     ),
     bug(
         "gifts wait for one stalled call after another", CLIENT,
         "                self._turn_away(queue)\n", "",
-        f"{LEDGER}::test_nobody_waits_for_one_stalled_call_after_another",
+        f"{TROUBLE}::test_nobody_waits_for_one_stalled_call_after_another",
     ),
     bug(
         "marks cannot move in a full Redis", f"{SCRIPTS}/advance_mark.lua",
