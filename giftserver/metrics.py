@@ -1,8 +1,13 @@
 """What a process counts, in Prometheus' terms; one registry a process, no module-level state."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+CLOSED = ("fenced", "memory", "backlog", "unreachable")
+"""Why a shard takes no gifts."""
 
 
 class Metrics:
@@ -35,6 +40,14 @@ class Metrics:
         self.announced = Counter("giftserver_announced", "Gifts shown to rooms", ["by"], registry=registry)
         self.announce_failures = Counter("giftserver_announce_failures", "Announcements to retry", registry=registry)
         self.credits_applied = Counter("giftserver_credits_applied", "Outbox credits applied", registry=registry)
+        self.closed_shards = Gauge(
+            "giftserver_closed_shards", "Shards that take no gifts, when asked", ["reason"], registry=registry
+        )
+
+    def closed(self, shards: Mapping[str, int]) -> None:
+        """So many shards take no gifts now, by reason; a reason that is not named has none."""
+        for reason in CLOSED:
+            self.closed_shards.labels(reason).set(shards.get(reason, 0))
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""

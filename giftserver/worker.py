@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
 from prometheus_client import start_http_server
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from giftserver.durable.audit import audit_regularly
 from giftserver.durable.credits import OutboxCredit, mark_applied, pending_credits, unmark_applied
@@ -29,39 +30,111 @@ log = structlog.get_logger()
 LOOK_S: Final = 0.05
 REBUILT_S: Final = 0.2
 CREDITS_MAX: Final = 500
+"""Credits that one round tries to bring."""
+
+SKIPPED_MAX: Final = 5_000
+PAGES_MAX: Final = 4
+"""A round reads one page of CREDITS_MAX, then pages of SKIPPED_MAX while it finds too few that can be brought now."""
+
+REST_S: Final = 1.0
+"""A user whose credits failed is tried again after this, so that the others of the shard come first."""
+
+RESTING_MAX: Final = 10_000
 PAUSE_S: Final = 0.5
 
 
 class CreditCarrier:
-    """Brings pending credits to wallets. A credit is marked applied only after Redis has it."""
+    """Brings pending credits to wallets. A credit is marked applied only after Redis has it.
+
+    What fails for one user, or waits in a closed shard, holds up nobody else.
+    """
 
     def __init__(self, engines: Engines, ledger: Ledger, metrics: Metrics) -> None:
         self._engines, self._ledger, self._metrics = engines, ledger, metrics
+        self._after = 0
+        self._resting: dict[str, float] = {}
 
     async def carry(self) -> int:
-        """Bring what is pending now; returns how many credits were applied."""
-        pending = await pending_credits(self._engines.database, CREDITS_MAX)
+        """Bring what can be brought now, at most CREDITS_MAX; returns how many credits were applied.
+
+        The next round goes on behind the last credit looked at, and from the oldest again after the newest. Raises the
+        drivers' errors when PostgreSQL, or every server of the ledger, is away.
+        """
         by_user: dict[str, list[OutboxCredit]] = {}
-        for credit in pending:
-            by_user.setdefault(credit.user, []).append(credit)
+        openings: dict[int, bytes] = {}
+        for page in range(PAGES_MAX):
+            limit = SKIPPED_MAX if page else CREDITS_MAX
+            credits = await pending_credits(self._engines.database, limit, self._after)
+            if credits and not page:
+                openings = await self._openings()
+            if self._choose(credits, openings, by_user):
+                break
+            if len(credits) < limit:
+                self._after = 0
+                break
         applied = 0
         for user, credits in by_user.items():
             shard = keys.shard_of(user)
-            before = await self._opening(shard)
-            brought = await self._ledger.bring_credits(user)
-            if brought is None or before is None:
+            if shard not in openings:  # its server failed in this round
                 continue
-            coins, credit_no = brought
-            done = [(user, credit.credit_no) for credit in credits if credit.credit_no <= credit_no]
-            failpoint("credit.before_mark")
-            applied += await mark_applied(self._engines.database, done)
-            if await self._opening_or_none(shard) != before:  # Redis may have lost it before it was marked
-                await unmark_applied(self._engines.database, done)
-                continue
-            with contextlib.suppress(RedisError, OSError):  # a hint: the wallet can be asked
-                await send_notice(self._engines.rooms_redis, BalanceChanged(user, coins))
+            try:
+                applied += await self._bring(user, credits, openings[shard])
+            except Exception as problem:  # a damaged wallet, an engine that is away: the drivers have many errors
+                log.warning("credit_failed", transfer=credits[0].transfer, shard=shard, error=type(problem).__name__)
+                self._rest(user)
+                if isinstance(problem, (RedisError, OSError)) and not isinstance(problem, ResponseError):
+                    del openings[shard]
         self._metrics.credits_applied.inc(applied)
         return applied
+
+    def _choose(
+        self, page: list[OutboxCredit], openings: dict[int, bytes], by_user: dict[str, list[OutboxCredit]]
+    ) -> bool:
+        """Take the credits of a page that can be brought now; True when these are enough for a round."""
+        now_s = time.monotonic()
+        chosen = sum(map(len, by_user.values()))
+        for credit in page:
+            if chosen >= CREDITS_MAX:
+                return True
+            self._after = credit.transfer
+            if keys.shard_of(credit.user) in openings and self._resting.get(credit.user, 0.0) <= now_s:
+                by_user.setdefault(credit.user, []).append(credit)
+                chosen += 1
+        return False
+
+    def _rest(self, user: str) -> None:
+        if len(self._resting) >= RESTING_MAX:
+            self._resting.clear()
+        self._resting[user] = time.monotonic() + REST_S
+
+    async def _bring(self, user: str, credits: list[OutboxCredit], before: bytes) -> int:
+        brought = await self._ledger.bring_credits(user)
+        self._resting.pop(user, None)
+        if brought is None:
+            return 0
+        coins, credit_no = brought
+        done = [(user, credit.credit_no) for credit in credits if credit.credit_no <= credit_no]
+        failpoint("credit.before_mark")
+        applied = await mark_applied(self._engines.database, done)
+        if await self._opening_or_none(keys.shard_of(user)) != before:  # Redis may have lost it before it was marked
+            await unmark_applied(self._engines.database, done)
+            return 0
+        with contextlib.suppress(RedisError, OSError):  # a hint: the wallet can be asked
+            await send_notice(self._engines.rooms_redis, BalanceChanged(user, coins))
+        return applied
+
+    async def _openings(self) -> dict[int, bytes]:
+        """The epochs of the shards that are open. Raises redis-py's errors when a single Redis is away."""
+        redis: Any = self._engines.ledger_redis
+        async with redis.pipeline(transaction=False) as pipe:
+            for shard in range(keys.SHARDS):
+                pipe.hmget(keys.meta(shard), "epoch", "state")
+            metas = await pipe.execute(raise_on_error=False)
+        return {
+            shard: meta[0]
+            for shard, meta in enumerate(metas)  # of a cluster, only the shard's server may be away
+            if not isinstance(meta, Exception) and meta[0] is not None and meta[1] == b"open"
+        }
 
     async def _opening(self, shard: int) -> bytes | None:
         """The epoch of a shard that is open, None of one that is not. Raises redis-py's errors."""

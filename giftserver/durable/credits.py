@@ -157,8 +157,11 @@ async def _known(connection: AsyncConnection, user: str, coins: int, kind: str, 
     return Credit(row.credit_no, row.id, row.coins, repeated=True)
 
 
-async def pending_credits(engine: AsyncEngine, limit: int = 1000) -> list[OutboxCredit]:
-    """Credits not yet marked as applied to Redis, oldest first, a user's in the order of their numbers."""
+async def pending_credits(engine: AsyncEngine, limit: int = 1000, after: int = 0) -> list[OutboxCredit]:
+    """Credits not yet marked as applied to Redis, oldest first, a user's in the order of their numbers.
+
+    At most `limit`, of transfers after `after`: the last one of a page begins the next.
+    """
     query = (
         select(
             credit_outbox.c.user_id,
@@ -166,7 +169,7 @@ async def pending_credits(engine: AsyncEngine, limit: int = 1000) -> list[Outbox
             credit_outbox.c.coins,
             credit_outbox.c.transfer,
         )
-        .where(credit_outbox.c.applied_at.is_(None))
+        .where(credit_outbox.c.applied_at.is_(None), credit_outbox.c.transfer > after)
         .order_by(credit_outbox.c.transfer)
         .limit(min(limit, PENDING_MAX))
     )

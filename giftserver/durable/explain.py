@@ -17,6 +17,7 @@ from giftserver.durable.flush import BATCH_MAX, cursor_in
 from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, judge
 from giftserver.durable.proof.snapshot import snapshot
 from giftserver.durable.statement import Account, AccountName, Line, find_account, gift_in_words, last_lines
+from giftserver.durable.store import unlimited
 from giftserver.durable.tables import gift_id
 from giftserver.ledger import keys
 
@@ -82,8 +83,13 @@ async def explain(engine: AsyncEngine, ledger_redis: Redis, name: AccountName, l
 
     Raises SQLAlchemy's and redis-py's errors when an engine is away.
     """
-    if name.kind == "wallet":
-        return await _wallet(engine, ledger_redis, name, last)
+    async with unlimited(engine) as patient:
+        if name.kind == "wallet":
+            return await _wallet(patient, ledger_redis, name, last)
+        return await _other(patient, ledger_redis, name, last)
+
+
+async def _other(engine: AsyncEngine, ledger_redis: Redis, name: AccountName, last: int) -> Explanation | None:
     async with snapshot(engine) as connection:
         account = await find_account(connection, name)
         if account is None:

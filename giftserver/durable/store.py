@@ -1,11 +1,12 @@
 """The connection to PostgreSQL, and the snapshot a wallet is loaded from."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import event, select, text
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from giftserver.durable.tables import flush_cursor
@@ -13,6 +14,9 @@ from giftserver.ledger.keys import shard_of
 
 CONNECT_TIMEOUT_S: Final = 5.0
 STATEMENT_TIMEOUT_MS: Final = 15_000
+ANSWER_MARGIN_S: Final = 2.0
+"""A server that works has cut a statement itself this long before the client stops waiting for its answer."""
+
 POOL_TIMEOUT_S: Final = 5.0
 POOL_SIZE: Final = 10
 
@@ -22,7 +26,9 @@ def open_database(
 ) -> AsyncEngine:
     """Engine on a `postgresql://` URL; connects on first use, at most `pool_size` connections at a time.
 
-    A statement is cut after `statement_timeout_ms` (0: never). JIT is off: it costs more than these queries.
+    A statement is cut after `statement_timeout_ms` (0: never) by the server. One that hangs cuts nothing: the client
+    waits ANSWER_MARGIN_S longer, then raises TimeoutError and drops the connection. A COMMIT that ends so may have been
+    carried out. JIT is off: it costs more than these queries.
     """
     settings = {
         "application_name": "giftserver",
@@ -31,14 +37,34 @@ def open_database(
         "statement_timeout": str(statement_timeout_ms),
         "idle_in_transaction_session_timeout": "60000",
     }
-    return create_async_engine(
+    answer_s = statement_timeout_ms / 1_000 + ANSWER_MARGIN_S if statement_timeout_ms else None
+    engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=True,
-        connect_args={"timeout": CONNECT_TIMEOUT_S, "server_settings": settings},
+        connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": answer_s, "server_settings": settings},
     )
+    event.listen(engine.sync_engine, "handle_error", _drop_silent)
+    return engine
+
+
+def _drop_silent(context: ExceptionContext) -> None:
+    """A connection that owes an answer is not used again, or the next to have it would wait for that answer first."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.is_disconnect = True
+
+
+@asynccontextmanager
+async def unlimited(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Another engine on the same database whose statements may take as long as they need: for proofs."""
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    patient = open_database(url, statement_timeout_ms=0)
+    try:
+        yield patient
+    finally:
+        await patient.dispose()
 
 
 @dataclass(frozen=True, slots=True)

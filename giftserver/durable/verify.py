@@ -9,6 +9,7 @@ from giftserver.durable.proof.book import CHECKS
 from giftserver.durable.proof.invariant import Invariant
 from giftserver.durable.proof.live import LiveProof
 from giftserver.durable.proof.snapshot import snapshot
+from giftserver.durable.store import unlimited
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class VerifyReport:
 
 async def verify(engine: AsyncEngine, ledger_redis: Redis) -> VerifyReport:
     """Check every invariant while gifts may flow. Raises SQLAlchemy's and redis-py's errors when an engine is away."""
+    async with unlimited(engine) as patient:
+        return await _verify(patient, ledger_redis)
+
+
+async def _verify(engine: AsyncEngine, ledger_redis: Redis) -> VerifyReport:
     book = {name: Invariant(name) for name in CHECKS}
     async with snapshot(engine) as connection:
         for name, check in CHECKS.items():

@@ -1,6 +1,8 @@
 """Which rooms there are, whose they are, and whether they are live."""
 
+import asyncio
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
@@ -13,35 +15,75 @@ from giftserver.gifts.notices import RoomChanged, send_notice
 FRESH_S: Final = 1.0
 CACHED_MAX: Final = 50_000
 
+KNOWN_WAIT_S: Final = 0.5
+"""A room whose last state is known waits no longer than this for PostgreSQL."""
+
+LOOK_UP_S: Final = 3.0
+"""A look-up is given up after this, so that one that hangs does not stand in the way of the next."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LookUp:
+    """A room being read from PostgreSQL, for everybody who asks meanwhile."""
+
+    task: "asyncio.Task[RoomRecord | None]"
+    started_s: float
+
 
 class RoomDirectory:
     """Rooms from PostgreSQL, kept for FRESH_S; a change is told to every process at once.
 
-    While PostgreSQL is away the last known state of a room holds, so gifts go on.
+    While PostgreSQL is away or says nothing, the last known state of a room holds, so gifts go on. At most one
+    look-up of a room runs at a time, unless the room changed since it began.
     """
 
     def __init__(self, database: AsyncEngine, rooms_redis: Redis) -> None:
         self._database, self._redis = database, rooms_redis
         self._cached: dict[str, tuple[float, RoomRecord | None]] = {}
+        self._look_ups: dict[str, _LookUp] = {}
 
     async def get(self, room_id: str) -> RoomRecord | None:
         """The room, at most FRESH_S old; None when there is no such room.
 
-        Raises the database driver's errors when PostgreSQL is away and the room was never read.
+        Waits KNOWN_WAIT_S at most for a room that was read before: then its last known state is the answer. Raises
+        the database driver's errors when PostgreSQL is away and the room was never read, and TimeoutError when it
+        hangs for LOOK_UP_S.
         """
         cached = self._cached.get(room_id)
         if cached is not None and time.monotonic() - cached[0] < FRESH_S:
             return cached[1]
-        try:
-            record = await durable_rooms.get_room(self._database, room_id)
-        except Exception:
-            if cached is None:
-                raise
-            record = cached[1]
+        look_up = self._look_ups.get(room_id) or self._begin(room_id)
+        if cached is None:
+            async with asyncio.timeout(LOOK_UP_S):
+                return await asyncio.shield(look_up.task)
+        wait_s = look_up.started_s + KNOWN_WAIT_S - time.monotonic()
+        if wait_s > 0:
+            await asyncio.wait({look_up.task}, timeout=wait_s)
+        found = look_up.task.done() and not look_up.task.cancelled() and look_up.task.exception() is None
+        return look_up.task.result() if found else cached[1]
+
+    def _begin(self, room_id: str) -> _LookUp:
+        task = asyncio.create_task(self._read(room_id), name="look up a room")
+        look_up = self._look_ups[room_id] = _LookUp(task, time.monotonic())
+        task.add_done_callback(lambda _: self._end(room_id, look_up))
+        return look_up
+
+    async def _read(self, room_id: str) -> RoomRecord | None:
+        async with asyncio.timeout(LOOK_UP_S):
+            return await durable_rooms.get_room(self._database, room_id)
+
+    def _end(self, room_id: str, look_up: _LookUp) -> None:
+        failed = look_up.task.cancelled() or look_up.task.exception() is not None
+        if self._look_ups.get(room_id) is not look_up:  # the room changed since: what was read may be of before
+            return
+        del self._look_ups[room_id]
+        known = self._cached.get(room_id)
+        if failed and known is None:
+            return
+        record = known[1] if failed and known is not None else look_up.task.result()
         if len(self._cached) >= CACHED_MAX:
             self._cached.clear()
         self._cached[room_id] = (time.monotonic(), record)
-        return record
 
     async def list(self) -> list[RoomRecord]:
         """All rooms, live ones first as PostgreSQL orders them."""
@@ -71,3 +113,4 @@ class RoomDirectory:
     def forget(self, room_id: str) -> None:
         """Read the room anew next time."""
         self._cached.pop(room_id, None)
+        self._look_ups.pop(room_id, None)

@@ -1,5 +1,6 @@
 """Sending a gift: from a viewer's command to a receipt, or to a refusal in words."""
 
+import asyncio
 import hashlib
 import time
 import uuid
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
 from giftserver.auth.tokens import Identity
+from giftserver.durable.flush import DATABASE_AWAY
 from giftserver.durable.history import gift_by_key
 from giftserver.durable.intake import broken_rule
 from giftserver.durable.rooms import RoomRecord
@@ -32,6 +34,8 @@ from rooms import codes
 log = structlog.get_logger()
 
 RETRY_AFTER_MS: Final = 500
+DATABASE_S: Final = 2.0
+"""A read that Redis can answer as well waits no longer than this for PostgreSQL."""
 
 
 class GiftService:
@@ -156,13 +160,23 @@ class GiftService:
     async def status(self, user: str, key: str) -> Receipt | None:
         """What became of a key of this user: settled, accepted, or None when no gift was charged under it (yet).
 
-        Raises RedisError, OSError, TimeoutError or the database driver's errors when an engine is away.
+        While the database is away a gift that Redis knows is accepted, whether it is settled or not. Raises RedisError,
+        OSError, TimeoutError or the database driver's errors when the engine that would know is away.
         """
-        settled = await gift_by_key(self._database, user, key)
+        away: Exception | None = None
+        try:
+            async with asyncio.timeout(DATABASE_S):
+                settled = await gift_by_key(self._database, user, key)
+        except DATABASE_AWAY as problem:
+            away, settled = problem, None
         if settled is not None:
             return Receipt(settled.transfer, key, settled.coins, settled.diamonds, settled.balance_coins, "settled")
         outcome = await self._ledger.receipt(user, key)
-        return receipt_of(key, outcome) if isinstance(outcome, Accepted) else None
+        if isinstance(outcome, Accepted):
+            return receipt_of(key, outcome)
+        if away is not None:  # Redis forgets keys after 15 minutes: "never charged" is not for it to say
+            raise away
+        return None
 
 
 def time_of_key(key: str) -> int | None:

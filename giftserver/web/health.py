@@ -1,6 +1,7 @@
 """Is the process alive, is it ready, and what has it counted."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -27,8 +28,10 @@ LAG_S_MAX: Final = 10.0
 """A gift that waits longer for the durable ledger than this makes the answer degraded."""
 
 OK: Final = "ok"
-NEEDED: Final = ("ledger_redis", "rooms_redis", "shards", "schema", "process")
-"""Parts without which no gift can be taken. Gifts go on while PostgreSQL is away and the flush waits for it."""
+UNKNOWN: Final = "unknown"
+NEEDED: Final = ("ledger_redis", "rooms_redis", "schema", "process")
+"""Parts without which no gift can be taken. Gifts go on while PostgreSQL is away and the flush waits for it, and in the
+other shards while some take none: only when none of them does is the process not ready."""
 
 
 class ReadyAnswer(msgspec.Struct, frozen=True):
@@ -58,7 +61,7 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 when gifts can be taken, else 503 with the part that is in the way."""
     services: Services = request.app.state.services
-    lag, database = ShardLag(services.ledger_redis), SchemaCheck(services)
+    lag, database = _shards(services), SchemaCheck(services)
     checks: dict[str, Callable[[], Awaitable[str]]] = {
         "ledger_redis": lambda: _ping(services.ledger_redis),
         "rooms_redis": lambda: _ping(services.rooms_redis),
@@ -68,55 +71,78 @@ async def readyz(request: Request) -> Response:
     found = await asyncio.gather(*(_within(check) for check in checks.values()))
     parts = dict(zip(checks, found, strict=True))
     parts |= {"shards": lag.closed, "schema": database.other, "process": "draining" if services.hub.draining else OK}
-    ready = all(parts[part] == OK for part in NEEDED)
+    ready = lag.takes_gifts and all(parts[part] == OK for part in NEEDED)
     degraded = any(state != OK for state in parts.values())
     return json_answer(ReadyAnswer(ready, degraded, parts, lag.gifts, lag.age_s), 200 if ready else 503)
 
 
 async def metrics(request: Request) -> Response:
-    """Counts of this process, for Prometheus."""
+    """Counts of this process, and how many shards take no gifts now, for Prometheus."""
     services: Services = request.app.state.services
+    lag = _shards(services)
+    asked = await _within(lag.check)
+    services.metrics.closed(lag.reasons if lag.closed != UNKNOWN else Counter({"unreachable": keys.SHARDS}))
+    if lag.closed == UNKNOWN:
+        log.warning("shards_unknown", answer=asked)
     return Response(services.metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
-class ShardLag:
-    """How far the durable ledger is behind the live one; gifts and seconds of the shard furthest behind."""
+def _shards(services: Services) -> "ShardLag":
+    return ShardLag(services.ledger_redis, services.settings.backlog_max)
 
-    def __init__(self, redis: Redis) -> None:
+
+class ShardLag:
+    """How far the durable ledger is behind the live one; gifts and seconds of the shard furthest behind.
+
+    `closed` says in words which shards take no gifts and why, `reasons` how many by one of metrics.CLOSED,
+    `takes_gifts` whether any does.
+    """
+
+    def __init__(self, redis: Redis, backlog_max: int) -> None:
         self._redis: Any = redis
+        self._backlog_max = backlog_max
         self.gifts = 0
         self.age_s = 0.0
-        self.closed = "unknown"
+        self.closed = UNKNOWN
+        self.reasons: Counter[str] = Counter()
+        self.takes_gifts = False
         self._servers: dict[int, tuple[str, int]] = {}
 
     async def check(self) -> str:
         """ "ok", or the shards that are too far behind; `closed` says which do not take gifts."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for shard in range(keys.SHARDS):
-                pipe.hmget(keys.meta(shard), "state", "epoch", "seq", "flushed", "run", "lease_ms")
+                pipe.hmget(keys.meta(shard), "state", "epoch", "seq", "flushed", "run", "lease_ms", "full")
             metas = await pipe.execute(raise_on_error=False)
         problems, closed = [], []
         for shard, meta in enumerate(metas):
             if isinstance(meta, Exception):  # of a cluster, only the shard's server may be away
                 closed.append(f"shard {shard:02d} cannot be reached ({type(meta).__name__})")
+                self.reasons["unreachable"] += 1
                 continue
-            state, epoch, seq, flushed, run, lease_ms = meta
-            reason = await self._closed(shard, state, run, int(lease_ms or 0))
-            if reason:
-                closed.append(f"shard {shard:02d} {reason}")
+            state, epoch, seq, flushed, run, lease_ms, full = meta
+            behind = int(seq or 0) - int(flushed or 0)
+            reason, words = "fenced", await self._fenced(shard, state, run, int(lease_ms or 0))
+            if not words and full == b"1":
+                reason, words = "memory", "takes no gifts: its Redis is almost out of memory"
+            elif not words and behind >= self._backlog_max:
+                reason, words = "backlog", f"takes no gifts: {behind} wait for PostgreSQL, which is the most allowed"
+            if words:
+                closed.append(f"shard {shard:02d} {words}")
+                self.reasons[reason] += 1
             if state is None:
                 continue
-            behind = int(seq) - int(flushed or 0)
             if behind > 0:
                 age_s = await self._age_s(shard, f"{epoch.decode()}-{int(flushed or 0) + 1}")
                 self.gifts, self.age_s = max(self.gifts, behind), max(self.age_s, age_s)
                 if age_s > LAG_S_MAX:
                     problems.append(f"shard {shard:02d} is {behind} gifts and {age_s:.0f} s behind")
         self.closed = "; ".join(closed) or OK
+        self.takes_gifts = len(closed) < keys.SHARDS
         return "; ".join(problems) or OK
 
-    async def _closed(self, shard: int, state: bytes | None, run: bytes | None, lease_ms: int) -> str:
-        """Why the shard takes no gifts, "" when it does."""
+    async def _fenced(self, shard: int, state: bytes | None, run: bytes | None, lease_ms: int) -> str:
+        """What the worker has yet to do before the shard takes gifts, "" when nothing."""
         if state != b"open":
             return f"is {state.decode()}" if state else "is not opened yet"
         server: Any = await server_of(self._redis, keys.meta(shard))

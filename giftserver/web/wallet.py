@@ -1,16 +1,22 @@
 """The caller's own wallet: what is there, and the statement."""
 
+import asyncio
 from typing import Annotated, Any, Final
 
 import msgspec
+import structlog
 from msgspec import Meta
 
 from giftserver.auth.tokens import Role
+from giftserver.durable.flush import DATABASE_AWAY
 from giftserver.durable.history import PAGE_MAX, wallet_history
 from giftserver.durable.store import settled_coins
 from giftserver.errors import Refusal
+from giftserver.gifts.service import DATABASE_S
 from giftserver.web.endpoint import Call, Endpoint
 from rooms.codes import UNAVAILABLE
+
+log = structlog.get_logger()
 
 PEOPLE: Final[tuple[Role, ...]] = ("viewer", "creator", "moderator", "admin")
 
@@ -19,12 +25,13 @@ class WalletAnswer(msgspec.Struct, frozen=True):
     """Coins that can be spent now, what the durable ledger says, and what is on its way between the two.
 
     `unsettled_coins` is `settled_coins` minus `coins`, not below zero: coins of accepted gifts that the durable ledger
-    has not taken yet, plus credits it has that the live wallet has not taken yet. It goes to 0 within seconds.
+    has not taken yet, plus credits it has that the live wallet has not taken yet. It goes to 0 within seconds. Both are
+    null while the durable ledger cannot be read; `coins` are exact all the same.
     """
 
     coins: int
-    settled_coins: int
-    unsettled_coins: int
+    settled_coins: int | None
+    unsettled_coins: int | None
 
 
 class StatementQuery(msgspec.Struct, frozen=True):
@@ -59,14 +66,19 @@ class StatementAnswer(msgspec.Struct, frozen=True):
 async def get_wallet(call: Call[None, None]) -> WalletAnswer | Refusal:
     """The caller's coins."""
     # Settled first: a gift that is sent between the two reads then counts as on its way, never as negative.
-    settled = await settled_coins(call.services.database, call.user)
+    settled: int | None = None
+    try:
+        async with asyncio.timeout(DATABASE_S):
+            settled = await settled_coins(call.services.database, call.user)
+    except DATABASE_AWAY as problem:
+        log.warning("settled_coins_unknown", error=type(problem).__name__)
     coins = await call.services.ledger.balance(call.user)
     if coins is None:
         return Refusal(
             UNAVAILABLE, "Your balance is being checked: ask again in a moment. Your coins are safe.",
             {"retry_after_ms": 1_000},
         )  # fmt: skip
-    return WalletAnswer(coins, settled, max(0, settled - coins))
+    return WalletAnswer(coins, settled, None if settled is None else max(0, settled - coins))
 
 
 async def get_statement(call: Call[None, StatementQuery]) -> StatementAnswer:

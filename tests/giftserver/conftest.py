@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from sqlalchemy.engine import make_url
 from starlette.applications import Starlette
 
 from giftserver.app import create_app
@@ -29,6 +30,7 @@ from giftserver.recovery.coordinator import open_ledger
 from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.server import server_config
+from tests.torture.proxy import TcpProxy
 
 START_S = 10.0
 
@@ -137,6 +139,30 @@ async def demo(settings: Settings, static_dir: Path) -> AsyncIterator[Web]:
     async with running(settings.model_copy(update={"static_dir": static_dir, "demo": True})) as started:
         await add_rooms(started.engines)
         yield started
+
+
+@dataclass
+class Outage:
+    """A web process of the demo, and what stands between it and PostgreSQL."""
+
+    web: Web
+    proxy: TcpProxy
+
+
+@pytest.fixture
+async def outage(settings: Settings, static_dir: Path) -> AsyncIterator[Outage]:
+    """A demo whose PostgreSQL can be taken away with `proxy.stop()`, or made to hang."""
+    url = make_url(settings.database_url or "")
+    assert url.port is not None
+    proxy = TcpProxy(url.port)
+    await proxy.start()
+    through = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+    async with running(
+        settings.model_copy(update={"static_dir": static_dir, "demo": True, "database_url": through})
+    ) as web:
+        await add_rooms(web.engines)
+        yield Outage(web, proxy)
+    await proxy.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """Credits go from PostgreSQL to wallets once each, whatever dies in between."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 
+from giftserver import worker
 from giftserver.durable.credits import credit, pending_credits
 from giftserver.durable.wallets import DurableWallets
 from giftserver.engines import Engines
@@ -52,16 +56,20 @@ async def test_killed_between_redis_and_mark(
     await credit(engines.database, "ana", 10, "top_up", "a1")
     with monkeypatch.context() as patch:
         patch.setattr("giftserver.worker.mark_applied", died)
-        with pytest.raises(RuntimeError):
+        with pytest.raises(Killed):
             await carrier.carry()
     assert await coins(engines, "ana") == 10
     assert await carrier.carry() == 1
     assert await coins(engines, "ana") == 10
 
 
+class Killed(BaseException):
+    """The end of the process."""
+
+
 async def died(*_: object) -> int:
     """The worker was killed here."""
-    raise RuntimeError("killed")
+    raise Killed
 
 
 async def test_a_fenced_shard_keeps_its_credits_pending(
@@ -73,3 +81,85 @@ async def test_a_fenced_shard_keeps_its_credits_pending(
     await credit(engines.database, "ana", 10, "top_up", "a1")
     assert await carrier.carry() == 0
     assert len(await pending_credits(engines.database)) == 1
+
+
+Damage = Callable[[Any, str, pytest.MonkeyPatch, Ledger], Awaitable[object]]
+
+
+async def wrong_type(redis: Any, wallet: str, patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
+    """The wallet's key holds something else."""
+    await redis.set(wallet, "what is this")
+
+
+async def lost_field(redis: Any, wallet: str, patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
+    """The wallet does not say which credits it has."""
+    await redis.hset(wallet, "coins", 1)
+
+
+async def silence(redis: Any, wallet: str, patch: pytest.MonkeyPatch, ledger: Ledger) -> None:
+    """The user's server does not answer."""
+    real = ledger.bring_credits
+
+    async def slow(user: str) -> tuple[int, int] | None:
+        if wallet.endswith(user):
+            raise TimeoutError
+        return await real(user)
+
+    patch.setattr(ledger, "bring_credits", slow)
+
+
+@pytest.mark.parametrize("damage", [wrong_type, lost_field, silence])
+async def test_what_fails_for_one_user_stops_nobody_else(
+    engines: Engines, ledger: Ledger, carrier: CreditCarrier, monkeypatch: pytest.MonkeyPatch, damage: Damage
+) -> None:
+    """The others get theirs within two rounds, of the same shard too; the log names nobody."""
+    shard = keys.shard_of("ana")
+    neighbour = next(f"user-{n}" for n in range(1_000) if keys.shard_of(f"user-{n}") == shard)
+    logged: list[dict[str, object]] = []
+    monkeypatch.setattr(worker.log, "warning", lambda event, **values: logged.append({"event": event, **values}))
+    await damage(engines.ledger_redis, keys.wallet(shard, "ana"), monkeypatch, ledger)
+    for user in ("ana", "ben", neighbour):
+        await credit(engines.database, user, 10, "top_up", f"of {user}")
+    assert await carrier.carry() + await carrier.carry() == 2
+    assert (await coins(engines, "ben"), await coins(engines, neighbour)) == (10, 10)
+    [failed] = logged
+    assert (failed["event"], failed["shard"]) == ("credit_failed", shard)
+    assert "ana" not in str(failed)
+
+
+async def test_a_user_who_failed_is_tried_again(
+    engines: Engines, ledger: Ledger, carrier: CreditCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When what was wrong is put right the credit comes, once."""
+    monkeypatch.setattr(worker, "REST_S", 0.0)
+    wallet = keys.wallet(keys.shard_of("ana"), "ana")
+    await engines.ledger_redis.set(wallet, "what is this")
+    await credit(engines.database, "ana", 10, "top_up", "a1")
+    assert await carrier.carry() == 0
+    await engines.ledger_redis.delete(wallet)
+    assert await carrier.carry() == 1
+    assert await coins(engines, "ana") == 10
+
+
+async def test_a_closed_shard_with_many_credits_stops_nobody_else(
+    engines: Engines, carrier: CreditCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More credits wait there than a round brings: those behind them come within two rounds, a round stays bounded."""
+    monkeypatch.setattr(worker, "CREDITS_MAX", 3)
+    monkeypatch.setattr(worker, "SKIPPED_MAX", 5)
+    monkeypatch.setattr(worker, "PAGES_MAX", 2)
+    await engines.ledger_redis.hset(keys.meta(keys.shard_of("ana")), "state", "fenced")
+    for n in range(10):
+        await credit(engines.database, "ana", 1, "top_up", f"a{n}")
+    others = [user for user in ("ben", "chloe", "dmitri", "eva") if keys.shard_of(user) != keys.shard_of("ana")]
+    for user in others:
+        await credit(engines.database, user, 7, "top_up", f"of {user}")
+    assert sum([await carrier.carry() for _ in range(2)]) == min(3, len(others))
+    for _ in range(3):
+        await carrier.carry()
+    assert [await coins(engines, user) for user in others] == [7] * len(others)
+    assert len(await pending_credits(engines.database)) == 10
+    await engines.ledger_redis.hset(keys.meta(keys.shard_of("ana")), "state", "open")
+    while await carrier.carry():
+        pass
+    assert await coins(engines, "ana") == 10

@@ -30,6 +30,7 @@ class TcpProxy:
 
     delay_s: every chunk waits this long, in order. black_hole: what is sent is swallowed on both sides, nothing is
     closed. replies_left: bytes of replies still let through over all links; then every link is cut.
+    mute: requests go through, replies are swallowed, nothing is closed.
     half_closed: requests go through, replies are swallowed and the client sees the end of the stream.
     """
 
@@ -38,6 +39,7 @@ class TcpProxy:
         self.port = 0
         self.delay_s = 0.0
         self.black_hole = False
+        self.mute = False
         self.half_closed = False
         self.replies_left: int | None = None
         self.swallowed = 0
@@ -59,8 +61,9 @@ class TcpProxy:
 
     def behave(self) -> None:
         """Forward everything again; links that lost bytes are cut, for they can never be right again."""
-        spoiled = self.black_hole or self.half_closed or self.replies_left is not None
+        spoiled = self.black_hole or self.mute or self.half_closed or self.replies_left is not None
         self.delay_s, self.black_hole, self.half_closed, self.replies_left = 0.0, False, False, None
+        self.mute = False
         if spoiled:
             self.cut_all()
 
@@ -103,7 +106,7 @@ class TcpProxy:
             while data := await reader.read(CHUNK):
                 if self.delay_s:
                     await rest(random.uniform(self.delay_s / 2, self.delay_s))
-                if self.black_hole or (replies and self.half_closed):
+                if self.black_hole or (replies and (self.half_closed or self.mute)):
                     self.swallowed += len(data)
                     continue
                 if replies and self.replies_left is not None:

@@ -89,13 +89,17 @@ export class Balance {
     const before = this.#known;
     this.#known = wallet;
     if (before && before.coins !== wallet.coins) this.#expected_until_ms = 0;
+    if (wallet.settled_coins === null) return; // the statement cannot be read now either: what is shown of it stays
     if (before && (before.coins !== wallet.coins || before.settled_coins !== wallet.settled_coins)) this.changed();
   }
 
   #explain({ unsettled_coins }) {
-    const words = unsettled_coins
-      ? `${counted(unsettled_coins, 'coin')} just moved and on the way into your statement.`
-      : 'Everything is in your statement.';
+    const words =
+      unsettled_coins === null
+        ? 'Your statement cannot be read right now. Your balance is exact.'
+        : unsettled_coins
+          ? `${counted(unsettled_coins, 'coin')} just moved and on the way into your statement.`
+          : 'Everything is in your statement.';
     if (this.note.textContent !== words) fill(this.note, element('p.small.secondary', {}, words));
   }
 

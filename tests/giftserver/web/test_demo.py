@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.giftserver.conftest import Web, assert_refused
+from tests.giftserver.conftest import Outage, Web, assert_refused
 
 NOT_AMOUNTS = [
     b'{"coins": true}',
@@ -77,3 +77,16 @@ async def test_outside_the_demo_they_are_not_there(web: Web, method: str, path: 
     answer = await web.http.request(method, path, json=body, headers=web.bearer("root", "admin"))
     assert_refused(answer, 404, "not_found")
     assert path not in (await web.http.get("/openapi.json")).json()["paths"]
+
+
+async def test_no_coins_are_added_while_postgresql_is_away(outage: Outage) -> None:
+    """Refused in words that say it may be tried again; the balance stays what it was."""
+    demo, ana = outage.web, outage.web.bearer("ana")
+    await demo.give_coins("ana", 10)
+    assert (await demo.http.get("/v1/wallet", headers=ana)).json()["coins"] == 10
+    await outage.proxy.stop()
+    answer = await demo.http.post("/demo/topup", json={"coins": 70}, headers=ana)
+    refused = assert_refused(answer, 503, "unavailable")
+    assert refused["temporary"] is True
+    assert "try again" in refused["message"]
+    assert (await demo.http.get("/v1/wallet", headers=ana)).json()["coins"] == 10

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import jwt
 import pytest
 
-from tests.giftserver.conftest import Web, assert_refused
+from giftserver.gifts import service
+from tests.giftserver.conftest import Outage, Web, assert_refused
 
 
 async def test_the_catalogue_comes_with_its_version(web: Web) -> None:
@@ -84,3 +85,33 @@ async def test_a_key_tells_what_it_bought(web: Web, new_key: Callable[[], str]) 
     assert_refused(await web.http.get(f"/v1/gifts/{new_key()}", headers=web.bearer("ana")), 404, "not_found")
     assert_refused(await web.http.get("/v1/gifts/x", headers=web.bearer("ana")), 404, "not_found")
     assert_refused(await web.http.get(f"/v1/gifts/{key}"), 401, "unauthorized")
+
+
+async def test_a_gift_is_known_while_postgresql_is_away(outage: Outage, new_key: Callable[[], str]) -> None:
+    """Redis knows it: accepted, settled or not. A key that Redis does not know may be older than that: never 404."""
+    web = outage.web
+    await web.give_coins("ana", 10)
+    settled, waiting = new_key(), new_key()
+    await web.send_gift("ana", settled)
+    await web.settle()
+    await web.send_gift("ana", waiting, quantity=2)
+    await outage.proxy.stop()
+    for key, coins in ((settled, 1), (waiting, 2)):
+        answer = await web.http.get(f"/v1/gifts/{key}", headers=web.bearer("ana"))
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["state"], answer.json()["coins"]) == ("accepted", coins)
+    unknown = await web.http.get(f"/v1/gifts/{new_key()}", headers=web.bearer("ana"))
+    assert assert_refused(unknown, 503, "unavailable")["temporary"] is True
+
+
+async def test_a_gift_is_known_while_postgresql_hangs(
+    outage: Outage, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait for it is bounded, then Redis answers."""
+    monkeypatch.setattr(service, "DATABASE_S", 0.2)
+    web, key = outage.web, new_key()
+    await web.give_coins("ana", 10)
+    await web.send_gift("ana", key)
+    outage.proxy.black_hole = True
+    answer = await web.http.get(f"/v1/gifts/{key}", headers=web.bearer("ana"), timeout=4)
+    assert answer.json()["state"] == "accepted"

@@ -38,7 +38,7 @@ async def test_a_process_that_can_take_gifts_is_ready(web: Web, new_key: Callabl
     assert answer.status_code == 200, answer.text
     assert answer.json()["ready"] is True
     assert answer.json()["degraded"] is False
-    assert set(answer.json()["parts"]) == {*health.NEEDED, "database", "flush"}
+    assert set(answer.json()["parts"]) == {*health.NEEDED, "shards", "database", "flush"}
     await web.give_coins("ana", 10)
     await web.send_gift("ana", new_key())
     behind = await web.http.get("/readyz")
@@ -51,7 +51,7 @@ async def test_a_process_that_can_take_gifts_is_ready(web: Web, new_key: Callabl
 async def test_a_part_that_is_not_ready_is_named(
     web: Web, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A late flush degrades; a closed shard, an old schema, a process that ends: each is named alone."""
+    """A late flush degrades; closed shards, an old schema, a process that ends: each is named alone."""
     await web.give_coins("ana", 10)
     await web.send_gift("ana", new_key())
     shard = keys.shard_of("ana")
@@ -60,10 +60,9 @@ async def test_a_part_that_is_not_ready_is_named(
         late = await web.http.get("/readyz")
         assert (late.status_code, late.json()["degraded"]) == (200, True)
         assert f"shard {shard:02d} is 1 gifts" in late.json()["parts"]["flush"]
-    redis = web.engines.ledger_redis
-    await redis.hset(keys.meta(3), "state", "fenced")
-    await not_ready(web, "shards", "shard 03 is fenced")
-    await redis.hset(keys.meta(3), "state", "open")
+    await every_shard(web, "state", "fenced")
+    await not_ready(web, "shards", "shard 03 is fenced", "shard 15 is fenced")
+    await every_shard(web, "state", "open")
     async with web.engines.database.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     await not_ready(web, "schema", "0000", "giftserver migrate")
@@ -72,6 +71,46 @@ async def test_a_part_that_is_not_ready_is_named(
     web.services.hub.draining = True
     await not_ready(web, "process", "draining")
     assert (await web.http.get("/healthz")).status_code == 200
+
+
+async def every_shard(web: Web, name: str, value: str | int) -> None:
+    """Set a field of every shard's meta."""
+    for shard in range(keys.SHARDS):
+        await web.engines.ledger_redis.hset(keys.meta(shard), name, str(value))
+
+
+async def closed_shards(web: Web) -> dict[str, float]:
+    """What the metric says, by reason, without those that have none."""
+    lines = (await web.http.get("/metrics")).text.splitlines()
+    found = [line for line in lines if line.startswith("giftserver_closed_shards{")]
+    return {line.split('"')[1]: float(line.split()[-1]) for line in found if not line.endswith(" 0.0")}
+
+
+@pytest.mark.parametrize(
+    ("name", "closing", "open_again", "reason", "words"),
+    [
+        ("state", "fenced", "open", "fenced", "is fenced"),
+        ("full", 1, 0, "memory", "takes no gifts: its Redis is almost out of memory"),
+        ("seq", 1_000_000, 0, "backlog", "takes no gifts: 1000000 wait for PostgreSQL"),
+    ],
+)
+async def test_shards_that_take_no_gifts_are_named_with_the_reason(
+    web: Web, name: str, closing: str | int, open_again: str | int, reason: str, words: str
+) -> None:
+    """Some of them: gifts are taken, so ready and degraded. All of them: not ready. The metric counts them."""
+    assert await closed_shards(web) == {}
+    await web.engines.ledger_redis.hset(keys.meta(3), name, str(closing))
+    some = await web.http.get("/readyz")
+    assert (some.status_code, some.json()["ready"], some.json()["degraded"]) == (200, True, True)
+    assert some.json()["parts"]["shards"].startswith(f"shard 03 {words}")
+    assert await closed_shards(web) == {reason: 1}
+    await every_shard(web, name, closing)
+    await not_ready(web, "shards", f"shard 00 {words}", f"shard 15 {words}")
+    assert await closed_shards(web) == {reason: 16}
+    await every_shard(web, name, open_again)
+    again = await web.http.get("/readyz")
+    assert (again.status_code, again.json()["degraded"]) == (200, False)
+    assert await closed_shards(web) == {}
 
 
 async def test_an_engine_that_died_is_named_and_comes_back(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.giftserver.conftest import Web, assert_refused
+from tests.giftserver.conftest import Outage, Web, assert_refused
 
 
 async def test_a_wallet_tells_what_is_settled(web: Web, new_key: Callable[[], str]) -> None:
@@ -55,3 +55,25 @@ async def test_a_wallet_needs_a_person(web: Web) -> None:
     for path in ("/v1/wallet", "/v1/wallet/history"):
         assert_refused(await web.http.get(path), 401, "unauthorized")
         assert_refused(await web.http.get(path, headers=overlay), 403, "forbidden")
+
+
+async def test_the_balance_is_told_while_postgresql_is_away(outage: Outage, new_key: Callable[[], str]) -> None:
+    """Redis knows the coins; what is settled is null, not guessed. A wallet that is not loaded is never shown as 0."""
+    web = outage.web
+    await web.give_coins("ana", 100)
+    await web.send_gift("ana", new_key(), quantity=7)
+    await outage.proxy.stop()
+    answer = await web.http.get("/v1/wallet", headers=web.bearer("ana"))
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {"coins": 93, "settled_coins": None, "unsettled_coins": None}
+    refused = assert_refused(await web.http.get("/v1/wallet", headers=web.bearer("ben")), 503, "unavailable")
+    assert refused["temporary"] is True
+
+
+async def test_null_is_in_the_document(web: Web) -> None:
+    """Clients learn from OpenAPI that settled coins may be unknown."""
+    document = (await web.http.get("/openapi.json")).json()
+    fields = document["components"]["schemas"]["WalletAnswer"]["properties"]
+    for name in ("settled_coins", "unsettled_coins"):
+        assert {"type": "null"} in fields[name]["anyOf"]
+    assert fields["coins"] == {"type": "integer"}
