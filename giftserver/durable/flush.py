@@ -26,7 +26,7 @@ from giftserver.failpoints import failpoint
 from giftserver.ledger import keys
 
 BATCH_MAX: Final = 2_000
-"""Of a backlog; what comes live is a few gifts. Larger batches gain little, and hold shared accounts longer."""
+"""Of a backlog; what comes live is a few gifts. Accounts that shards have in common are held for a whole batch."""
 
 TAIL_MS: Final = 600_000
 """Flushed events stay in Redis this long: a PostgreSQL restored from a backup is filled from them."""

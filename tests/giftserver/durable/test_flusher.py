@@ -64,6 +64,21 @@ async def test_gifts_are_flushed_and_told_in_order(book, until):
     assert await book.redis.hget(keys.meta(SHARD), "flushed") == b"10"
 
 
+async def test_gifts_that_come_after_the_reading_ahead_do_not_wait_for_a_tick(book, until):
+    """The last batch of a backlog was read before they came: the shard looks once more."""
+    await book.fund("ana", 1000)
+    for _ in range(2):
+        await book.gift("ana")
+
+    async def one_more(shard, gifts):
+        if gifts[0].seq == 1:
+            await book.gift("ana")
+
+    async with running(book, on_flushed=one_more, batch_max=1, tick_ms=60_000):
+        await until(settled(book, 3))
+    assert await book.balance("ana") == 970
+
+
 async def test_a_listener_that_fails_does_not_stop_the_money(book, until):
     """An error of on_flushed is logged; the next gifts are flushed all the same."""
     await book.fund("ana", 1000)
