@@ -1,6 +1,6 @@
 """What a Redis that lost its state is filled with again."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -9,7 +9,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.store import WalletSnapshot, WalletState
-from giftserver.durable.tables import gift_id
 from giftserver.ledger.keys import SHARDS, shard_of
 
 PAGE: Final = 5_000
@@ -31,10 +30,10 @@ class PastReceipt:
 
 
 RECEIPTS: Final = text("""
-    SELECT t.id, t.sender, t.key, t.request_hash, t.epoch, t.seq, t.coins, t.diamonds, e.balance_after,
+    SELECT t.sender, t.key, t.request_hash, t.epoch, t.seq, t.coins, t.diamonds, e.balance_after,
         round(extract(epoch FROM t.event_at) * 1000)::bigint AS at_ms
-    FROM transfer AS t JOIN entry AS e ON e.transfer = t.id AND e.n = 1
-    WHERE t.id >= :first AND t.id < :before ORDER BY t.id DESC LIMIT :page
+    FROM unnest(CAST(:senders AS text[]), CAST(:keys AS text[])) AS wanted (sender, key)
+    JOIN transfer AS t USING (sender, key) JOIN entry AS e ON e.transfer = t.id AND e.n = 1
 """)
 
 DAYS: Final = text("""
@@ -59,19 +58,11 @@ RECENT: Final = text("""
 """)
 
 
-async def recent_receipts(engine: AsyncEngine, shard: int, since_ms: int) -> AsyncIterator[list[PastReceipt]]:
-    """Receipts of the shard's gifts since then (Unix ms), newest first, in pages."""
-    before = gift_id(shard + 1, 0, 0)
-    while True:
-        values = {"first": gift_id(shard, 0, 0), "before": before, "page": PAGE}
-        async with engine.connect() as connection:
-            rows = (await connection.execute(RECEIPTS, values)).all()
-        fresh = [PastReceipt(*row[1:]) for row in rows if row.at_ms >= since_ms]
-        if fresh:
-            yield fresh
-        if len(fresh) < PAGE:
-            return
-        before = rows[-1].id
+async def past_receipts(engine: AsyncEngine, senders: Sequence[str], keys: Sequence[str]) -> list[PastReceipt]:
+    """Receipts of these keys, each of the sender at its place; those that bought nothing are left out."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(RECEIPTS, {"senders": list(senders), "keys": list(keys)})
+        return [PastReceipt(*row) for row in rows]
 
 
 async def earned_days(engine: AsyncEngine, shard: int, since: date) -> dict[date, dict[str, int]]:

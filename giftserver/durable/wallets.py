@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.credits import OutboxCredit, credits_after
 from giftserver.durable.epochs import kept_until
+from giftserver.durable.restore import PastReceipt, past_receipts
 from giftserver.durable.store import WalletSnapshot, wallet_snapshot
 
 
@@ -22,6 +23,10 @@ class DurableWallets:
     async def kept_until(self, shard: int, epoch: int) -> int | None:
         """Number up to which the shard's gifts survived every opening after this epoch; None when there was none."""
         return await kept_until(self._database, shard, epoch)
+
+    async def receipts(self, senders: Sequence[str], keys: Sequence[str]) -> Sequence[PastReceipt]:
+        """Receipts of these keys, each of the sender at its place; raises the driver's errors."""
+        return await past_receipts(self._database, senders, keys)
 
     async def credits_after(self, user: str, credit_no: int) -> Sequence[OutboxCredit]:
         """Credits numbered after `credit_no`, in order."""

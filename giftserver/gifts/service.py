@@ -146,7 +146,7 @@ class GiftService:
     async def _earlier(self, user: str, key: str, request_hash: str) -> Receipt | Refusal | None:
         """What the key already bought: a room that closed or a price that changed since does not undo it."""
         try:
-            outcome = await self._ledger.receipt(user, key, request_hash)
+            outcome = await self._ledger.earlier(user, key, request_hash)
         except (RedisError, OSError, TimeoutError):
             return Refusal(
                 errors.UNKNOWN_OUTCOME,

@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from giftserver.ledger import keys
 from giftserver.ledger.epochs import STALE, Epochs
 from giftserver.ledger.guarded import GuardedScript, RunNotApproved
+from giftserver.ledger.lookups import Lookups
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
 from giftserver.ledger.pipe import NotSent, Pipes
 from giftserver.ledger.sources import WalletSource
@@ -37,6 +38,7 @@ QUEUE_MAX: Final = 4_096
 RECEIPT_TTL_MS: Final = 900_000
 LOOK_AFTER_S: Final = 0.5
 DAY_S: Final = 86_400
+HEALED: Final = ("NOT_LOADED", "STALE_DAY", "KEY_UNSEEN")
 FINAL: Final = {reason.value for reason in Reason} - {Reason.TRY_AGAIN.value, Reason.UNKNOWN.value}
 
 _encode_terms = msgspec.msgpack.Encoder().encode
@@ -69,6 +71,7 @@ class Ledger:
         self._pipes = Pipes(redis, timeout_s)
         self._script = GuardedScript(redis, "send_gifts.lua", self._pipes)
         self._day = int(time.time() // DAY_S)
+        self._lookups = Lookups(wallets)
         self._unsettled = Unsettled()
         self._keeper: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -105,6 +108,13 @@ class Ledger:
                 if looked_again:  # it is closed, not only of before its last opening
                     return outcome
                 looked_again = True
+            elif outcome.detail == "KEY_UNSEEN":
+                found = await self._look_up(order)
+                if not isinstance(found, GiftOrder):
+                    return found or outcome
+                if asyncio.get_running_loop().time() > deadline_s:
+                    return outcome
+                order = found
             else:
                 healed = await self._heal(order.sender, outcome.detail)
                 if not healed or asyncio.get_running_loop().time() > deadline_s:
@@ -113,6 +123,31 @@ class Ledger:
                     await asyncio.sleep(RETRY_STEP_S)
             outcome = await self._submit(order)
         return outcome
+
+    async def _look_up(self, order: GiftOrder) -> GiftOrder | Outcome | None:
+        """What the key bought before the shard was filled again, or the order with the mark that it bought nothing.
+
+        None when PostgreSQL cannot tell now. The epoch is read first: what is posted later than the answer was decided
+        in it, or in a later one, and its receipt is in Redis.
+        """
+        shard = keys.shard_of(order.sender)
+        try:
+            epoch, _ = self._epochs.known(shard) or await self._epochs.read(shard, self._timeout_s)
+            past = await self._past(order.sender, order.key, order.request_hash)
+        except Exception as problem:  # the durable ledger's driver has errors of its own
+            log.warning("key_not_looked_up", error=type(problem).__name__)
+            return None
+        return past or msgspec.structs.replace(order, looked=int(epoch))
+
+    async def _past(self, user: str, key: str, request_hash: str) -> Outcome | None:
+        """What PostgreSQL says of a key, None when it has no gift of it. Raises the source's errors."""
+        past = await self._lookups.find(user, key)
+        if past is None:
+            return None
+        if past.request_hash != request_hash:
+            return Refused(Reason.KEY_REUSED)
+        shard, amounts = keys.shard_of(user), (past.coins, past.diamonds, past.balance_coins)
+        return Accepted(shard, past.epoch, past.seq, *amounts, past.at_ms, repeated=True)
 
     def _submit(self, order: GiftOrder) -> asyncio.Future[Outcome]:
         loop = asyncio.get_running_loop()
@@ -189,7 +224,9 @@ class Ledger:
         for order in orders:
             sender = order.sender
             names += (f"{wallets}{sender}", f"{receipts}{sender}:{order.key}")
-            terms.append((order.key_ms, order.request_hash, sender, order.creator, order.coins, order.diamonds))
+            terms.append(
+                (order.key_ms, order.request_hash, sender, order.creator, order.coins, order.diamonds, order.looked)
+            )
             payloads.append(order.payload)
         limits = (epoch, keys.SCHEMA, self._backlog_max, RECEIPT_TTL_MS, self._day, shard)
         return names, [*limits, *payloads, _encode_terms(terms)]
@@ -216,7 +253,7 @@ class Ledger:
         return await self.wallets.balance(user)
 
     async def receipt(self, user: str, key: str, request_hash: str | None = None) -> Accepted | Refused | None:
-        """What became of a key in the last 15 minutes; None when Redis does not know it.
+        """What became of a key in the last 15 minutes; None when Redis does not know it (any more).
 
         Raises RedisError, OSError or TimeoutError when Redis does not answer.
         """
@@ -229,6 +266,20 @@ class Ledger:
         if request_hash is not None and seen_hash != request_hash:
             return Refused(Reason.KEY_REUSED)
         return Accepted(shard, int(epoch), int(seq), int(coins), int(diamonds), int(balance), int(at_ms), repeated=True)
+
+    async def earlier(self, user: str, key: str, request_hash: str) -> Outcome | None:
+        """What a key already bought, or that it stands for something else; None when nothing is known.
+
+        Raises RedisError, OSError or TimeoutError when Redis does not answer.
+        """
+        found = await self.receipt(user, key, request_hash)
+        if found is None:
+            with contextlib.suppress(
+                Exception
+            ):  # PostgreSQL is away: the durable ledger's driver has errors of its own
+                async with asyncio.timeout(self._timeout_s):
+                    found = await self._past(user, key, request_hash)
+        return found
 
     async def flushed(self, shard: int) -> int:
         """Sequence number up to which the shard is in the durable ledger."""
@@ -250,7 +301,7 @@ def _refusal(shard: int, state: str, detail: str) -> Refused:
         return Refused(Reason.INSUFFICIENT, balance_coins=int(detail))
     if state in FINAL:
         return Refused(Reason(state))
-    if state not in STALE and state not in ("NOT_LOADED", "STALE_DAY"):
+    if state not in STALE and state not in HEALED:
         log.warning("gift_try_again", state=state, detail=detail, shard=shard)
     return Refused(Reason.TRY_AGAIN, state)
 

@@ -46,6 +46,55 @@ class Credit(Protocol):
         ...
 
 
+class PastReceipt(Protocol):
+    """The receipt of a gift that stands in the durable ledger; amounts in coins and diamonds, times in Unix ms."""
+
+    @property
+    def sender(self) -> str:
+        """Who sent it."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Its idempotency key."""
+        ...
+
+    @property
+    def request_hash(self) -> str:
+        """What the key stands for."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """With `seq` its number in its shard."""
+        ...
+
+    @property
+    def seq(self) -> int:
+        """With `epoch` its number in its shard."""
+        ...
+
+    @property
+    def coins(self) -> int:
+        """What it cost."""
+        ...
+
+    @property
+    def diamonds(self) -> int:
+        """What the creator got."""
+        ...
+
+    @property
+    def balance_coins(self) -> int:
+        """The sender's coins after it."""
+        ...
+
+    @property
+    def at_ms(self) -> int:
+        """When it was decided."""
+        ...
+
+
 class WalletSource(Protocol):
     """The durable ledger, as far as loading wallets needs it."""
 
@@ -55,6 +104,10 @@ class WalletSource(Protocol):
 
     def kept_until(self, shard: int, epoch: int) -> Awaitable[int | None]:
         """Number up to which the shard's gifts survived every opening after this epoch; None when there was none."""
+        ...
+
+    def receipts(self, senders: Sequence[str], keys: Sequence[str]) -> Awaitable[Sequence[PastReceipt]]:
+        """Receipts of these keys, each of the sender at its place; those that bought nothing are left out."""
         ...
 
     def credits_after(self, user: str, credit_no: int) -> Awaitable[Sequence[Credit]]:

@@ -221,7 +221,8 @@ class Coordinator:
             failpoint("coordinator.before_open")
             judged_at = "" if found.view.meta is None else found.view.meta["seq"]
             flushed = min(found.book.cursor.seq, opening.seq)
-            args = (keys.SCHEMA, opening.run, opening.epoch, judged_at, opening.seq, flushed, self._lease_ms)
+            gone = int(found.verdict.action is Action.REBUILD and found.book.cursor.seq > 0)
+            args = (keys.SCHEMA, opening.run, opening.epoch, judged_at, opening.seq, flushed, self._lease_ms, gone)
             if await run_script(self._redis, "open_shard.lua", found.shard, *args):
                 self.lease.grant(found.shard, str(opening.epoch), opening.run)
                 log.info("shard_opened", shard=found.shard, epoch=opening.epoch, reason=found.verdict.reason)

@@ -1,4 +1,4 @@
-"""Filling a shard's Redis from PostgreSQL: recent receipts, the days' sums, and no wallet but those asked for.
+"""Filling a shard's Redis from PostgreSQL: the days' sums, and no receipt or wallet but those asked for.
 
 Wallets are loaded when they are first used, each exactly; `load_all` brings the rest meanwhile.
 """
@@ -8,15 +8,13 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.cluster.client import server_of
-from giftserver.durable.restore import PastReceipt, earned_days, recent_receipts, wallet_pages
+from giftserver.durable.restore import earned_days, wallet_pages
 from giftserver.failpoints import failpoint
 from giftserver.ledger import keys
-from giftserver.ledger.ledger import RECEIPT_TTL_MS
 from giftserver.ledger.wallets import LOAD_MAX, Wallets
 
 log = structlog.get_logger()
@@ -44,31 +42,19 @@ async def clear_shards(redis: Any, shards: Collection[int]) -> None:
             await pipe.execute()
 
 
-async def rebuild_shard(database: AsyncEngine, redis: Any, shard: int) -> int:
-    """Fill receipts and earned sums of a cleared shard again; the number of receipts. Repeatable; opens nothing."""
+async def rebuild_shard(database: AsyncEngine, redis: Any, shard: int) -> None:
+    """Fill the earned sums of a cleared shard again. Repeatable; opens nothing.
+
+    Receipts are not filled in, however many there were: the gift script has older keys looked up (open_shard.lua).
+    """
     failpoint("rebuild.middle")
     server: Any = await server_of(redis, keys.meta(shard))
     seconds, _ = await server.time()
-    receipts = 0
-    async for page in recent_receipts(database, shard, seconds * 1_000 - RECEIPT_TTL_MS):
-        async with server.pipeline(transaction=False) as pipe:
-            for receipt in page:
-                left_ms = max(1_000, receipt.at_ms + RECEIPT_TTL_MS - seconds * 1_000)
-                pipe.set(keys.receipt(shard, receipt.sender, receipt.key), packed(receipt), px=left_ms)
-            await pipe.execute()
-        receipts += len(page)
     today = datetime.fromtimestamp(seconds, UTC).date()
     for day, sums in (await earned_days(database, shard, today - timedelta(days=DAYS))).items():
         name = keys.earned(shard, f"{day:%Y%m%d}")
         await server.hset(name, mapping=sums)
         await server.expire(name, EARNED_S)
-    return receipts
-
-
-def packed(receipt: PastReceipt) -> bytes:
-    """The receipt as the gift script keeps it."""
-    numbers = (receipt.epoch, receipt.seq, receipt.coins, receipt.diamonds, receipt.balance_coins, receipt.at_ms)
-    return msgspec.msgpack.encode([receipt.request_hash, *numbers])
 
 
 async def load_all(database: AsyncEngine, wallets: Wallets) -> int:

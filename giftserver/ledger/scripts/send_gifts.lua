@@ -4,10 +4,12 @@
 -- KEYS: 1 meta, 2 events, 3 earned day, then for gift i: wallet, receipt  (2 * i + 2, 2 * i + 3)
 -- ARGV: 1 epoch, 2 schema, 3 backlog_max, 4 receipt_ttl_ms, 5 day of the earned key (days since 1970, UTC), 6 shard,
 --       then for gift i the payload of its event  (6 + i),
---       last the gifts: msgpack, an array of {key_ms, request_hash, sender, creator, coins, diamonds}
+--       last the gifts: msgpack, an array of {key_ms, request_hash, sender, creator, coins, diamonds,
+--       the epoch in which the caller looked the key up in PostgreSQL and did not find it, or 0}
 -- Returns msgpack {flushed, for each gift: {shard, epoch, seq, coins, diamonds, balance, at_ms, repeated} or false,
 --       for each that is false, in order: {code, detail}}. The codes: FENCED, STALE_EPOCH, SCHEMA, LEASE, MEMORY,
---       STALE_DAY (detail: the day here), KEY_EXPIRED, KEY_REUSED, NOT_LOADED, FROZEN, SELF_GIFT, BAD_AMOUNT,
+--       STALE_DAY (detail: the day here), KEY_EXPIRED, KEY_REUSED, KEY_UNSEEN (look it up),
+--       NOT_LOADED, FROZEN, SELF_GIFT, BAD_AMOUNT,
 --       INSUFFICIENT (detail: balance), BACKLOG, WRITE_FAILED (detail: Redis's words)
 -- A script does not roll back: everything is read and judged first, and XADD, the only write that can fail, is first.
 
@@ -23,10 +25,11 @@ local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local backlog_max, shard = tonumber(ARGV[3]), tonumber(ARGV[6])
 local gifts = cmsgpack.unpack(ARGV[#ARGV])
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq', 'flushed', 'lease_ms', 'schema', 'full', 'run')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq', 'flushed', 'lease_ms', 'schema', 'full', 'run',
+  'keys_from')
 local epoch, state, seq = meta[1], meta[2], tonumber(meta[3] or '')
 local flushed, lease_ms = tonumber(meta[4] or '0'), tonumber(meta[5] or '')
-local epoch_number = tonumber(epoch or '')
+local epoch_number, keys_from = tonumber(epoch or ''), tonumber(meta[9] or '0')
 local earned_type = redis.call('TYPE', KEYS[3])['ok']
 
 local function text_of(number) return string.format('%.0f', number) end
@@ -56,7 +59,7 @@ local earned = {}
 -- The gift's receipt, or nil and why not.
 local function judge(i)
   local wallet_key, receipt_key = KEYS[2 * i + 2], KEYS[2 * i + 3]
-  local key_time, request_hash, sender, creator, coins, diamonds = unpack(gifts[i])
+  local key_time, request_hash, sender, creator, coins, diamonds, looked = unpack(gifts[i])
   local key_ms = tonumber(key_time)
 
   local seen = redis.call('GET', receipt_key)
@@ -69,6 +72,8 @@ local function judge(i)
   if not key_ms or key_ms < now_ms - KEY_AGE_MAX_MS or key_ms > now_ms + KEY_AHEAD_MAX_MS then
     return nil, {'KEY_EXPIRED', ''}
   end
+  -- Receipts from before the shard was filled again are not here: such a key may have been charged.
+  if key_ms <= keys_from and looked ~= epoch_number then return nil, {'KEY_UNSEEN', ''} end
 
   local wallet = redis.call('HMGET', wallet_key, 'coins', 'state')
   if not wallet[1] then return nil, {'NOT_LOADED', ''} end

@@ -54,7 +54,7 @@ async def test_a_script_that_is_gone_is_loaded_again(till: Till) -> None:
 
 
 async def test_a_wiped_redis_is_filled_again(till: Till) -> None:
-    """Balances, receipts and the day's sums come back exact; nothing that is missing is taken for zero."""
+    """Balances, keys and the day's sums come back exact; nothing that is missing is taken for zero."""
     await till.give(10)
     await till.fund("ben", 50)
     await till.give(5, "ben")

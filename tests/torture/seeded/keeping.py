@@ -81,9 +81,9 @@ BUGS = (
     ),
     bug(
         "credits are marked before they are applied", "giftserver/worker.py",
-        "            brought = await self._ledger.bring_credits(user)\n",
-        "            await mark_applied(self._engines.database, [(user, credit.credit_no) for credit in credits])\n"
-        "            brought = await self._ledger.bring_credits(user)\n",
+        "        brought = await self._ledger.bring_credits(user)\n",
+        "        await mark_applied(self._engines.database, [(user, credit.credit_no) for credit in credits])\n"
+        "        brought = await self._ledger.bring_credits(user)\n",
         f"{WORKER}::test_a_fenced_shard_keeps_its_credits_pending",
     ),
     bug(
