@@ -9,8 +9,8 @@ from zlib import crc32
 SHARDS: Final = 16
 """Number of shards, fixed for the life of a ledger."""
 
-SCHEMA: Final = 1
-"""Version of this key layout, kept in every shard's meta."""
+SCHEMA: Final = 2
+"""Version of this key layout and of what the scripts make of it, kept in every shard's meta."""
 
 
 def hash_of(user: str) -> int:

@@ -18,8 +18,8 @@ class GiftOrder(msgspec.Struct, frozen=True, gc=False):
     diamonds: int
     payload: bytes
     """The encoded GiftEvent that goes to the stream."""
-    looked: int = 0
-    """The shard's epoch in which PostgreSQL was asked for the key and had no gift of it; 0: it was not asked."""
+    looked: int | None = None
+    """The shard's epoch in which PostgreSQL was asked for the key and had no gift of it; None: it was not asked."""
 
 
 class Accepted(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -40,7 +40,7 @@ class GiftScript:
         for number, order in enumerate(orders):
             key = receipts[number] if receipts else order.key
             names += [keys.wallet(shard, order.sender), keys.receipt(shard, order.sender, key)]
-        terms = [(o.key_ms, o.request_hash, o.sender, o.creator, o.coins, o.diamonds, 0) for o in orders]
+        terms = [(o.key_ms, o.request_hash, o.sender, o.creator, o.coins, o.diamonds, None) for o in orders]
         payloads = [order.payload for order in orders]
         args: list[str | bytes] = [self.epochs[shard], *map(str, limits), *payloads, msgspec.msgpack.encode(terms)]
         return ["EVALSHA", self.sha, str(len(names)), *names, *args]

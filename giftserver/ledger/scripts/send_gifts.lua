@@ -5,7 +5,7 @@
 -- ARGV: 1 epoch, 2 schema, 3 backlog_max, 4 receipt_ttl_ms, 5 day of the earned key (days since 1970, UTC), 6 shard,
 --       then for gift i the payload of its event  (6 + i),
 --       last the gifts: msgpack, an array of {key_ms, request_hash, sender, creator, coins, diamonds,
---       the epoch in which the caller looked the key up in PostgreSQL and did not find it, or 0}
+--       the epoch in which the caller looked the key up in PostgreSQL and did not find it, or nil}
 -- Returns msgpack {flushed, for each gift: {shard, epoch, seq, coins, diamonds, balance, at_ms, repeated} or false,
 --       for each that is false, in order: {code, detail}}. The codes: FENCED, STALE_EPOCH, SCHEMA, LEASE, MEMORY,
 --       STALE_DAY (detail: the day here), KEY_EXPIRED, KEY_REUSED, KEY_UNSEEN (look it up),

@@ -185,7 +185,7 @@ async def test_a_call_with_a_stale_epoch_writes_nothing(ledger: Ledger, ledger_r
         keys.receipt(shard, "ana", gift.key),
     ]
     day = int(time.time() // 86_400)
-    terms = msgspec.msgpack.encode([(gift.key_ms, "h1", "ana", "mira", 5, 5, 0)])
+    terms = msgspec.msgpack.encode([(gift.key_ms, "h1", "ana", "mira", 5, 5, None)])
     args = [1, keys.SCHEMA, 1_000, 900_000, day, shard, gift.payload, terms]
     assert msgspec.msgpack.decode(await script(shard, run, names, args)) == [0, [False], [["STALE_EPOCH", "2"]]]
     assert await state_of(ledger_redis) == before

@@ -205,7 +205,7 @@ async def test_a_full_redis_takes_no_more(till: Till) -> None:
 async def test_older_keys_are_made_anew_when_everything_is_flushed(till: Till) -> None:
     """A release with another key layout starts by itself once the streams are empty, and not before."""
     assert isinstance(await till.give(10), Accepted)
-    await till.redis.hset(keys.meta(SHARD), mapping={"schema": "0", "run": "another"})
+    await till.redis.hset(keys.meta(SHARD), mapping={"schema": str(keys.SCHEMA - 1), "run": "another"})
     await till.coordinator.settle()
     assert await till.give() == Refused(Reason.TRY_AGAIN, "FENCED")
     await till.flush()
