@@ -84,7 +84,7 @@ BUGS = (
         "        brought = await self._ledger.bring_credits(user)\n",
         "        await mark_applied(self._engines.database, [(user, credit.credit_no) for credit in credits])\n"
         "        brought = await self._ledger.bring_credits(user)\n",
-        f"{WORKER}::test_a_fenced_shard_keeps_its_credits_pending",
+        f"{WORKER}::test_a_user_who_failed_is_tried_again",
     ),
     bug(
         "the announced mark moves before gifts are shown", "giftserver/gifts/catchup.py",
