@@ -1,6 +1,8 @@
 """Shared fixtures: real engines once a session, a clean ledger for each test that asks."""
 
 import asyncio
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +21,27 @@ from giftserver.settings import Settings
 from tests.demo_server import DemoServer, running_demo
 
 SECRET = "a secret of the tests, longer than 32 bytes"
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES_MIN = 4 << 30
 
 
 @pytest.fixture(scope="session")
-def engine_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def fast_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there is plenty, otherwise on disk.
+
+    For what no power failure can show: hundreds of databases are made and dropped, and each waits for the disk.
+    """
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
+        with tempfile.TemporaryDirectory(prefix="giftserver-tests-", dir=MEMORY) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("fast")
+
+
+@pytest.fixture(scope="session")
+def engine_urls(fast_folder: Path) -> Iterator[Any]:
     """URLs of embedded engines that live for the session."""
-    with embedded.running(tmp_path_factory.mktemp("engines"), ledger=True, rooms=True, database=True) as urls:
+    with embedded.running(fast_folder / "engines", ledger=True, rooms=True, database=True) as urls:
         yield urls
 
 
@@ -48,7 +65,7 @@ async def settings(engine_urls: Any, template: str, tmp_path: Path) -> AsyncIter
     """Settings on a database of its own and emptied Redises."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin = await asyncpg.connect(engine_urls.database_url)
-    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     for url in (engine_urls.ledger_redis_url, engine_urls.rooms_redis_url):
         client = Redis.from_url(url)
         await client.flushall()
@@ -85,7 +102,7 @@ def database(engines: Engines) -> AsyncEngine:
     return engines.database
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
     """A whole demo with its bots, for tests that need every process."""
     with running_demo(tmp_path_factory.mktemp("live") / "demo") as demo:

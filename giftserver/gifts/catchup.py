@@ -40,7 +40,7 @@ class CatchUp:
     async def run(self, stop: asyncio.Event) -> None:
         """Look at every shard until `stop`; engines that are away are waited for."""
         while not stop.is_set():
-            for shard in range(keys.SHARDS):
+            for shard in await self._behind():
                 try:
                     while await self.look(shard):
                         pass
@@ -50,10 +50,25 @@ class CatchUp:
                     return
             await asyncio.sleep(LOOK_S)
 
+    async def _behind(self) -> list[int]:
+        """Shards with flushed gifts after their mark, asked in one round trip."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for shard in range(keys.SHARDS):
+                pipe.hmget(keys.meta(shard), "announced", "flushed")
+            try:
+                metas = await pipe.execute(raise_on_error=False)
+            except (RedisError, OSError, TimeoutError) as problem:
+                log.warning("catch_up_waits", error=type(problem).__name__)
+                return []
+        failed = [shard for shard, meta in enumerate(metas) if isinstance(meta, Exception)]
+        if failed:  # of a cluster, one server may be away
+            log.warning("catch_up_waits", shards=failed, error=type(metas[failed[0]]).__name__)
+        return [shard for shard, meta in enumerate(metas) if shard not in failed and _is_behind(*meta)]
+
     async def look(self, shard: int) -> bool:
         """Catch up one batch of a shard; whether there may be more."""
         announced, flushed = await self._redis.hmget(keys.meta(shard), "announced", "flushed")
-        if announced is None or flushed is None or int(announced) >= int(flushed):
+        if not _is_behind(announced, flushed):
             return False
         server: Any = await server_of(self._redis, keys.meta(shard))
         time_s, _ = await server.time()
@@ -95,3 +110,7 @@ class CatchUp:
             if found:
                 return found
         return []
+
+
+def _is_behind(announced: bytes | None, flushed: bytes | None) -> bool:
+    return announced is not None and flushed is not None and int(announced) < int(flushed)

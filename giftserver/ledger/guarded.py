@@ -7,7 +7,7 @@ server whose shard was given to another run refuses it. On the way of a call thi
 
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ class RunNotApproved(ResponseError):
     """This run of Redis has not been compared with PostgreSQL yet; nothing was done."""
 
 
+@cache
 def source_of(name: str) -> str:
     """Text of a script of the ledger."""
     return (SCRIPTS / name).read_text()

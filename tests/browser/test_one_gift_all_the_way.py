@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.browser.demo_site import DemoSite, Room, holds, until
 
 BACK_S = 45
-SIZE = {"width": 1920, "height": 1080}
+SIZE = {"width": 1280, "height": 720}
 # Every gift event the page's client hands to the page, and every offset its gift layer says it has shown.
 FOLLOW = """() => {
   globalThis.got = [];

@@ -141,6 +141,7 @@ def test_a_dear_gift_is_asked_about_first(visit: Visit) -> None:
     assert coins(page) == before
     page.locator(".send").click()
     sheet.get_by_role("button", name="Send it").click()
+    holds(page, f"giftserver.client.balance.coins === {before - 1_200}")
     answered(page)
     assert coins(page) == before - 1_200
     expect(page.locator(".panel")).to_be_hidden()

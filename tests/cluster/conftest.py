@@ -19,7 +19,7 @@ async def database_of(engine_urls: Any, template: str) -> AsyncIterator[str]:
     """URL of a migrated database that lives as long as the block."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin = await asyncpg.connect(engine_urls.database_url)
-    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield engine_urls.database_url.rsplit("/", 1)[0] + f"/{name}"
     finally:

@@ -32,13 +32,13 @@ def locust(demo: DemoServer, journal: Path, *arguments: str) -> "subprocess.Comp
     )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(live_demo: DemoServer) -> DemoServer:
     """A running demo with its bots."""
     return live_demo
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def load_run(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> LoadRun:
     """Six viewers and three gifters for a few seconds."""
     journal = tmp_path_factory.mktemp("journals")

@@ -59,7 +59,7 @@ class World:
 
     async def open(self) -> None:
         """Copy the database, empty Redis, open the shards."""
-        await self._admin(f'CREATE DATABASE "{self._name}" TEMPLATE "{self._template}" STRATEGY FILE_COPY')
+        await self._admin(f'CREATE DATABASE "{self._name}" TEMPLATE "{self._template}"')
         settings = Settings(
             ledger_redis_url=self._urls.ledger_redis_url,
             rooms_redis_url=self._urls.rooms_redis_url,

@@ -5,6 +5,7 @@
 
 const SCALE = 0.4;
 const FRAME_MS = 1000 / 24;
+const FRAME_MS_AT_REST = 1000 / 15;
 const GLOW_DECAY = 0.965;
 const LIGHTS = { tray: [142, 240, 198], burst: [255, 93, 115], half: [169, 139, 255], full: [255, 200, 87], epic: [246, 184, 255] };
 const BEAMS = [
@@ -38,7 +39,7 @@ export class Stage {
     this.#still = still;
     new ResizeObserver(() => this.#fit()).observe(canvas);
     still.addEventListener('change', () => this.#draw(0));
-    requestAnimationFrame((now) => this.#frame(now));
+    this.#next();
   }
 
   /** A gift was shown: the lights answer in the colour of its tier. */
@@ -60,9 +61,15 @@ export class Stage {
     this.#draw(this.#last);
   }
 
+  /** Asks for a frame when one is due, not for every frame of the screen: each costs even when nothing is drawn. */
+  #next() {
+    const rest = this.#glow < 0.02 ? FRAME_MS_AT_REST : FRAME_MS;
+    setTimeout(() => requestAnimationFrame((now) => this.#frame(now)), rest);
+  }
+
   #frame(now) {
-    requestAnimationFrame((next) => this.#frame(next));
-    if (document.hidden || this.#still.matches || this.#canvas.hidden || now - this.#last < FRAME_MS) return;
+    this.#next();
+    if (document.hidden || this.#still.matches || this.#canvas.hidden) return;
     this.#last = now;
     this.#glow *= GLOW_DECAY;
     this.#draw(now);

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import embedded
-from giftserver.durable import migrate
 from giftserver.durable.credits import credit
 from giftserver.durable.flush import flush_shard
 from giftserver.durable.store import open_database
@@ -113,22 +112,6 @@ def until_fixture() -> Callable[..., Awaitable[None]]:
     return until
 
 
-@pytest.fixture(scope="session")
-def durable_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.EngineUrls]:
-    with embedded.running(tmp_path_factory.mktemp("durable"), rooms=False) as urls:
-        yield urls
-
-
-@pytest.fixture(scope="session")
-async def template_url(durable_urls: embedded.EngineUrls) -> str:
-    """URL of a migrated database that others are copied from."""
-    await _admin(durable_urls, "CREATE DATABASE template_durable")
-    assert durable_urls.database_url is not None
-    url = make_url(durable_urls.database_url).set(database="template_durable")
-    await migrate.upgrade(url.render_as_string(hide_password=False))
-    return url.render_as_string(hide_password=False)
-
-
 async def _admin(urls: embedded.EngineUrls, statement: str) -> None:
     assert urls.database_url is not None
     engine = open_database(urls.database_url, pool_size=1)
@@ -139,27 +122,28 @@ async def _admin(urls: embedded.EngineUrls, statement: str) -> None:
 
 
 @pytest.fixture
-async def empty_url(durable_urls: embedded.EngineUrls) -> AsyncIterator[str]:
+async def empty_url(engine_urls: embedded.EngineUrls) -> AsyncIterator[str]:
     """URL of a database with nothing in it."""
     name = f"empty_{next(NAMES)}"
-    await _admin(durable_urls, f"CREATE DATABASE {name}")
-    assert durable_urls.database_url is not None
-    yield make_url(durable_urls.database_url).set(database=name).render_as_string(hide_password=False)
-    await _admin(durable_urls, f"DROP DATABASE {name} WITH (FORCE)")
+    await _admin(engine_urls, f"CREATE DATABASE {name}")
+    assert engine_urls.database_url is not None
+    yield make_url(engine_urls.database_url).set(database=name).render_as_string(hide_password=False)
+    await _admin(engine_urls, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-async def book(durable_urls: embedded.EngineUrls, template_url: str) -> AsyncIterator[Book]:
+async def book(engine_urls: embedded.EngineUrls, template: str) -> AsyncIterator[Book]:
     name = f"book_{next(NAMES)}"
-    await _admin(durable_urls, f"CREATE DATABASE {name} TEMPLATE template_durable")
-    url = make_url(template_url).set(database=name).render_as_string(hide_password=False)
-    assert durable_urls.ledger_redis_url is not None
+    await _admin(engine_urls, f"CREATE DATABASE {name} TEMPLATE {template}")
+    assert engine_urls.ledger_redis_url is not None
+    assert engine_urls.database_url is not None
+    url = make_url(engine_urls.database_url).set(database=name).render_as_string(hide_password=False)
     engine = open_database(url)
-    redis = Redis.from_url(durable_urls.ledger_redis_url)
+    redis = Redis.from_url(engine_urls.ledger_redis_url)
     await redis.flushall()
     book = Book(engine, redis, url)
     await book.open()
     yield book
     await redis.aclose()
     await engine.dispose()
-    await _admin(durable_urls, f"DROP DATABASE {name} WITH (FORCE)")
+    await _admin(engine_urls, f"DROP DATABASE {name} WITH (FORCE)")

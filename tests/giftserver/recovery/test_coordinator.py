@@ -157,7 +157,7 @@ async def backup(till: Till, settings: Settings):
     base, name = settings.database_url.rsplit("/", 1)
     await till.database.dispose()
     admin = await asyncpg.connect(base + "/postgres")
-    await admin.execute(f'CREATE DATABASE "{name}_b" TEMPLATE "{name}" STRATEGY FILE_COPY')
+    await admin.execute(f'CREATE DATABASE "{name}_b" TEMPLATE "{name}"')
     restored = open_database(f"{base}/{name}_b")
     try:
         yield restored
