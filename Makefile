@@ -9,8 +9,10 @@ BIN := $(VENV)/bin
 STAMPS := .stamps
 PORT ?= 8000
 HOST ?= 127.0.0.1
-# Each worker has engines of its own. Files go out in order, since nothing async can follow the browser in a worker.
-WORKERS ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Each worker has engines of its own. Tests wait more than they compute, so there is one worker more than cores.
+# Files go out in order, since nothing async can follow the browser in a worker.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+WORKERS ?= -n $(shell expr $(CORES) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constraints.txt
 
 .PHONY: run test check format load torture seeded installed clean help
