@@ -67,7 +67,7 @@ class Hub:
         self._tick_s, self._heartbeat_s, self._presence_s = tick_s, heartbeat_s, presence_s
         self._fresh_ms = int(presence_s * 1_000 * FRESH_PRESENCES)
         self._catalog_version = catalog_version
-        self._opening: dict[str, asyncio.Task[Room]] = {}
+        self._opening: dict[str, asyncio.Task[None]] = {}
         self._closing: dict[str, asyncio.Task[None]] = {}
         self._closers: dict[str, asyncio.Task[None]] = {}
         self._stirred: set[str] = set()
@@ -138,16 +138,16 @@ class Hub:
         room.detach(connection)
 
     async def _room(self, room_id: str) -> Room:
-        room = self.rooms.get(room_id)
-        if room is not None:
-            return room
-        task = self._opening.get(room_id)
-        if task is None:
-            task = self._opening[room_id] = asyncio.create_task(self._open(room_id), name=f"open {room_id}")
-            task.add_done_callback(lambda _: self._opening.pop(room_id, None))
-        return await asyncio.shield(task)
+        """The open room; attach to it before anything else is awaited, or the sweep may close it for being empty."""
+        while (room := self.rooms.get(room_id)) is None:
+            task = self._opening.get(room_id)
+            if task is None:
+                task = self._opening[room_id] = asyncio.create_task(self._open(room_id), name=f"open {room_id}")
+                task.add_done_callback(lambda _: self._opening.pop(room_id, None))
+            await asyncio.shield(task)
+        return room
 
-    async def _open(self, room_id: str) -> Room:
+    async def _open(self, room_id: str) -> None:
         closing = self._closing.get(room_id)
         if closing is not None:
             await asyncio.wait([closing])
@@ -172,7 +172,6 @@ class Hub:
         for data in early:
             room.deliver(decode_batch(data))
         self._watch_combos(room_id)
-        return room
 
     def _on_event(self, room: Room, record: Record) -> None:
         self._stirred.add(room.id)

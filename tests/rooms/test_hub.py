@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from redis.asyncio import Redis
 
 from rooms.codec import MSGPACK
@@ -57,6 +58,30 @@ async def test_resume_that_cannot_be_exact_is_refused(history: History, make_hub
         await hub.join("r", listener.connection, resume, None)
         assert listener.messages[0]["resumed"] is False
         assert listener.messages[1]["type"] == "state"
+
+
+async def test_a_room_swept_before_its_first_listener_arrives_is_opened_again(
+    history: History, make_hub: MakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep runs between a room's opening and the join that waits for it: the listener still hears everything."""
+    hub = await make_hub()
+    open_room, swept = hub._open, 0
+
+    async def open_and_sweep(room_id: str) -> object:
+        nonlocal swept
+        opened = await open_room(room_id)
+        if not swept:
+            await hub._sweep()
+            swept += 1
+        return opened
+
+    monkeypatch.setattr(hub, "_open", open_and_sweep)
+    listener = Listener()
+    room = await hub.join("r", listener.connection, None, None)
+    assert swept == 1
+    assert hub.rooms["r"] is room
+    await history.append("r", [event(1)])
+    await until(lambda: listener.offsets == [1])
 
 
 async def test_a_gap_on_the_bus_is_healed_from_history(history: History, make_hub: MakeHub, rooms_redis: Redis) -> None:
