@@ -35,6 +35,12 @@ async def run_of(server: Any) -> str:
     return str((await server.info("server"))["run_id"])
 
 
+async def run_and_time(server: Any) -> tuple[str, int]:
+    """Id of the run of one Redis server and its clock, in milliseconds."""
+    found = await server.info("server")
+    return str(found["run_id"]), int(found["server_time_usec"]) // 1_000
+
+
 async def run_script(redis: Any, name: str, shard: int, *args: str | int) -> int:
     """Number that a script of the coordinator returns, on the shard's meta. Raises redis-py's errors.
 

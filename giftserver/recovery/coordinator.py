@@ -15,13 +15,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from giftserver.cluster.client import by_server
+from giftserver.cluster.client import by_server, server_of
 from giftserver.durable.epochs import Opening, ShardBook, record_epochs, shard_books
 from giftserver.durable.lock import CoordinatorLock
 from giftserver.durable.restore import unmark_credits
 from giftserver.failpoints import failpoint
 from giftserver.ledger import keys
-from giftserver.ledger.guarded import run_script
+from giftserver.ledger.guarded import run_and_time, run_script
 from giftserver.recovery.lease import Isolation, Lease
 from giftserver.recovery.rebuild import clear_shards, rebuild_shard
 from giftserver.recovery.selfcheck import EnginesUnfit, engine_problems, loses_seconds
@@ -67,7 +67,7 @@ class Coordinator:
     def __init__(
         self, database: AsyncEngine, ledger_redis: Redis, *, lease_ms: int = 0, production: bool = False
     ) -> None:
-        self._database, self._redis, self._lease_ms = database, ledger_redis, lease_ms
+        self._database, self._redis = database, ledger_redis
         self._production, self._problems = production, ""
         self._lock = CoordinatorLock(database)
         self.lease = Lease(ledger_redis, lease_ms)
@@ -222,7 +222,9 @@ class Coordinator:
             judged_at = "" if found.view.meta is None else found.view.meta["seq"]
             flushed = min(found.book.cursor.seq, opening.seq)
             gone = int(found.verdict.action is Action.REBUILD and found.book.cursor.seq > 0)
-            args = (keys.SCHEMA, opening.run, opening.epoch, judged_at, opening.seq, flushed, self._lease_ms, gone)
+            _, now_ms = await run_and_time(await server_of(self._redis, keys.meta(found.shard)))
+            end_ms = self.lease.end_ms(now_ms)
+            args = (keys.SCHEMA, opening.run, opening.epoch, judged_at, opening.seq, flushed, end_ms, gone)
             if await run_script(self._redis, "open_shard.lua", found.shard, *args):
                 self.lease.grant(found.shard, str(opening.epoch), opening.run)
                 log.info("shard_opened", shard=found.shard, epoch=opening.epoch, reason=found.verdict.reason)

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from giftserver.cluster.client import server_of
 from giftserver.ledger import keys
-from giftserver.ledger.guarded import run_of, run_script
+from giftserver.ledger.guarded import run_and_time, run_of, run_script
 
 log = structlog.get_logger()
 
@@ -36,6 +36,10 @@ class Lease:
         """Vouch for a shard under this epoch and run."""
         self._granted[shard] = (epoch, run)
 
+    def end_ms(self, now_ms: int) -> int:
+        """When a lease ends that is given now, by the server's clock; 0: never."""
+        return now_ms + self._lease_ms if self._lease_ms else 0
+
     def forget(self) -> None:
         """Vouch for none: another process coordinates."""
         self._granted.clear()
@@ -47,12 +51,12 @@ class Lease:
         if not granted:
             return kept
         server = await server_of(self._redis, keys.meta(next(iter(granted))))
-        found = await run_of(server)
+        found, now_ms = await run_and_time(server)
         await self._weigh(server, found)
         for shard, (epoch, run) in granted.items():
             full = "1" if run in self._full else "0"
             if found == run and await run_script(
-                self._redis, "renew_lease.lua", shard, epoch, run, self._lease_ms, full
+                self._redis, "renew_lease.lua", shard, epoch, run, self.end_ms(now_ms), full
             ):
                 kept.add(shard)
             else:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,14 +12,19 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
+from giftserver.auth.tokens import Identity
 from giftserver.engines import open_engines
+from giftserver.errors import Refusal
+from giftserver.gifts.messages import Receipt, SendGift
 from giftserver.ledger import keys
 from giftserver.recovery.coordinator import Coordinator
 from giftserver.settings import Settings
 from tests.cluster.listener import Listener, listening
 from tests.cluster.nodes import Node, Nodes, role, running_cluster, until, wait_for
-from tests.cluster.platform import COINS, Givers, assert_proven, platform
-from tests.giftserver.conftest import Web
+from tests.cluster.platform import COINS, Givers, assert_proven, new_key, platform
+from tests.giftserver.conftest import Web, running
+
+LEASE_MS = 1_500
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +62,51 @@ async def test_a_wanted_failover_there_and_back(settings: Settings, nodes: Nodes
         await givers.more(shard)
         await givers.stop()
         await assert_each_booked_once(givers)
+
+
+async def test_a_primary_that_wakes_after_its_lease_accepts_nothing(
+    settings: Settings, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gift that waits at a frozen server is not accepted by it, though it has not heard yet that another leads."""
+    monkeypatch.setattr("giftserver.worker.LEASE_MS", LEASE_MS)
+    primary = nodes.primaries[1]
+    replica = nodes.replica_of(primary)
+    shard = shards_of(nodes, primary)[0]
+    patient = settings.model_copy(update={"ledger_timeout_s": 30.0})
+    async with platform(settings) as web, running(patient) as other:
+        givers = Givers(web)
+        await givers.start()
+        await givers.more(shard)
+        giver = next(user for user in givers.given if keys.shard_of(user) == shard)
+        key = new_key()
+        assert isinstance(await give(other, giver, new_key(), givers), Receipt)
+        await asyncio.to_thread(wait_for, lambda: primary.ask.hget(keys.meta(shard), "lease_ms") != "0", "a lease")
+        primary.process.send_signal(signal.SIGSTOP)
+        frozen_s = time.monotonic()
+        waiting = asyncio.create_task(give(other, giver, key, givers))
+        await asyncio.to_thread(wait_for, lambda: role(replica) == "master", "the replica takes over")
+        await givers.more(shard)
+        await asyncio.to_thread(wait_for, lambda: time.monotonic() > frozen_s + LEASE_MS / 500, "the lease ends")
+        assert not waiting.done()
+        primary.process.send_signal(signal.SIGCONT)
+        answer = await waiting
+        while isinstance(answer, Refusal):
+            assert answer.code.temporary, answer
+            answer = await give(other, giver, key, givers)
+        assert int(answer.transfer.split("-")[1]) > 1, "a server that was given up has accepted a gift"
+        await givers.stop()
+        await assert_each_booked_once(givers)
+
+
+async def give(web: Web, user: str, key: str, givers: Givers) -> Receipt | Refusal:
+    """One gift through another web process than the givers', counted among theirs once it is accepted."""
+    command = SendGift(id=1, key=key, gift="dewdrop", quantity=1)
+    sender = Identity(user, user.title(), "viewer", None, float("inf"))
+    answer = await web.services.gifts.send(sender, "harbour", command)
+    if isinstance(answer, Receipt):
+        givers.receipts[key] = answer
+        givers.given[user] += 1
+    return answer
 
 
 async def test_a_lost_primary_and_a_lost_tail(settings: Settings, nodes: Nodes) -> None:

@@ -85,4 +85,15 @@ BUGS = (
         "  if meta[8] ~= RUN then return {'FENCED', 'run'} end\n", "",
         "tests/cluster/test_failover.py", "tests/giftserver/recovery/test_guarded.py",
     ),
+    bug(
+        "a renewal counts from when it arrives", "giftserver/ledger/scripts/renew_lease.lua",
+        "redis.call('HSET', KEYS[1], 'lease_ms', ARGV[3],",
+        "redis.call('HSET', KEYS[1], 'lease_ms', string.format('%.0f', redis.call('TIME')[1] * 1000 + 5000),",
+        "tests/giftserver/recovery/test_lease.py::test_a_renewal_that_arrives_late_lengthens_nothing",
+    ),
+    bug(
+        "an opening's lease counts from when it arrives", "giftserver/ledger/scripts/open_shard.lua",
+        "'lease_ms', ARGV[7],", "'lease_ms', string.format('%.0f', now_ms + 5000),",
+        "tests/giftserver/recovery/test_lease.py::test_an_opening_that_arrives_late_opens_for_nobody",
+    ),
 )  # fmt: skip
