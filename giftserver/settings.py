@@ -8,6 +8,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from giftserver.cluster.address import check
 
+ANYWHERE = ("0.0.0.0", "::", "")
+"""Addresses to listen on that mean all of the machine's."""
+
 STATIC_DIR = Path(__file__).resolve().parent.parent / "static"
 
 
@@ -32,7 +35,10 @@ class Settings(BaseSettings):
     # Web
     host: str = Field("127.0.0.1", description="Address the web process listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on")
-    public_url: str | None = Field(None, description="URL people reach the server at; unset: http://host:port")
+    public_url: str | None = Field(
+        None,
+        description="URL people reach the server at; unset: http://host:port, localhost, and its addresses in numbers",
+    )
     static_dir: Path = Field(STATIC_DIR, description="Folder of the pages")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins allowed besides public_url, comma separated, such as https://example.org"
@@ -116,4 +122,6 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         """URL people reach the server at, without a trailing slash."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        host = "127.0.0.1" if self.host in ANYWHERE else self.host
+        shown = f"[{host}]" if ":" in host else host
+        return (self.public_url or f"http://{shown}:{self.port}").rstrip("/")

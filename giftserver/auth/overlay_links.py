@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.auth.origin import own_url
 from giftserver.auth.tokens import IDENTIFIER, Identity
 from giftserver.durable.overlays import overlay_version, rotate_overlay
 from giftserver.errors import Refusal
@@ -71,8 +72,9 @@ class OverlaySigner:
 class OverlayLinks:
     """Overlay links of rooms, whose versions are in PostgreSQL. Methods raise SQLAlchemyError or OSError."""
 
-    def __init__(self, settings: Settings, database: AsyncEngine) -> None:
-        self._database, self._base_url = database, settings.base_url
+    def __init__(self, settings: Settings, database: AsyncEngine, host: str | None = None) -> None:
+        """`host` is the Host header of who asks for a link."""
+        self._database, self._base_url = database, own_url(settings, host)
         self._signer = OverlaySigner(settings) if settings.link_secret or settings.jwt_secret else None
 
     async def url(self, room: str) -> str | Refusal:

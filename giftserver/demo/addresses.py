@@ -5,10 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from giftserver.settings import Settings
+from giftserver.settings import ANYWHERE, Settings
 
 ANSWER_S = 2.0
-ANYWHERE = ("0.0.0.0", "::", "")
 
 
 @dataclass(frozen=True)

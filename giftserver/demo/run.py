@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from giftserver.demo.addresses import ANYWHERE, Web
+from giftserver.demo.addresses import Web
 from giftserver.demo.child import BOTS
 from giftserver.demo.identity import demo_secret
 from giftserver.demo.seed import seed
@@ -20,7 +20,7 @@ from giftserver.durable import migrate
 from giftserver.embedded import EmbeddedError, Instance
 from giftserver.embedded.folder import DataFolder
 from giftserver.embedded.locks import FileLock
-from giftserver.settings import Settings
+from giftserver.settings import ANYWHERE, Settings
 
 # Stopped in reverse: the bots first, then the web, and the flusher when there is nothing left to flush.
 CHILDREN = ("flusher", "worker", "web")

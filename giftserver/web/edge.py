@@ -52,7 +52,7 @@ class Edge:
                 _finish(MutableHeaders(scope=message), origin, guarded)
             await send(message)
 
-        refusal = origin_refusal(origin, self._settings)
+        refusal = origin_refusal(origin, self._settings, headers.get("host"))
         if refusal is not None:
             origin = None
             await refusal_answer(refusal)(scope, receive, send_finished)

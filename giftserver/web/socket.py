@@ -55,7 +55,7 @@ async def _admit(
     services: Services, websocket: WebSocket, room_id: str
 ) -> tuple[Identity, Codec, Resume | None] | Refusal:
     settings = services.settings
-    refusal = origin_refusal(websocket.headers.get("origin"), settings)
+    refusal = origin_refusal(websocket.headers.get("origin"), settings, websocket.headers.get("host"))
     if refusal is not None:
         return refusal
     if services.hub.draining:

@@ -80,7 +80,7 @@ async def get_studio(call: Call[None, None]) -> StudioAnswer | Refusal:
     if isinstance(room, Refusal):
         return room
     services = call.services
-    url = await OverlayLinks(services.settings, services.database).url(room.id)
+    url = await _links(call).url(room.id)
     if isinstance(url, Refusal):
         return url
     now = datetime.now(UTC)
@@ -95,7 +95,7 @@ async def rotate_overlay(call: Call[None, None]) -> OverlayAnswer | Refusal:
     room = await own_room(call)
     if isinstance(room, Refusal):
         return room
-    url = await OverlayLinks(call.services.settings, call.services.database).rotate(room.id)
+    url = await _links(call).rotate(room.id)
     if isinstance(url, Refusal):
         return url
     await send_notice(call.services.rooms_redis, OverlayRotated(room.id))
@@ -132,6 +132,10 @@ async def get_earnings(call: Call[None, None]) -> EarningsAnswer | Refusal:
             for day, diamonds in earned.days
         ],
     )
+
+
+def _links(call: Call[None, None]) -> OverlayLinks:
+    return OverlayLinks(call.services.settings, call.services.database, call.request.headers.get("host"))
 
 
 async def _earned_live(redis: Redis, creator: str, day: str) -> tuple[int, int]:

@@ -33,6 +33,25 @@ def test_the_top_bar_has_room_for_everything(visit: Visit, demo_site: DemoSite) 
     assert float(re.findall(r"[\d.]+", ground)[3]) >= 0.9
 
 
+def test_the_same_room_under_another_name_of_the_machine(visit: Visit, demo_site: DemoSite) -> None:
+    """Opened as localhost, the page connects, knows who it is, and the studio's links are of there too."""
+    here = demo_site.url.replace("127.0.0.1", "localhost")
+    room = demo_site.room()
+    page = visit("/wallet", "ana")
+    page.goto(f"{here}/rooms/{room.id}")
+    expect(page.locator("html")).to_have_attribute("data-state", "open")
+    expect(page.locator(".wallet")).to_be_visible()
+    studio = visit("/wallet", room.creator)
+    studio.goto(f"{here}/studio")
+    expect(studio.locator("html")).to_have_attribute("data-connection", "open")
+    asked = studio.evaluate(
+        """async (room) => (await (await fetch(`/v1/studio/${room}`, { headers: {
+          authorization: `Bearer ${sessionStorage.getItem('giftserver.token')}` } })).json()).overlay_url""",
+        room.id,
+    )
+    assert asked.startswith(f"{here}/overlay/")
+
+
 def test_every_module_is_fetched_at_once() -> None:
     """viewer.html names every module the page starts with, so none waits for another to be read first."""
     static = Path(__file__).resolve().parents[2] / "static"
