@@ -134,6 +134,8 @@ class Ledger:
         try:
             epoch, _ = self._epochs.known(shard) or await self._epochs.read(shard, self._timeout_s)
             past = await self._past(order.sender, order.key, order.request_hash)
+            if isinstance(past, Accepted):  # decided just now perhaps: a receipt has the balance that was told then
+                past = await self.receipt(order.sender, order.key) or past
         except Exception as problem:  # the durable ledger's driver has errors of its own
             log.warning("key_not_looked_up", error=type(problem).__name__)
             return None

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from giftserver.durable.credits import credit
+from giftserver.durable.flush import flush_shard
 from giftserver.durable.restore import PastReceipt
 from giftserver.durable.wallets import DurableWallets
 from giftserver.ledger.lookups import Lookups
-from giftserver.ledger.outcomes import Accepted, Reason, Refused
-from tests.giftserver.recovery.conftest import Till
+from giftserver.ledger.outcomes import Accepted, Outcome, Reason, Refused
+from tests.giftserver.recovery.conftest import SHARD, Till, open_ledger_of
 
 
 async def wiped(till: Till) -> None:
@@ -54,6 +56,31 @@ async def test_a_look_up_counts_in_its_epoch_only(till: Till) -> None:
     stale = msgspec.structs.replace(till.order(10), looked=1)
     assert await till.ledger._submit(stale) == Refused(Reason.TRY_AGAIN, "KEY_UNSEEN")
     assert await till.meta("seq") == "1"
+
+
+async def test_a_gift_decided_while_its_key_is_looked_up_has_one_receipt(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL may know of a credit that the wallet did not have then: the resend is told what the first was."""
+    await wiped(till)
+    order = till.order(10)
+    other = open_ledger_of(till.redis, till.database)
+    told: list[Outcome] = []
+
+    class Overtaken(DurableWallets):
+        async def receipts(self, senders: Sequence[str], keys: Sequence[str]) -> Sequence[PastReceipt]:
+            if not told:
+                told.append(await till.ledger.send(order))
+                await credit(till.database, "ana", 1_000, "top_up", "not brought yet")
+                assert await flush_shard(till.database, till.redis, SHARD)
+            return await super().receipts(senders, keys)
+
+    monkeypatch.setattr(other, "_lookups", Lookups(Overtaken(till.database)))
+    again = await other.send(order)
+    await other.close()
+    [first] = told
+    assert isinstance(first, Accepted)
+    assert again == msgspec.structs.replace(first, repeated=True)
 
 
 async def test_without_postgresql_an_old_key_waits(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
