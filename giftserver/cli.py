@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from giftserver.settings import Settings
 
 
+LEDGER_URLS = (
+    "GIFTSERVER_LEDGER_REDIS_URL and GIFTSERVER_DATABASE_URL, and run `giftserver migrate` if the database is new"
+)
+
+
 @dataclass(frozen=True)
 class Elsewhere:
     """A command that lives with its part, which may need an extra that is not installed; "" when it needs none."""
@@ -110,10 +115,11 @@ def load_settings(**given: Any) -> "Settings":
 
 
 @contextmanager
-def engines_for(settings: "Settings") -> Iterator["Settings"]:
+def engines_for(settings: "Settings", *, existing: bool = False) -> Iterator["Settings"]:
     """Settings whose URLs are all set; what has none is embedded for the time of the block.
 
-    An embedded database is brought to the present schema. With all URLs set nothing embedded is imported.
+    An embedded database is brought to the present schema. With all URLs set nothing embedded is imported. With
+    `existing` a folder that never held a ledger is refused: what is proved of an empty one says nothing.
     """
     missing = {
         "ledger": settings.ledger_redis_url is None,
@@ -125,6 +131,11 @@ def engines_for(settings: "Settings") -> Iterator["Settings"]:
         return
     from giftserver import embedded
 
+    if existing and (missing["ledger"] or missing["database"]) and not embedded.was_here(settings.data_dir):
+        raise WrongConfiguration(
+            f"There is no ledger in {settings.data_dir.resolve()}: name the demo's data with GIFTSERVER_DATA_DIR, or "
+            "set GIFTSERVER_LEDGER_REDIS_URL, GIFTSERVER_ROOMS_REDIS_URL and GIFTSERVER_DATABASE_URL."
+        )
     try:
         with embedded.running(settings.data_dir, **missing) as urls:
             if urls.database_url is not None:
@@ -144,8 +155,8 @@ def upgrade(database_url: str) -> None:
 
 
 @contextmanager
-def reachable() -> Iterator[None]:
-    """Turn a server that cannot be reached into one sentence."""
+def reachable(check: str = LEDGER_URLS) -> Iterator[None]:
+    """Turn a server that cannot be reached into one sentence that says what to `check`."""
     from redis.exceptions import ConnectionError as RedisAway
     from redis.exceptions import TimeoutError as RedisSilent
     from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -159,10 +170,7 @@ def reachable() -> Iterator[None]:
         raise WrongConfiguration(str(problem)) from problem
     except (OSError, RedisAway, RedisSilent, DBAPIError, InterfaceError) as problem:
         cause = conceal_text(str(problem).splitlines()[0])
-        raise Sentence(
-            f"A server of the settings cannot be used ({cause}): check GIFTSERVER_LEDGER_REDIS_URL and "
-            "GIFTSERVER_DATABASE_URL, and run `giftserver migrate` if the database is new."
-        ) from problem
+        raise Sentence(f"A server of the settings cannot be used ({cause}): check {check}.") from problem
 
 
 @contextmanager
@@ -236,7 +244,7 @@ def worker() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database to the schema of this version."""
-    with engines_for(load_settings()) as settings, reachable():
+    with engines_for(load_settings()) as settings, reachable("GIFTSERVER_DATABASE_URL"):
         assert settings.database_url is not None
         upgrade(settings.database_url)
     click.echo("The database is up to date.")
@@ -253,7 +261,7 @@ def verify() -> None:
         async with open_engines(settings) as engines:
             return await prove(engines.database, engines.ledger_redis)
 
-    with engines_for(load_settings()) as settings, reachable():
+    with engines_for(load_settings(), existing=True) as settings, reachable():
         import asyncio
 
         proof = asyncio.run(report(settings))
@@ -292,7 +300,10 @@ def token(user: str, name: str | None, role: str, room: str | None, ttl_s: int) 
             "or run "
             "the demo once in this folder.",
         )
-    click.echo(tokens.mint(settings, user=user, name=name or user, role=role, room=room, ttl_s=ttl_s))
+    name = user if name is None else name
+    if problem := tokens.claims_problem(user, name, role, room):
+        raise Sentence(f"No server would take that token: {problem}.")
+    click.echo(tokens.mint(settings, user=user, name=name, role=role, room=room, ttl_s=ttl_s))
 
 
 @main.command()

@@ -39,7 +39,7 @@ def command(account: str, last: int, as_json: bool) -> None:
     diamonds_issued). Status 1 when there is no such account, or when it does not add up.
     """
     name = AccountName.parse(account)
-    with engines_for(load_settings()) as settings, reachable():
+    with engines_for(load_settings(), existing=True) as settings, reachable():
         told = asyncio.run(_ask(settings, name, last))
     if told is None:
         raise Sentence(f"The ledger has no account {name}: {_why_none(name)}")
@@ -61,7 +61,7 @@ def _why_none(name: AccountName) -> str:
     if name.owner == PLATFORM:
         return "the platform has platform:coins_sold, platform:gifts_spent and platform:diamonds_issued."
     if name.kind == "earnings":
-        return f"no gift that earned diamonds for {name.owner} has been booked yet."
+        return f"no gift that earned diamonds for {name.owner or 'nobody'} has been booked yet."
     return f"{name.owner} was never credited coins (a creator's diamonds are in earnings:{name.owner})."
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from giftserver.cluster.address import check
@@ -118,6 +118,13 @@ class Settings(BaseSettings):
                 except ValueError as problem:
                     raise ValueError(f"GIFTSERVER_{name.upper()} {problem}") from None
         return self
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be postgresql://user:password@host:port/name")
+        return url
 
     @property
     def base_url(self) -> str:

@@ -118,22 +118,29 @@ class TokenVerifier:
     def _identity(self, claims: dict[str, Any]) -> Identity | Refusal:
         user, room = claims["sub"], claims.get("room")
         name, role = claims.get("name", user), claims.get("role", "viewer")
-        if not IDENTIFIER.fullmatch(user):
-            return _refused("claim `sub` is not an id: 1 to 64 of A-Z a-z 0-9 _ . : -")
-        if not isinstance(name, str) or not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-            return _refused(f"claim `name` is not a name: 1 to {NAME_CHARACTERS_MAX} printable characters")
-        if role not in ROLES:
-            return _refused(f"claim `role` is unknown: one of {', '.join(ROLES)}")
-        if room is not None and not (isinstance(room, str) and IDENTIFIER.fullmatch(room)):
-            return _refused("claim `room` is not a room's id: 1 to 64 of A-Z a-z 0-9 _ . : -")
-        if role == "overlay" and room is None:
-            return _refused("claim `room` is missing: an overlay belongs to one room")
+        if problem := claims_problem(user, name, role, room):
+            return _refused(problem)
         expires_s = float(claims["exp"])
         if self._life_max_s is not None and role != "overlay":
             left_s = expires_s - time.time()
             if left_s > self._life_max_s + self._leeway_s:
                 return _refused(f"token lives too long: `exp` may be {self._life_max_s} s ahead; renew it")
         return Identity(user, name, role, room, expires_s)
+
+
+def claims_problem(user: str, name: Any, role: Any, room: Any) -> str | None:
+    """What is wrong with the person that a token tells of, and what is right; None when nothing is."""
+    if not IDENTIFIER.fullmatch(user):
+        return "claim `sub` is not an id: 1 to 64 of A-Z a-z 0-9 _ . : -"
+    if not isinstance(name, str) or not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
+        return f"claim `name` is not a name: 1 to {NAME_CHARACTERS_MAX} printable characters"
+    if role not in ROLES:
+        return f"claim `role` is unknown: one of {', '.join(ROLES)}"
+    if room is not None and not (isinstance(room, str) and IDENTIFIER.fullmatch(room)):
+        return "claim `room` is not a room's id: 1 to 64 of A-Z a-z 0-9 _ . : -"
+    if role == "overlay" and room is None:
+        return "claim `room` is missing: an overlay belongs to one room"
+    return None
 
 
 def mint(settings: Settings, user: str, name: str, role: str, room: str | None, ttl_s: int) -> str:

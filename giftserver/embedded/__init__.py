@@ -5,6 +5,6 @@ process that started it; another process on the same folder attaches to it.
 """
 
 from giftserver.embedded.errors import EmbeddedError
-from giftserver.embedded.instance import EngineUrls, Instance, running
+from giftserver.embedded.instance import EngineUrls, Instance, running, was_here
 
-__all__ = ["EmbeddedError", "EngineUrls", "Instance", "running"]
+__all__ = ["EmbeddedError", "EngineUrls", "Instance", "running", "was_here"]

@@ -19,6 +19,13 @@ from giftserver.embedded.postgres import Postgres
 from giftserver.embedded.valkey import LEDGER_OPTIONS, ROOMS_OPTIONS, Valkey
 
 RECORD = "engines.json"
+
+
+def was_here(folder: Path) -> bool:
+    """Whether engines were ever started in this data folder."""
+    return (folder / RECORD).exists()
+
+
 ATTACH_S = 90.0
 POLL_S = 0.05
 

@@ -35,7 +35,7 @@ def command(shard: int | None, from_postgresql: bool, keep: Path | None, apply: 
     """
     if from_postgresql != (shard is not None) or (apply and not from_postgresql):
         raise cli.WrongConfiguration("--shard and --from-postgresql belong together, and --apply needs both.")
-    with cli.engines_for(cli.load_settings()) as settings, cli.reachable():
+    with cli.engines_for(cli.load_settings(), existing=True) as settings, cli.reachable():
         if apply and shard is not None:
             kept = keep or Path(f"shard-{shard:02d}-{int(time.time())}.jsonl")
             try:

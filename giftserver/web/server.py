@@ -20,11 +20,13 @@ log = structlog.get_logger()
 DRAIN_SPREAD_S = 1.0
 
 
-class WithoutTraceback(logging.Filter):
-    """What a peer sends is not our failure: uvicorn logs bad UTF-8 with a traceback, which is left out here."""
+class OurFailuresOnly(logging.Filter):
+    """What a peer sends is no failure of ours: uvicorn logs bad UTF-8 with a traceback, refused handshakes as errors."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the record, in short form and as a warning, when it is about a peer's bytes."""
+        """Shorten what is about a peer's bytes to a warning; leave out refusals, which are answered and counted."""
+        if record.msg == "ASGI callable returned without completing handshake.":
+            return False
         if record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError):
             record.exc_info = record.exc_text = None
             record.levelno, record.levelname = logging.WARNING, "WARNING"
@@ -36,7 +38,7 @@ class WebServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, services: Services) -> None:
         super().__init__(config)
-        logging.getLogger("uvicorn.error").addFilter(WithoutTraceback())
+        logging.getLogger("uvicorn.error").addFilter(OurFailuresOnly())
         self._services = services
         self._draining: asyncio.Task[None] | None = None
 

@@ -106,6 +106,16 @@ def test_token_prints_a_token_of_that_person():
     assert claims["exp"] - claims["iat"] == 60
 
 
+@pytest.mark.parametrize(
+    "wrong", [("--user", ""), ("--user", "a b"), ("--user", "ana", "--name", "a\n"), ("--user", "x", "--room", "/")]
+)
+def test_token_that_no_server_would_take_is_not_made(wrong):
+    """It says which part is wrong, as the server would."""
+    done = giftserver("token", *wrong, GIFTSERVER_JWT_SECRET=SECRET)
+    assert done.returncode == 1
+    assert "No server would take that token: claim `" in sentence(done)
+
+
 def test_token_without_a_secret_is_a_sentence(tmp_path):
     """It says how to make one; after a demo in the folder its secret is used."""
     done = giftserver("token", "--user", "ana", folder=tmp_path)
@@ -125,6 +135,18 @@ def test_migrate_and_verify_on_a_new_folder(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "All invariants hold." in done.stdout
     assert '"stopped"' in (tmp_path / ".giftserver" / "engines.json").read_text()
+
+
+@pytest.mark.parametrize("command", [("verify",), ("explain", "ana"), ("recover",)])
+def test_an_empty_folder_proves_nothing(tmp_path, command):
+    """In a wrong folder no ledger is made up and found right."""
+    done = giftserver(*command, folder=tmp_path)
+    assert done.returncode == 2
+    assert (
+        f"There is no ledger in {tmp_path / '.giftserver'}: name the demo's data with GIFTSERVER_DATA_DIR"
+        in sentence(done)
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_with_urls_set_nothing_embedded_is_imported_or_started(tmp_path):
@@ -149,13 +171,21 @@ def test_a_server_that_is_away_is_a_sentence(tmp_path):
         done = giftserver(command, folder=tmp_path, **away)
         assert done.returncode == 1
         assert "cannot be used" in sentence(done)
+        assert ("LEDGER_REDIS" in done.stderr) is (command == "verify"), "migrate needs the database alone"
         assert "hush" not in done.stderr
+
+
+def test_what_is_no_database_url_is_a_sentence():
+    """It shows what one looks like."""
+    done = giftserver("migrate", GIFTSERVER_DATABASE_URL="banana")
+    assert done.returncode == 2
+    assert "GIFTSERVER_DATABASE_URL: must be postgresql://user:password@host:port/name" in sentence(done)
 
 
 def test_engines_that_cannot_run_are_a_sentence(tmp_path):
     """The data folder cannot be made."""
     (tmp_path / "file").write_text("")
-    done = giftserver("verify", folder=tmp_path, GIFTSERVER_DATA_DIR="file")
+    done = giftserver("migrate", folder=tmp_path, GIFTSERVER_DATA_DIR="file")
     assert done.returncode == 1
     assert "GIFTSERVER_DATA_DIR" in sentence(done)
 
