@@ -21,7 +21,7 @@ DRAIN_SPREAD_S = 1.0
 
 
 class OurFailuresOnly(logging.Filter):
-    """What a peer sends is no failure of ours: uvicorn logs bad UTF-8 with a traceback, refused handshakes as errors."""
+    """What a peer sends is no failure of ours; uvicorn logs bad UTF-8 with a traceback, refusals as errors."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten what is about a peer's bytes to a warning; leave out refusals, which are answered and counted."""

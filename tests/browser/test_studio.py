@@ -101,7 +101,7 @@ def test_a_test_gift_plays_and_moves_nothing(visit: Visit, demo_site: DemoSite, 
     before = demo_site.ask("GET", f"/v1/studio/{room.id}", None, room.creator)
     page.get_by_role("tab", name="Small").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("tab", name="Burst")).to_be_focused()
+    expect(page.get_by_role("tab", name="Bright")).to_be_focused()
     page.get_by_role("button", name=re.compile("^Test Kite")).click()
     expect(page.locator('#preview .gs-lane[data-gift="kite"]')).to_be_visible()
     expect(page.locator(".row")).to_have_count(0)
@@ -230,3 +230,30 @@ def test_a_gift_that_the_totals_hold_is_not_added(visit: Visit, room: Room) -> N
         ["14", "from 2 gifts"],
         ["14", "from 3 gifts"],
     ]
+
+
+def test_the_line_begins_where_gifts_are_known(visit: Visit, room: Room) -> None:
+    """A busy stream's past is not all fetched: what is not known is no silence."""
+    page = visit("/studio", room.creator)
+    expect(page.locator("html")).to_have_attribute("data-connection", "open")
+    values = page.evaluate(
+        """async () => {
+          const { Pulse } = await import('/static/js/studio/pulse.js');
+          const [pulse, now] = [new Pulse(), 1_800_000_000_000];
+          for (let ago = 0; ago < 30; ago += 1) pulse.add(now - ago * 10_000);
+          pulse.knownFrom(now - 29 * 10_000);
+          return pulse.values(now);
+        }"""
+    )
+    assert values == [None] * 32 + [6] * 8
+    page.evaluate(
+        """async () => {
+          const { Sparkline } = await import('/static/js/ui/sparkline.js');
+          globalThis.line = new Sparkline(document.getElementById('pulse'), (values) => String(values.length));
+          line.draw([null, null, 2, 4]);
+        }"""
+    )
+    begins = page.locator("#pulse .sparkline__line").evaluate(
+        "(line) => line.getBBox().x / line.ownerSVGElement.clientWidth"
+    )
+    assert begins > 0.5

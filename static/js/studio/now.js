@@ -24,8 +24,8 @@ export class Now {
     this.supporters = document.getElementById('top');
     this.top([]);
     this.#line = new Sparkline(document.getElementById('pulse'), (values) => {
-      const most = Math.max(...values);
-      return `Gifts a minute over the last 20 minutes: ${values.at(-1)} now, ${most} at most`;
+      const known = values.filter((value) => value !== null);
+      return `Gifts a minute over the last ${Math.ceil(known.length / 2)} minutes: ${known.at(-1)} now, ${Math.max(...known)} at most`;
     });
     this.#line.draw(this.#pulse.values(Date.now()));
   }
@@ -54,8 +54,9 @@ export class Now {
     this.#count(gift);
   }
 
-  /** Gifts of before this page was opened, for the line. */
-  past(gifts) {
+  /** Gifts of before this page was opened, for the line; there may be others before them unless they are `all`. */
+  past(gifts, all) {
+    if (!all && gifts.length > 0) this.#pulse.knownFrom(Math.min(...gifts.map((gift) => gift.at_ms)));
     for (const gift of gifts) this.#pulse.add(gift.at_ms);
     this.#beat();
   }

@@ -95,7 +95,7 @@ export class Stream {
     this.feed.restart(welcome.epoch);
     this.preview.restart(welcome.epoch);
     const after = Math.max(0, welcome.offset - HISTORY_GIFTS);
-    await this.#load(after, HISTORY_GIFTS, (gifts) => this.now.past(gifts));
+    await this.#load(after, HISTORY_GIFTS, (gifts) => this.now.past(gifts, after === 0));
     if (!this.#closed) this.feed.loaded();
   }
 

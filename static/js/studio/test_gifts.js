@@ -3,8 +3,8 @@ import { element, fill } from '../ui/element.js';
 import { compact } from '../ui/numbers.js';
 import { wireTabs } from '../ui/tabs.js';
 import { toast } from '../ui/toast.js';
+import { TIERS } from '../viewer/catalog.js';
 
-const TIERS = { tray: 'Small', burst: 'Burst', half: 'Half', full: 'Full', epic: 'Epic' };
 
 /** A gift of every tier at a press: it plays in the preview and on the overlay, and moves no coins. */
 export class TestGifts {
@@ -15,9 +15,9 @@ export class TestGifts {
     this.path = path;
     this.host = document.getElementById('test-gifts');
     this.panel = element('div.tests__grid.scroll', { role: 'tabpanel', id: 'test-panel', tabindex: '0' });
-    const tiers = Object.keys(TIERS).filter((tier) => names.inTier(tier).length > 0);
-    const tabs = tiers.map((tier, index) =>
-      element('button.tab', { type: 'button', role: 'tab', id: `test-${tier}`, 'aria-controls': 'test-panel', 'aria-selected': String(index === 0), tabindex: index === 0 ? '0' : '-1', data: { tier } }, TIERS[tier]),
+    const tiers = TIERS.filter(({ id }) => names.inTier(id).length > 0);
+    const tabs = tiers.map(({ id, label }, index) =>
+      element('button.tab', { type: 'button', role: 'tab', id: `test-${id}`, 'aria-controls': 'test-panel', 'aria-selected': String(index === 0), tabindex: index === 0 ? '0' : '-1', data: { tier: id } }, label),
     );
     const list = element('div.tabs.tests__tiers', { role: 'tablist', 'aria-labelledby': 'test-title' }, ...tabs);
     const select = wireTabs(list, (tab) => this.#draw(tab));

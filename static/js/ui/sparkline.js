@@ -22,15 +22,17 @@ export class Sparkline {
     this.resized.disconnect();
   }
 
-  /** @param {number[]} values at least two, oldest first */
+  /** @param {(number|null)[]} values at least two, oldest first; the first may be unknown: null, and then there is no line */
   draw(values) {
     this.#values = values;
     const { clientWidth: width, clientHeight: height } = this.svg;
     const most = Math.max(4, ...values);
-    const points = values.map((value, index) => [
-      EDGE_PX + (index / (values.length - 1)) * (width - 2 * EDGE_PX),
-      height - EDGE_PX - (value / most) * (height - 2 * EDGE_PX),
-    ]);
+    const points = values
+      .map((value, index) => [
+        EDGE_PX + (index / (values.length - 1)) * (width - 2 * EDGE_PX),
+        height - EDGE_PX - (value / most) * (height - 2 * EDGE_PX),
+      ])
+      .slice(values.findIndex((value) => value !== null));
     const path = smooth(points);
     const [lastX, lastY] = points.at(-1);
     this.#line.setAttribute('d', path);

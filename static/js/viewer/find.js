@@ -15,6 +15,8 @@ export function find(selector, within = document) {
 export const written = (value) => value.toLocaleString('en-US');
 
 /** A coin amount with its mark. */
+export const inCoins = (value) => `${written(value)} ${value === 1 ? 'coin' : 'coins'}`;
+
 export function price(coins, tag = 'span.price') {
-  return element(tag, {}, element('span.coin-mark', { 'aria-hidden': 'true' }), written(coins), element('span.visually-hidden', {}, ' coins'));
+  return element(tag, {}, element('span.coin-mark', { 'aria-hidden': 'true' }), written(coins), element('span.visually-hidden', {}, coins === 1 ? ' coin' : ' coins'));
 }

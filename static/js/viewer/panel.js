@@ -1,7 +1,7 @@
 /** The gift panel: tabs by tier, a grid, and the foot that grows when a gift is chosen. A sheet on a phone, fixed on a desktop. */
 
 import { TIERS } from './catalog.js';
-import { element, fill, find, price, written } from './find.js';
+import { element, fill, find, inCoins, price, written } from './find.js';
 
 export const QUANTITIES = [1, 10, 66, 99];
 const WIDE = matchMedia('(min-width: 1000px)');
@@ -179,7 +179,7 @@ export class GiftPanel extends EventTarget {
     fill(find('.panel__chips'), ...choices.map((quantity) => this.#chip(quantity)));
     const total = gift.coins * this.#quantity;
     fill(this.#send, 'Send', element('span.send__price', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), written(total)));
-    this.#send.setAttribute('aria-label', `Send ${this.#quantity > 1 ? `${this.#quantity} ` : ''}${this.#catalog.name(gift)} for ${written(total)} coins`);
+    this.#send.setAttribute('aria-label', `Send ${this.#quantity > 1 ? `${this.#quantity} ` : ''}${this.#catalog.name(gift)} for ${inCoins(total)}`);
   }
 
   #chip(quantity) {

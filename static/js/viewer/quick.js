@@ -1,6 +1,6 @@
 /** Quick gifts: the last three that were sent, one tap away. */
 
-import { element, fill, find, written } from './find.js';
+import { element, fill, find, inCoins, written } from './find.js';
 
 const KEY = 'giftserver.quick';
 const SHOWN = 3;
@@ -51,7 +51,7 @@ export class QuickGifts {
   #draw() {
     const gifts = this.#ids.map((id) => this.#catalog.get(id)).filter((gift) => gift !== null);
     fill(this.#host, ...gifts.map((gift) => {
-      const label = `Send ${this.#catalog.name(gift)} for ${written(gift.coins)} ${gift.coins === 1 ? 'coin' : 'coins'}`;
+      const label = `Send ${this.#catalog.name(gift)} for ${inCoins(gift.coins)}`;
       const button = element(
         'button.quick__gift.over-video', { type: 'button', 'aria-label': label, title: label, data: { gift: gift.id } },
         element('img', { src: this.#catalog.art(gift), alt: '', width: 30, height: 30 }),

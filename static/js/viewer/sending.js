@@ -1,7 +1,7 @@
 /** From a tap to a receipt: what is asked before, what is said after, and every way out of a refusal. */
 
 import { sentenceOf, wayOutOf } from '../refusals.js';
-import { element, price, written } from './find.js';
+import { element, inCoins, price } from './find.js';
 import { openSheet } from './sheet.js';
 
 /** A tap dearer than this in all is asked about first: a slip of the thumb must not cost a week's coins. */
@@ -90,7 +90,7 @@ export class Sending {
       const sheet = openSheet(`Send ${name}?`, [
         element('div.confirm__stage', { data: { tier: gift.tier } }, element('img.confirm__art', { src: catalog().art(gift), alt: catalog().alt(gift), width: 128, height: 128 })),
         element('p.confirm__words', {}, `For ${room().creator?.name ?? 'the creator'}, and everybody watching sees it.`),
-        left === null ? null : element('p.secondary.small', {}, `You keep ${written(left - total)} coins.`),
+        left === null ? null : element('p.secondary.small', {}, `You keep ${inCoins(left - total)}.`),
         element('div.confirm__actions', {}, yes, no),
       ], { className: 'confirm', onClose: (value) => decide(value === 'yes') });
       yes.addEventListener('click', () => sheet.close('yes'));

@@ -1,7 +1,7 @@
 /** Who is on stage, who watches, who gives most, and whether we are connected. */
 
 import { RollingNumber } from '../roll.js';
-import { avatar, element, fill, find, written } from './find.js';
+import { avatar, element, fill, find, inCoins, written } from './find.js';
 
 const WORDS = { open: 'Connected', connecting: 'Connecting…', waiting: 'Reconnecting…', closed: 'Disconnected' };
 
@@ -26,7 +26,7 @@ export class TopBar {
   /** @param {{id: string, name: string, coins: number}[]} items most generous first; three are shown */
   top(items) {
     const faces = items.slice(0, 3).map(({ id, name, coins }, i) => {
-      const label = `${i + 1}. ${name}, ${written(coins)} coins`;
+      const label = `${i + 1}. ${name}, ${inCoins(coins)}`;
       const face = avatar(id, name);
       return element('li.supporter', { title: label, data: { place: String(i + 1) } }, face, element('span.visually-hidden', {}, label));
     });
