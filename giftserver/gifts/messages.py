@@ -15,14 +15,33 @@ QUANTITY_MAX = 9_999
 NOTE_CHARACTERS_MAX = 80
 
 # Patterns end in $(?!\n): `$` alone would let a last line feed through.
-Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$(?!\n)")]
-Key = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)", max_length=36)
-]
+IDENTIFIER = r"^[A-Za-z0-9_.:-]+$(?!\n)"
+UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)"
+Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=IDENTIFIER)]
+Key = Annotated[str, Meta(pattern=UUID7, max_length=36)]
 UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 """Control characters, line separators and what turns the writing direction around, for a character class."""
 
-Note = Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX, pattern=rf"^[^{UNPRINTABLE}]*$(?!\n)")]
+PRINTABLE = rf"^[^{UNPRINTABLE}]*$(?!\n)"
+PRINTED = rf"^(?=.*\S)[^{UNPRINTABLE}]+$(?!\n)"
+"""Text that shows: something besides blanks, and nothing that hides or turns it around."""
+
+Note = Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX, pattern=PRINTABLE)]
+
+FORMS = {
+    IDENTIFIER: "of A-Z a-z 0-9 _ . : -",
+    UUID7: "that is a UUIDv7 in lower case",
+    PRINTABLE: "without control characters",
+    PRINTED: "with something to read and without control characters",
+}
+
+
+def in_words(problem: Exception) -> str:
+    """What msgspec found wrong, for people: forms in words instead of patterns; at most 200 characters."""
+    text = str(problem)
+    for pattern, form in FORMS.items():
+        text = text.replace(f"matching regex {pattern!r}", form)
+    return text[:200]
 
 
 class Person(msgspec.Struct, frozen=True):

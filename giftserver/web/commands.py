@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from giftserver.auth.tokens import Identity
 from giftserver.errors import Refusal
-from giftserver.gifts.messages import Commands, Rendered, SendGift
+from giftserver.gifts.messages import Commands, Rendered, SendGift, in_words
 from giftserver.gifts.notices import OffsetsShown, send_notice
 from giftserver.people import People
 from giftserver.services import Services
@@ -55,7 +55,7 @@ class CommandReader:
             command = connection.codec.decode(raw, Commands)
         except msgspec.DecodeError as problem:
             self._services.metrics.bad_messages.inc()
-            self._refuse(command_id(connection, raw), Refusal(codes.BAD_REQUEST, str(problem)[:200]))
+            self._refuse(command_id(connection, raw), Refusal(codes.BAD_REQUEST, in_words(problem)))
             self._strike(codes.BAD_MESSAGE)
             return
         if isinstance(command, SendGift):

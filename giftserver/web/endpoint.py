@@ -14,6 +14,7 @@ from starlette.routing import Route
 from giftserver.auth.tokens import IDENTIFIER, Identity, Role
 from giftserver.durable.flush import DATABASE_AWAY
 from giftserver.errors import TOO_LARGE, UNSUPPORTED_TYPE, Refusal
+from giftserver.gifts.messages import in_words
 from giftserver.services import Services
 from giftserver.web.responses import json_answer, refusal_answer
 from rooms.codes import BAD_REQUEST, FORBIDDEN, ROOM_NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, ErrorCode
@@ -135,7 +136,7 @@ def decode_query(request: Request, kind: type[Query] | None) -> Any:
     try:
         return msgspec.convert(dict(request.query_params), kind, strict=False)
     except msgspec.ValidationError as problem:
-        return Refusal(BAD_REQUEST, f"The query is wrong: {problem}.")
+        return Refusal(BAD_REQUEST, f"The query is wrong: {in_words(problem)}.")
 
 
 async def read_body(request: Request, kind: type[Body] | None) -> Any:
@@ -161,4 +162,4 @@ async def read_body(request: Request, kind: type[Body] | None) -> Any:
 
 
 def _words(problem: Exception) -> str:
-    return "nested too deep" if isinstance(problem, RecursionError) else str(problem)[:200].rstrip(".")
+    return "nested too deep" if isinstance(problem, RecursionError) else in_words(problem).rstrip(".")

@@ -10,13 +10,10 @@ from giftserver.auth.tokens import Role
 from giftserver.durable.rooms import RoomRecord
 from giftserver.errors import Refusal
 from giftserver.gifts.body import push_of
-from giftserver.gifts.messages import UNPRINTABLE, Gift, Identifier, Person, Supporter
+from giftserver.gifts.messages import PRINTED, Gift, Identifier, Person, Supporter
 from giftserver.services import Services
 from giftserver.web.endpoint import Call, Endpoint
 from rooms.codes import BAD_REQUEST, FORBIDDEN, ROOM_NOT_FOUND
-
-PRINTED = rf"^(?=.*\S)[^{UNPRINTABLE}]+$(?!\n)"
-"""Text that shows: something besides blanks, and nothing that hides or turns it around."""
 
 Title = Annotated[str, Meta(max_length=120, pattern=PRINTED)]
 StreamUrl = Annotated[str, Meta(max_length=2_048, pattern=PRINTED)]
