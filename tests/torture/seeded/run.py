@@ -53,10 +53,11 @@ def copy_tree(root: Path) -> None:
 
 
 def run_tests(root: Path, tests: Sequence[str], most_s: float, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Run tests of a copy with the copy's sources."""
+    """Run tests of a copy with the copy's sources, and with a folder for their files that no other run tidies up."""
     command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "--show-capture=no", "-p", "no:cacheprovider"]
+    command += [f"--basetemp={root / 'files'}", *options]
     environment = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run([*command, *tests], cwd=root, env=environment, capture_output=True, text=True, timeout=TEST_S)
+    return subprocess.run([*command, *tests], cwd=root, env=environment, capture_output=True, text=True, timeout=most_s)
 
 
 def try_bug(bug: Bug) -> Result:
@@ -75,7 +76,12 @@ def try_bug(bug: Bug) -> Result:
             return Result(bug, f"no end within {TEST_S} s", time.monotonic() - began_s, "")
     names = FAILED.findall(done.stdout)
     caught = names[0] if done.returncode == 1 and names else ""
-    return Result(bug, caught, time.monotonic() - began_s, "\n".join(done.stdout.splitlines()[-8:]))
+    return Result(
+        bug,
+        caught,
+        time.monotonic() - began_s,
+        "\n".join([*done.stdout.splitlines()[-8:], *done.stderr.splitlines()[-8:], f"status {done.returncode}"]),
+    )
 
 
 def failing_without_bugs(bugs: Sequence[Bug]) -> list[str]:
