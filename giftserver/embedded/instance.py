@@ -20,14 +20,13 @@ from giftserver.embedded.valkey import LEDGER_OPTIONS, ROOMS_OPTIONS, Valkey
 
 RECORD = "engines.json"
 
+ATTACH_S = 90.0
+POLL_S = 0.05
+
 
 def was_here(folder: Path) -> bool:
     """Whether engines were ever started in this data folder."""
     return (folder / RECORD).exists()
-
-
-ATTACH_S = 90.0
-POLL_S = 0.05
 
 
 @dataclass(frozen=True)
