@@ -58,7 +58,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         on_batch=metrics.batch,
     )
     history = open_history(settings, engines.rooms_redis)
-    rooms = RoomDirectory(engines.database, engines.rooms_redis)
+    rooms = RoomDirectory(engines.database, engines.rooms_redis, engines.ledger_redis)
     presenter = Presenter(rooms, history)
     announcer = Announcer(history, metrics.announced.labels("web").inc, metrics.announce_failures.inc)
     hub = Hub(

@@ -40,6 +40,10 @@ class Metrics:
         self.announced = Counter("giftserver_announced", "Gifts shown to rooms", ["by"], registry=registry)
         self.announce_failures = Counter("giftserver_announce_failures", "Announcements to retry", registry=registry)
         self.credits_applied = Counter("giftserver_credits_applied", "Outbox credits applied", registry=registry)
+        self.refunds = Counter("giftserver_refunds", "Gifts given back", registry=registry)
+        self.refunds_refused = Gauge(
+            "giftserver_refunds_refused", "Gifts to give back that the durable ledger refuses", registry=registry
+        )
         self.closed_shards = Gauge(
             "giftserver_closed_shards", "Shards that take no gifts, when asked", ["reason"], registry=registry
         )

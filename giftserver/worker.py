@@ -1,4 +1,4 @@
-"""The worker process: coordinates the shards, and carries outbox credits from PostgreSQL to the wallets in Redis."""
+"""The worker process: coordinates the shards, carries outbox credits to the wallets in Redis, gives late gifts back."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import start_http_server
 from redis.exceptions import RedisError, ResponseError
 
+from giftserver.app import open_history
 from giftserver.durable.audit import audit_regularly
 from giftserver.durable.credits import OutboxCredit, mark_applied, pending_credits, unmark_applied
 from giftserver.durable.wallets import DurableWallets
@@ -23,6 +24,7 @@ from giftserver.metrics import Metrics
 from giftserver.recovery.coordinator import Coordinator
 from giftserver.recovery.lease import LEASE_MS
 from giftserver.recovery.rebuild import load_all
+from giftserver.refunder import Refunder
 from giftserver.settings import Settings
 
 log = structlog.get_logger()
@@ -41,6 +43,7 @@ REST_S: Final = 1.0
 
 RESTING_MAX: Final = 10_000
 PAUSE_S: Final = 0.5
+REFUND_S: Final = 0.25
 
 
 class CreditCarrier:
@@ -161,6 +164,7 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
         timeout_s=settings.ledger_timeout_s,
     )
     carrier = CreditCarrier(engines, ledger, metrics)
+    refunder = Refunder(engines, open_history(settings, engines.rooms_redis), metrics)
     proving = audit_regularly(engines.database, engines.ledger_redis, metrics.registry, settings.verify_every_s, stop)
     coordinator = Coordinator(engines.database, engines.ledger_redis, lease_ms=LEASE_MS, production=settings.production)
 
@@ -174,6 +178,7 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
         asyncio.create_task(coordinator.run(stop), name="coordinator"),
         asyncio.create_task(_again(fill, REBUILT_S, stop), name="load wallets"),
         asyncio.create_task(_again(carrier.carry, LOOK_S, stop), name="credits"),
+        asyncio.create_task(_again(refunder.step, REFUND_S, stop), name="refunds"),
     ]
     await asyncio.gather(*tasks)
 

@@ -101,6 +101,7 @@ class History:
 
         self._append, self._open = script("append.lua"), script("open_room.lua")
         self._close_due, self._presence = script("close_due.lua"), script("presence.lua")
+        self._retract = script("retract.lua")
 
     async def open(self, room: str) -> tuple[str, int]:
         """Epoch and offset of a room, which gets an epoch if it has none."""
@@ -116,6 +117,10 @@ class History:
             args += [event.person, event.person_name, event.body]
         _, _, appended = await self._append(keys=[*keys, channel(room)], args=args)
         return int(appended)
+
+    async def retract(self, room: str, person: str, score: int) -> None:
+        """Take an event's score out of the person's and the room's, never below zero; the event stays."""
+        await self._retract(keys=[_key(room, "meta"), _key(room, "scores")], args=[score, person])
 
     async def unseen(self, room: str, ids: Sequence[str]) -> list[str]:
         """Those of the ids that were never appended."""

@@ -11,7 +11,10 @@ from giftserver.durable.tables import account, gift_day
 
 @dataclass(frozen=True, slots=True)
 class Earnings:
-    """Settled diamonds: all ever earned, what is in the account now, and the sums of UTC days, newest first."""
+    """Settled diamonds: all ever earned, what is in the account now, and the sums of UTC days, newest first.
+
+    Gifts that were given back count nowhere.
+    """
 
     earned_diamonds: int
     balance_diamonds: int
@@ -20,14 +23,16 @@ class Earnings:
 
 async def earnings_of(engine: AsyncEngine, creator: str, since: date) -> Earnings:
     """The creator's earnings in one snapshot; days from `since` on that have any."""
-    earned = select(func.coalesce(func.sum(gift_day.c.diamonds), 0)).where(gift_day.c.creator == creator)
+    kept = gift_day.c.diamonds - gift_day.c.refunded_diamonds
+    earned = select(func.coalesce(func.sum(kept), 0)).where(gift_day.c.creator == creator)
     balance = select(func.coalesce(func.sum(account.c.balance), 0)).where(
         account.c.kind == "earnings", account.c.owner == creator, account.c.asset == "diamonds"
     )
     days = (
-        select(gift_day.c.day, func.sum(gift_day.c.diamonds))
+        select(gift_day.c.day, func.sum(kept))
         .where(gift_day.c.creator == creator, gift_day.c.day >= since)
         .group_by(gift_day.c.day)
+        .having(func.sum(kept) > 0)
         .order_by(gift_day.c.day.desc())
     )
     async with engine.connect() as connection:

@@ -8,6 +8,7 @@ group and nothing to acknowledge.
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from typing import Any, Final, Literal
 
@@ -19,11 +20,13 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.durable.closings import ClosingUntimed, time_closings
 from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, Waiting, read_waiting
 from giftserver.durable.posting import post_gifts
 from giftserver.durable.tables import flush_cursor
 from giftserver.failpoints import failpoint
 from giftserver.ledger import keys
+from giftserver.ledger.clock import clocks_ms
 
 BATCH_MAX: Final = 2_000
 """Of a backlog; what comes live is a few gifts. Accounts that shards have in common are held for a whole batch."""
@@ -44,8 +47,8 @@ REFUSED: Final = (IntegrityError, DataError, asyncpg.DataError, asyncpg.Integrit
 class FlushResult:
     """What one flush did. `cursor` is where PostgreSQL stands now, None when another flusher moves it.
 
-    posted: `gifts` are in PostgreSQL · idle: nothing was waiting · lost_race: another flusher was first ·
-    absent: this Redis does not know the shard.
+    posted: `gifts` are in PostgreSQL · idle: nothing was waiting · lost_race: another flusher was first, or a room
+    closed meanwhile: try again · absent: this Redis does not know the shard.
     """
 
     status: Literal["posted", "idle", "lost_race", "absent"]
@@ -105,7 +108,12 @@ async def flush_shard(
         reading = asyncio.create_task(_read_ahead(ledger_redis, shard, last, limit, copying), name="read ahead")
     try:
         failpoint("flush.before_begin")
-        if not await _post(engine, shard, cursor, waiting, copying):
+        try:
+            posted = await _post(engine, shard, cursor, waiting, copying)
+        except ClosingUntimed:
+            await time_closings(engine, partial(clocks_ms, ledger_redis))
+            posted = False
+        if not posted:
             return FlushResult("lost_race", None)
         failpoint("flush.after_commit")
         await mark_flushed(ledger_redis, shard, last.seq)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.tables import account, entry, gift_day, transfer
@@ -39,7 +39,7 @@ class WalletPage:
 
 @dataclass(frozen=True, slots=True)
 class SettledGift:
-    """A gift that stands in PostgreSQL; `balance_coins` is what the sender had left after it."""
+    """A gift that stands in PostgreSQL; `balance_coins` is what the sender had left after it; `refunded` since then."""
 
     transfer: str
     key: str
@@ -48,6 +48,7 @@ class SettledGift:
     diamonds: int
     balance_coins: int
     event_at: datetime
+    refunded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,13 @@ class GiftRecord:
 
 @dataclass(frozen=True, slots=True)
 class GiftTotals:
-    """Sums over gifts in PostgreSQL."""
+    """Sums over gifts in PostgreSQL, and what of them was given back."""
 
     gifts: int
     coins: int
     diamonds: int
+    refunded_gifts: int = 0
+    refunded_diamonds: int = 0
 
 
 def public_transfer(row: Any) -> str:
@@ -118,8 +121,9 @@ async def wallet_history(engine: AsyncEngine, user: str, before: int | None = No
 
 async def gift_by_key(engine: AsyncEngine, sender: str, key: str) -> SettledGift | None:
     """The sender's gift of this idempotency key, None when PostgreSQL has none (yet)."""
+    refund = transfer.alias()
     query = (
-        select(transfer, entry.c.balance_after)
+        select(transfer, entry.c.balance_after, exists().where(refund.c.reverses == transfer.c.id).label("refunded"))
         .join(entry, (entry.c.transfer == transfer.c.id) & (entry.c.n == 1))
         .where(transfer.c.sender == sender, transfer.c.key == key)
     )
@@ -135,6 +139,7 @@ async def gift_by_key(engine: AsyncEngine, sender: str, key: str) -> SettledGift
         row.diamonds,
         row.balance_after,
         row.event_at,
+        row.refunded,
     )
 
 
@@ -162,9 +167,9 @@ async def room_totals(engine: AsyncEngine, room: str) -> GiftTotals:
 
 
 async def _totals(engine: AsyncEngine, where: ColumnElement[bool]) -> GiftTotals:
-    query: Select[Any] = select(
-        *(func.coalesce(func.sum(column), 0) for column in (gift_day.c.gifts, gift_day.c.coins, gift_day.c.diamonds))
-    ).where(where)
+    days = gift_day.c
+    columns = (days.gifts, days.coins, days.diamonds, days.refunded_gifts, days.refunded_diamonds)
+    query: Select[Any] = select(*(func.coalesce(func.sum(column), 0) for column in columns)).where(where)
     async with engine.connect() as connection:
-        gifts, coins, diamonds = (await connection.execute(query)).one()
-    return GiftTotals(int(gifts), int(coins), int(diamonds))
+        row = (await connection.execute(query)).one()
+    return GiftTotals(*map(int, row))

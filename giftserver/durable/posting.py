@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from giftserver.durable.bookkeeping import Account, Name, Sum, days, lines, sums
 from giftserver.durable.chain import hashes
+from giftserver.durable.closings import ask_for_refunds, late_gifts
 from giftserver.durable.epochs import given_up
 from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted
 from giftserver.durable.tables import FIRST_PERSONAL_ACCOUNT
@@ -83,9 +84,9 @@ async def post_gifts(
     """Post gifts that directly follow the cursor and move it, with the hash chain, in the caller's transaction.
 
     False, with nothing done, when the cursor is elsewhere by now (another flusher was first), or when the shard opened
-    again without these gifts since they were read. `copying` is set once PostgreSQL is given work for a while. Raises
-    FlushHalted when an account is missing, SQLAlchemy's and asyncpg's errors; those of integrity when the database
-    refuses a gift.
+    again without these gifts since they were read. `copying` is set once PostgreSQL is given work for a while. Gifts
+    that came after their room had closed are booked like all others, and asked back. Raises FlushHalted when an account
+    is missing, ClosingUntimed, SQLAlchemy's and asyncpg's errors; those of integrity when the database refuses a gift.
     """
     held = await connection.execute(HOLD_CURSOR, {"shard": shard, "epoch": cursor.epoch, "seq": cursor.seq})
     chain = held.scalar_one_or_none()
@@ -95,16 +96,18 @@ async def post_gifts(
     for epoch, seq in newest.items():
         if await given_up(connection, shard, epoch, seq):
             return False
+    late = await late_gifts(connection, gifts)
     chained = hashes(chain, gifts)
     last = gifts[-1]
     await connection.execute(MOVE_CURSOR, {"shard": shard, "epoch": last.epoch, "seq": last.seq, "chain": chained[-1]})
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     await driver.copy_records_to_table("transfer", columns=TRANSFER, records=transfers(gifts, chained, copying))
+    await ask_for_refunds(connection, late)
     await _add_to_creators(connection, shard, gifts)
     moved = sums(gifts)
     # From here to the COMMIT other shards wait for the accounts they have in common, the platform's above all.
-    before = await _move(connection, moved)
+    before = await move(connection, moved)
     missing = moved.keys() - before.keys()
     if missing:
         raise FlushHalted(shard, "refused", f"{cursor}…{last.epoch}-{last.seq}", f"there is no {min(missing)}")
@@ -147,7 +150,7 @@ async def _add_to_creators(connection: AsyncConnection, shard: int, gifts: Seque
     await connection.execute(ADD_TO_CREATORS, values)
 
 
-async def _move(connection: AsyncConnection, moved: Mapping[Name, Sum]) -> dict[Name, Account]:
+async def move(connection: AsyncConnection, moved: Mapping[Name, Sum]) -> dict[Name, Account]:
     """Lock and change these accounts; how those that are there stood before."""
     kinds, owners, assets = zip(*moved, strict=True)
     values = {

@@ -2,12 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.tables import room
+
+CLOSED: Final = text("INSERT INTO room_closing (room) VALUES (:id)")
+OPENED: Final = text("""
+    UPDATE room_closing SET closed_ms = coalesce(closed_ms, CAST(:now AS bigint), 0),
+        opened_ms = coalesce(CAST(:now AS bigint), closed_ms, 0)
+    WHERE room = :id AND opened_ms IS NULL
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +69,19 @@ async def list_rooms(engine: AsyncEngine, *, creator: str | None = None, limit: 
         return [RoomRecord(*row) for row in await connection.execute(query)]
 
 
-async def set_live(engine: AsyncEngine, id: str, live: bool) -> RoomRecord | None:
-    """Say whether the room is live; None when there is none of this id."""
-    statement = update(room).where(room.c.id == id).values(live=live, updated_at=func.now()).returning(room)
+async def set_live(engine: AsyncEngine, id: str, live: bool, ledger_ms: int | None = None) -> RoomRecord | None:
+    """Say whether the room is live; None when there is none of this id.
+
+    `ledger_ms` is for a room that opens: the ledger's clock (see giftserver.durable.closings), asked before. Without it
+    no gift that came while the room was closed and is booked from now on is given back.
+    """
     async with engine.begin() as connection:
-        row = (await connection.execute(statement)).one_or_none()
-    return RoomRecord(*row) if row is not None else None
+        was_live = await connection.scalar(select(room.c.live).where(room.c.id == id).with_for_update())
+        if was_live is None:
+            return None
+        if live and not was_live:
+            await connection.execute(OPENED, {"id": id, "now": ledger_ms})
+        elif was_live and not live:
+            await connection.execute(CLOSED, {"id": id})
+        statement = update(room).where(room.c.id == id).values(live=live, updated_at=func.now()).returning(room)
+        return RoomRecord(*(await connection.execute(statement)).one())

@@ -21,7 +21,7 @@ FIND: Final = text("""
 
 LINES: Final = text("""
     SELECT e.version, e.amount, e.balance_after, t.id, t.kind, t.shard, t.epoch, t.seq, t.event_at, t.sender, t.creator,
-        t.room, t.gift, t.quantity, coalesce(t.key, t.reference) AS reference, ARRAY(
+        t.room, t.gift, t.quantity, t.note, coalesce(t.key, t.reference) AS reference, ARRAY(
             SELECT DISTINCT CASE o.owner WHEN 'platform' THEN 'platform:' || o.kind ELSE o.kind || ':' || o.owner END
             FROM entry AS other JOIN account AS o ON o.id = other.account
             WHERE other.transfer = e.transfer AND o.asset = :asset AND o.id <> :account ORDER BY 1
@@ -98,8 +98,10 @@ async def last_lines(connection: AsyncConnection, account: Account, last: int) -
 
 def _line(row: Any) -> Line:
     what = ""
-    if row.kind == "gift":
+    if row.kind in ("gift", "refund"):
         what = gift_in_words(row.sender, row.creator, row.room, row.gift, row.quantity)
+        if row.kind == "refund":
+            what = f"{what}: {row.note}"
     transfer = public_transfer(row) if row.id is not None else "missing"
     when = at_ms(row.event_at) if row.event_at is not None else 0
     return Line(

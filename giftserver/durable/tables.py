@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0003"
+SCHEMA_REVISION: Final = "0004"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -119,6 +119,10 @@ transfer = Table(
         "AND id = ((shard + 1)::bigint << 55) + (epoch::bigint << 40) + seq)",
         name="transfer_gift_number",
     ),
+    CheckConstraint(
+        "kind <> 'refund' OR num_nulls(reverses, sender, room, creator, gift, quantity, reference) = 0",
+        name="transfer_refund_complete",
+    ),
 )
 Index(
     "transfer_reference",
@@ -183,7 +187,22 @@ credit_outbox = Table(
 )
 Index("credit_outbox_pending", credit_outbox.c.transfer, postgresql_where=credit_outbox.c.applied_at.is_(None))
 
-# Sums over gift transfers, kept by the flush in its own transaction; verify compares them.
+# Gifts to take back; `refund` is the transfer that did it.
+refund_due = Table(
+    "refund_due",
+    metadata,
+    Column("gift", BigInteger, ForeignKey("transfer.id", name="refund_due_gift_fkey"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("refund", BigInteger, ForeignKey("transfer.id", name="refund_due_refund_fkey")),
+    Column("asked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("gift", name="refund_due_pkey"),
+    UniqueConstraint("refund", name="refund_due_refund"),
+    CheckConstraint("reason <> ''", name="refund_due_reason"),
+)
+Index("refund_due_pending", refund_due.c.gift, postgresql_where=refund_due.c.refund.is_(None))
+
+# Sums over gift transfers, kept by the flush in its own transaction, and of those given back, under the day of the
+# gift; verify compares them.
 gift_day = Table(
     "gift_day",
     metadata,
@@ -194,6 +213,9 @@ gift_day = Table(
     Column("gifts", BigInteger, nullable=False),
     Column("coins", BigInteger, nullable=False),
     Column("diamonds", BigInteger, nullable=False),
+    Column("refunded_gifts", BigInteger, nullable=False, server_default="0"),
+    Column("refunded_coins", BigInteger, nullable=False, server_default="0"),
+    Column("refunded_diamonds", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("creator", "day", "room", "shard", name="gift_day_pkey"),
     Index("gift_day_room", "room"),
     Index("gift_day_shard", "shard"),
@@ -213,6 +235,20 @@ room = Table(
     CheckConstraint("id <> '' AND creator <> ''", name="room_named"),
     Index("room_creator", "creator"),
 )
+
+# When a room was closed, by the clock of the ledger's Redis, which is also that of every gift. `closed_ms` is null
+# until that clock was asked, `opened_ms` until the room opens again.
+room_closing = Table(
+    "room_closing",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("room", Text, ForeignKey("room.id", name="room_closing_room_fkey"), nullable=False),
+    Column("closed_ms", BigInteger),
+    Column("opened_ms", BigInteger),
+    Index("room_closing_room", "room", "opened_ms"),
+)
+Index("room_closing_now", room_closing.c.room, unique=True, postgresql_where=room_closing.c.opened_ms.is_(None))
+Index("room_closing_unknown", room_closing.c.id, postgresql_where=room_closing.c.closed_ms.is_(None))
 
 overlay = Table(
     "overlay",

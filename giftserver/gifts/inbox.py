@@ -5,9 +5,10 @@ import secrets
 
 import structlog
 
-from giftserver.gifts.messages import Balance, Person, Settled, Shown, TestGift
+from giftserver.gifts.messages import Balance, Person, Refunded, Settled, Shown, TestGift
 from giftserver.gifts.notices import (
     BalanceChanged,
+    GiftRefunded,
     GiftsSettled,
     Notice,
     OffsetsShown,
@@ -42,6 +43,11 @@ class Inbox:
                     self._people.tell(user, Settled(ids))
             case BalanceChanged(user, coins):
                 self._people.tell(user, Balance(coins))
+            case GiftRefunded(user, room_id, transfer, coins, diamonds, reason):
+                told = Refunded(transfer=transfer, coins=coins, diamonds=diamonds, reason=reason)
+                self._people.tell(user, told)
+                if room := self._hub.rooms.get(room_id):
+                    room.push_to(STUDIO_ROLES, told)
             case OffsetsShown(room_id, offsets):
                 if room := self._hub.rooms.get(room_id):
                     room.push_to(STUDIO_ROLES, Shown(offsets))

@@ -83,7 +83,7 @@ Commands = SendGift | Rendered
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """Result of send_gift; a resend of the key gets the same body. `state`: accepted, then settled."""
+    """Result of send_gift; a resend of the key gets the same body. `state`: accepted, then settled or refunded."""
 
     transfer: str
     key: str
@@ -140,6 +140,15 @@ class Settled(Push, tag="settled", frozen=True, omit_defaults=False):
     """These transfers of yours are in the durable ledger now."""
 
     transfers: list[str]
+
+
+class Refunded(Push, tag="refunded", frozen=True, kw_only=True, omit_defaults=False):
+    """A gift was given back, told to its sender and the room's studio; `reason`: room_closed."""
+
+    transfer: str
+    coins: int
+    diamonds: int
+    reason: str
 
 
 class Balance(Push, tag="balance", frozen=True, omit_defaults=False):

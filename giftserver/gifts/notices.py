@@ -54,7 +54,18 @@ class BalanceChanged(msgspec.Struct, tag=True, frozen=True):
     coins: int
 
 
-Notice = RoomChanged | TestGiftSent | OverlayRotated | OffsetsShown | GiftsSettled | BalanceChanged
+class GiftRefunded(msgspec.Struct, tag=True, frozen=True):
+    """A gift was given back; coins and diamonds of the gift, `reason` as in the durable ledger."""
+
+    user: str
+    room: str
+    transfer: str
+    coins: int
+    diamonds: int
+    reason: str
+
+
+Notice = RoomChanged | TestGiftSent | OverlayRotated | OffsetsShown | GiftsSettled | BalanceChanged | GiftRefunded
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Notice).decode

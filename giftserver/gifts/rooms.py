@@ -1,16 +1,21 @@
 """Which rooms there are, whose they are, and whether they are live."""
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable import rooms as durable_rooms
+from giftserver.durable.closings import time_closings
 from giftserver.durable.rooms import RoomRecord
 from giftserver.gifts.notices import RoomChanged, send_notice
+from giftserver.ledger.clock import clocks_ms
 
 FRESH_S: Final = 1.0
 CACHED_MAX: Final = 50_000
@@ -37,8 +42,8 @@ class RoomDirectory:
     look-up of a room runs at a time, unless the room changed since it began.
     """
 
-    def __init__(self, database: AsyncEngine, rooms_redis: Redis) -> None:
-        self._database, self._redis = database, rooms_redis
+    def __init__(self, database: AsyncEngine, rooms_redis: Redis, ledger_redis: Redis) -> None:
+        self._database, self._redis, self._ledger_redis = database, rooms_redis, ledger_redis
         self._cached: dict[str, tuple[float, RoomRecord | None]] = {}
         self._look_ups: dict[str, _LookUp] = {}
 
@@ -100,10 +105,21 @@ class RoomDirectory:
         return record
 
     async def set_live(self, room_id: str, live: bool) -> RoomRecord | None:
-        """Open or close a room for gifts; None when there is no such room."""
-        record = await durable_rooms.set_live(self._database, room_id, live)
-        if record is not None:
-            await self._changed(room_id)
+        """Open or close a room for gifts; None when there is no such room.
+
+        Gifts that Redis decides after it is closed, because a process did not know yet, are given back.
+        """
+        opened_ms = None
+        if live:
+            with contextlib.suppress(RedisError, OSError):
+                opened_ms = min(await clocks_ms(self._ledger_redis))
+        record = await durable_rooms.set_live(self._database, room_id, live, opened_ms)
+        if record is None:
+            return None
+        await self._changed(room_id)
+        if not live:
+            with contextlib.suppress(RedisError, OSError):  # the worker does it when the clock can be asked
+                await time_closings(self._database, partial(clocks_ms, self._ledger_redis))
         return record
 
     async def _changed(self, room_id: str) -> None:

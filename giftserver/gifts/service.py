@@ -158,7 +158,7 @@ class GiftService:
         return receipt_of(key, outcome) if outcome is not None else None
 
     async def status(self, user: str, key: str) -> Receipt | None:
-        """What became of a key of this user: settled, accepted, or None when no gift was charged under it (yet).
+        """What became of a key of this user: settled, refunded, accepted; None when nothing was charged under it (yet).
 
         While the database is away a gift that Redis knows is accepted, whether it is settled or not. Raises RedisError,
         OSError, TimeoutError or the database driver's errors when the engine that would know is away.
@@ -170,7 +170,8 @@ class GiftService:
         except DATABASE_AWAY as problem:
             away, settled = problem, None
         if settled is not None:
-            return Receipt(settled.transfer, key, settled.coins, settled.diamonds, settled.balance_coins, "settled")
+            state = "refunded" if settled.refunded else "settled"
+            return Receipt(settled.transfer, key, settled.coins, settled.diamonds, settled.balance_coins, state)
         outcome = await self._ledger.receipt(user, key)
         if isinstance(outcome, Accepted):
             return receipt_of(key, outcome)

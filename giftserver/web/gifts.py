@@ -45,9 +45,9 @@ class TicketAnswer(msgspec.Struct, frozen=True):
 
 
 class GiftStatus(Receipt, frozen=True):
-    """What a key bought; `state` is settled once the durable ledger has it."""
+    """What a key bought; `state` is settled once the durable ledger has it, refunded when it was given back since."""
 
-    state: Literal["accepted", "settled"]
+    state: Literal["accepted", "settled", "refunded"]
 
 
 async def get_catalog(call: Call[None, None]) -> Response:

@@ -10,6 +10,7 @@ from giftserver.auth.overlay_links import OverlayLinks
 from giftserver.cluster.client import server_of
 from giftserver.durable.earnings import earnings_of
 from giftserver.durable.history import earned_today
+from giftserver.durable.refunds import refunded_lately
 from giftserver.errors import GIFT_UNAVAILABLE, Refusal
 from giftserver.gifts.messages import Identifier
 from giftserver.gifts.notices import OverlayRotated, TestGiftSent, send_notice
@@ -28,7 +29,8 @@ class StudioAnswer(msgspec.Struct, frozen=True):
     """The creator's UTC day over all own rooms, and this room's overlay.
 
     `diamonds_today` is live and holds every gift until `as_of_ms` of the ledger's clock; `gifts_today` counts settled
-    gifts; `unshown` are offsets no overlay has shown yet.
+    gifts; neither holds gifts that were given back. `unshown` are offsets no overlay has shown yet, `refunded` the
+    room's transfers that were given back within a day.
     """
 
     as_of_ms: int
@@ -36,6 +38,7 @@ class StudioAnswer(msgspec.Struct, frozen=True):
     gifts_today: int
     overlay_url: str
     unshown: list[int]
+    refunded: list[str]
 
 
 class OverlayAnswer(msgspec.Struct, frozen=True):
@@ -86,8 +89,14 @@ async def get_studio(call: Call[None, None]) -> StudioAnswer | Refusal:
     now = datetime.now(UTC)
     settled = await earned_today(services.database, room.creator, now.date())
     live, as_of_ms = await _earned_live(services.ledger_redis, room.creator, f"{now:%Y%m%d}")
-    unshown = await services.history.unshown(room.id)
-    return StudioAnswer(as_of_ms, max(live, settled.diamonds), settled.gifts, url, unshown)
+    return StudioAnswer(
+        as_of_ms,
+        max(live, settled.diamonds) - settled.refunded_diamonds,
+        settled.gifts - settled.refunded_gifts,
+        url,
+        await services.history.unshown(room.id),
+        await refunded_lately(services.database, room.id),
+    )
 
 
 async def rotate_overlay(call: Call[None, None]) -> OverlayAnswer | Refusal:

@@ -1,5 +1,6 @@
 """The running demo, and what a test may do there as any of its people."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,13 +8,22 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
+from redis.asyncio import Redis
 from websockets.sync.client import connect
+
+from giftserver import embedded
+from giftserver.durable.closings import time_closings
+from giftserver.durable.rooms import set_live
+from giftserver.durable.store import open_database
+from giftserver.ledger.clock import clocks_ms
 
 REPLY_S = 10
 
@@ -86,6 +96,16 @@ class DemoSite:
             assert answer["type"] == "reply", answer
             return answer["result"]
 
+    def send_late(self, person: str, room: str, gift: str) -> Any:
+        """Send a gift into a room that was closed a moment ago, of which the server has not heard; its receipt."""
+        while True:
+            self.ask("POST", f"/v1/rooms/{room}/live", {"live": True}, "operator")
+            self.ask("GET", f"/v1/rooms/{room}")  # known for a second from here on
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(lambda: asyncio.run(close_unheard(self.folder, room))).result()
+            with suppress(AssertionError):  # the second was over: room_not_live
+                return self.send(person, room, gift)
+
     def render(self, room: str, creator: str, offsets: list[int]) -> None:
         """Report offsets as shown, as the room's overlay does."""
         token = self.overlay_path(room, creator).rsplit("/", 1)[1].split("?")[0]
@@ -113,6 +133,18 @@ class DemoSite:
         query = "" if ticket is None else f"?ticket={ticket}"
         address = f"{self.url.replace('http', 'ws', 1)}/v1/rooms/{room}/ws{query}"
         return connect(address, subprotocols=["giftserver.v1.json"])  # type: ignore[list-item]
+
+
+async def close_unheard(folder: Path, room: str) -> None:
+    """Close a room in the demo's database, and tell nobody."""
+    with embedded.running(folder) as urls:
+        assert urls.database_url is not None
+        assert urls.ledger_redis_url is not None
+        database, redis = open_database(urls.database_url), Redis.from_url(urls.ledger_redis_url)
+        await set_live(database, room, False)
+        await time_closings(database, partial(clocks_ms, redis))
+        await database.dispose()
+        await redis.aclose()
 
 
 def messages(link: Any) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from giftserver.durable.credits import credit, pending_credits
 from giftserver.durable.flush import DATABASE_AWAY
+from giftserver.durable.refunds import due_refunds
 from giftserver.durable.rooms import set_live, upsert_room
 from giftserver.durable.store import flush_cursors
 from giftserver.engines import Engines
@@ -267,6 +268,8 @@ class Campaign:
             state, seq, flushed = await redis.hmget(keys.meta(shard), "state", "seq", "flushed")
             if state != b"open" or int(seq) != cursors[shard][1] or int(flushed or 0) != int(seq):
                 return f"shard {shard:02d} is {state!r} at {seq!r}, flushed {flushed!r}, PostgreSQL at {cursors[shard]}"
+        if due := await due_refunds(self.engines.database):
+            return f"refunds wait: {due}"
         waiting = await pending_credits(self.engines.database, 1)
         return f"credits wait: {waiting}" if waiting else ""
 

@@ -24,7 +24,7 @@ GIFTS: Final = text(
     " t.id FROM transfer AS t WHERE t.kind = 'gift' ORDER BY t.id"
 )
 CREDITS: Final = text(
-    "SELECT c.user_id, c.credit_no, c.coins, t.reference, c.applied_at IS NOT NULL AS applied"
+    "SELECT c.user_id, c.credit_no, c.coins, t.reference, c.applied_at IS NOT NULL AS applied, t.reverses"
     " FROM credit_outbox AS c JOIN transfer AS t ON t.id = c.transfer ORDER BY c.user_id, c.credit_no"
 )
 BALANCES: Final = text("SELECT kind, owner, balance FROM account")
@@ -39,6 +39,8 @@ class Verdict:
     coins: int = 0
     lost: list[str] = field(default_factory=list)
     """Gifts that were acknowledged and are gone, where a fault may rightly have taken them."""
+    refunds: int = 0
+    """Gifts that came after their room had closed and were given back."""
     decided_anew: int = 0
     """Gifts that a fault took and that were accepted once more, under their key, with another receipt."""
     violations: list[str] = field(default_factory=list)
@@ -70,6 +72,7 @@ class Posted:
     coins: int
     diamonds: int
     order: int
+    refunded: bool = False
 
     def is_of(self, gift: Gift) -> bool:
         """Whether it is this operation's body."""
@@ -116,7 +119,11 @@ class Checker:
                 verdict.coins += row.coins
             verdict.gifts = len(self._posted)
             references = {credit.reference: credit for credit in self._history.credits}
+            gifts = {posted.order: (user, posted) for (user, _), posted in self._posted.items()}
             for row in await connection.execute(CREDITS):
+                if row.reverses is not None:
+                    self._given_back(row, gifts.get(row.reverses), verdict)
+                    continue
                 credit = references.pop(row.reference, None)
                 if credit is None or (credit.user, credit.coins) != (row.user_id, row.coins):
                     verdict.found(f"credit {row.reference} of {row.user_id}, {row.coins} coins: nobody made it")
@@ -126,6 +133,16 @@ class Checker:
         for credit in references.values():
             if credit.outcome == "ok":
                 verdict.found(f"credit {credit.reference} of {credit.user}, {credit.coins} coins: gone")
+
+    def _given_back(self, row: Any, gift: tuple[str, Posted] | None, verdict: Verdict) -> None:
+        if gift is None or (gift[0], gift[1].coins) != (row.user_id, row.coins) or gift[1].refunded:
+            verdict.found(f"{row.reference} of {row.user_id}, {row.coins} coins: not what was given, or back twice")
+            return
+        if not row.applied:
+            verdict.found(f"{row.reference} of {row.user_id} was not brought to the wallet")
+        gift[1].refunded = True
+        verdict.refunds += 1
+        self._credited[row.user_id].append(row.coins)
 
     def _nothing_invented(self, by_key: dict[tuple[str, str], list[Gift]], verdict: Verdict) -> None:
         for name, posted in self._posted.items():
@@ -199,9 +216,13 @@ class Checker:
     async def _conserved(self, verdict: Verdict) -> None:
         spent: Counter[str] = Counter()
         earned: Counter[str] = Counter()
+        returned: Counter[str] = Counter()
         for (user, _), posted in self._posted.items():
             spent[user] += posted.coins
-            earned[posted.creator] += posted.diamonds
+            if posted.refunded:
+                returned[user] += posted.coins
+            else:
+                earned[posted.creator] += posted.diamonds
         credited = {user: sum(coins) for user, coins in self._credited.items()}
         async with self._database.connect() as connection:
             accounts = {(row.kind, row.owner): row.balance for row in await connection.execute(BALANCES)}
@@ -211,8 +232,8 @@ class Checker:
         right = {("wallet", user): coins - spent[user] for user, coins in credited.items()}
         right |= {("earnings", creator): diamonds for creator, diamonds in earned.items()}
         right |= {
-            ("coins_sold", "platform"): -sum(credited.values()),
-            ("gifts_spent", "platform"): sum(spent.values()),
+            ("coins_sold", "platform"): sum(returned.values()) - sum(credited.values()),
+            ("gifts_spent", "platform"): sum(spent.values()) - sum(returned.values()),
             ("diamonds_issued", "platform"): -sum(earned.values()),
         }
         for name in sorted(right.keys() | accounts.keys()):
@@ -236,4 +257,4 @@ class Checker:
 
 def _lawful(code: str, expect: str) -> bool:
     """Whether a gift that must end with `expect` may be refused with this code on the way."""
-    return code in (expect, "asked", "unavailable", "rate_limited", "unauthorized")
+    return code in (expect, "asked", "unavailable", "rate_limited", "unauthorized", "room_not_live")

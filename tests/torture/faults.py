@@ -11,10 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from giftserver.durable.closings import time_closings
+from giftserver.durable.rooms import set_live
+from giftserver.gifts.rooms import RoomDirectory
 from giftserver.ledger import keys
+from giftserver.ledger.clock import clocks_ms
 from tests.torture.history import Fault, History
 from tests.torture.stack import ROOT, Stack
 from tests.torture.waiting import rest, until
@@ -182,6 +187,24 @@ async def late_flusher(injector: Injector) -> None:
         injector.stack.signal("flusher", signal.SIGCONT)
 
 
+async def rooms_close(injector: Injector) -> None:
+    """Rooms close under load and open again; of some closings the web processes hear only when they look."""
+    async with injector.stack.clients() as engines:
+        rooms = RoomDirectory(engines.database, engines.rooms_redis, engines.ledger_redis)
+        chosen = injector.chance.sample([room.id for room in await rooms.list()], 2)
+        try:
+            for room in chosen:
+                if injector.chance.random() < 0.3:
+                    await rooms.set_live(room, False)
+                else:
+                    await set_live(engines.database, room, False)
+                    await time_closings(engines.database, partial(clocks_ms, engines.ledger_redis))
+            await injector.rest(0.2, 1.5)
+        finally:
+            for room in chosen:
+                await rooms.set_live(room, True)
+
+
 def tear(folder: Path, chance: random.Random) -> int:
     """Cut a random number of bytes off the newest append-only file; returns how many."""
     newest = max(folder.glob("*.incr.aof"), key=lambda file: int(file.name.split(".")[-3]))
@@ -237,6 +260,7 @@ KINDS: Final = {
         Kind("half-closed network", half_closed),
         Kind("black hole", black_hole),
         Kind("wallets forgotten", forget_wallets),
+        Kind("rooms close", rooms_close),
         Kind("kill at a point", at_a_point, points=True),
         Kind("recovery killed at a point", recovery_at_a_point, engines=True, lossy=True, points=True),
         Kind("kill valkey", killing("valkey"), engines=True),

@@ -85,6 +85,7 @@ class Report:
             "slowest_return_s": round(tally.slowest_s, 2),
             "acknowledged_and_lost": len(verdict.lost),
             "decided_anew": verdict.decided_anew,
+            "given_back": verdict.refunds,
             "violations": tally.violations,
             "warnings_logged": warnings,
             "found": [*tally.failures, *verdict.violations],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from giftserver.durable.refunds import refund_gift
 from tests.torture.checker import Checker, Verdict
 from tests.torture.history import Credit, Fault, Gift, History, Receipt
 from tests.torture.model import Body
@@ -155,6 +156,28 @@ async def unapplied_credit(world: World, history: History) -> None:
     history.credits.append(Credit(USER, 7, "late", "ok"))
 
 
+async def give_back(world: World, history: History) -> None:
+    """The second gift is given back, as it should be when its room had closed."""
+    database = world.engines.database
+    async with database.begin() as connection:
+        gift = await connection.scalar(text("SELECT id FROM transfer WHERE key = :k"), {"k": history.gifts[1].key})
+        await connection.execute(text("INSERT INTO refund_due (gift, reason) VALUES (:g, 'room_closed')"), {"g": gift})
+    assert await refund_gift(database, gift) is not None
+    await world.carry()
+
+
+async def give_back_more(world: World, history: History) -> None:
+    """The refund is of more coins than the gift."""
+    await give_back(world, history)
+    await tamper(world, "UPDATE credit_outbox SET coins = 21 WHERE coins = 20")
+
+
+async def give_back_unseen(world: World, history: History) -> None:
+    """The refund never reached the wallet."""
+    await give_back(world, history)
+    await tamper(world, "UPDATE credit_outbox SET applied_at = NULL WHERE coins = 20")
+
+
 async def endless_attempt(world: World, history: History) -> None:
     """An attempt nobody knows the end of."""
     history.gifts[1].begin()
@@ -174,8 +197,19 @@ WRONG = {
     wrong_balance: "the history says",
     wrong_live_balance: "coins in Redis",
     unapplied_credit: "was not brought",
+    give_back_more: "not what was given",
+    give_back_unseen: "was not brought",
     endless_attempt: "without an end",
 }
+
+
+async def test_a_gift_that_was_given_back_is_counted(world: World) -> None:
+    """Its coins are in the wallet and in no creator's earnings, and nothing is found."""
+    history = await a_day(world)
+    await give_back(world, history)
+    verdict = await verdict_of(world, history, proof=True)
+    assert verdict.violations == []
+    assert (verdict.gifts, verdict.refunds) == (3, 1)
 
 
 @pytest.mark.parametrize("tell", WRONG, ids=lambda tell: tell.__name__)

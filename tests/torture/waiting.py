@@ -4,6 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from redis.asyncio import Redis
+
+from giftserver.ledger.clock import clocks_ms
+
 
 async def rest(seconds: float) -> None:
     """Let the others work for a while."""
@@ -24,3 +28,11 @@ async def until(condition: Callable[[], bool], deadline_s: float) -> bool:
         if time.monotonic() > end_s:
             return False
         await asyncio.sleep(0.02)
+
+
+async def clock_passes(ledger_redis: Redis, moment_ms: int) -> None:
+    """Return when the ledger's clock has passed a moment (Unix ms): what is decided from now on is later."""
+    while True:
+        if min(await clocks_ms(ledger_redis)) > moment_ms:
+            return
+        await asyncio.sleep(0.0005)

@@ -54,6 +54,16 @@ async def entries_are_the_gifts(connection: AsyncConnection, invariant: Invarian
         await _find(connection, invariant, sql.UNLIKE_GIFT, after=after, upto=upto)
 
 
+async def refunds_are_the_gifts(connection: AsyncConnection, invariant: Invariant) -> None:
+    """A refund is a gift the other way round, entry by entry, and what came to a closed room has or gets one."""
+    await _find(connection, invariant, sql.UNLIKE_REFUND)
+    await _find(connection, invariant, sql.REFUND_UNASKED)
+    await _find(connection, invariant, sql.WRONG_REFUNDED_DAY)
+    async for after, upto, rows in ranges(connection, "transfer"):
+        invariant.checked += rows
+        await _find(connection, invariant, sql.LATE_AND_KEPT, after=after, upto=upto)
+
+
 async def balances_are_the_entries(connection: AsyncConnection, invariant: Invariant) -> None:
     """Each balance is the sum of the account's entries, and each entry's balance follows from the one before."""
     async for after, upto, rows in ranges(connection, "account"):
@@ -121,6 +131,7 @@ async def rules_are_in_force(connection: AsyncConnection, invariant: Invariant) 
 CHECKS: Final[dict[str, Check]] = {
     "entries sum to zero per transfer and asset": entries_sum_to_zero,
     "entries are what the gifts say": entries_are_the_gifts,
+    "refunds are the gifts the other way round": refunds_are_the_gifts,
     "balance = sum of entries": balances_are_the_entries,
     "sequences are contiguous": sequences_are_contiguous,
     "each gift's hash follows from the one before": gifts_are_chained,

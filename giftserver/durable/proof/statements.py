@@ -41,6 +41,36 @@ UNLIKE_GIFT: Final = """
         OR count(e.n) <> CASE WHEN t.diamonds > 0 THEN 4 ELSE 2 END
 """
 
+UNLIKE_REFUND: Final = """
+    SELECT format('transfer %s: it is not transfer %s the other way round', r.id, r.reverses)
+    FROM transfer AS r LEFT JOIN transfer AS g ON g.id = r.reverses AND g.kind = 'gift'
+    WHERE r.reverses IS NOT NULL AND (
+        r.kind <> 'refund'
+        OR (r.coins, r.diamonds, r.sender, r.creator, r.room, r.gift, r.quantity)
+            IS DISTINCT FROM (g.coins, g.diamonds, g.sender, g.creator, g.room, g.gift, g.quantity)
+        OR EXISTS (
+            SELECT FROM (SELECT account, amount FROM entry WHERE transfer = r.id) AS back
+            FULL JOIN (SELECT account, -amount AS amount FROM entry WHERE transfer = g.id) AS given
+                USING (account, amount)
+            WHERE back.account IS NULL OR given.account IS NULL))
+"""
+
+REFUND_UNASKED: Final = """
+    SELECT format('transfer %s gives %s back, refund_due says %s for it', r.id, r.reverses,
+        coalesce(d.refund::text, 'nothing'))
+    FROM (SELECT id, reverses FROM transfer WHERE reverses IS NOT NULL) AS r
+    FULL JOIN (SELECT * FROM refund_due WHERE refund IS NOT NULL) AS d ON d.gift = r.reverses
+    WHERE d.refund IS DISTINCT FROM r.id
+"""
+
+LATE_AND_KEPT: Final = """
+    SELECT format('transfer %s came while room %s was closed, and nobody gives it back', t.id, t.room)
+    FROM room_closing AS c JOIN transfer AS t ON t.room = c.room AND t.kind = 'gift'
+        AND t.event_at > timestamptz 'epoch' + c.closed_ms * interval '1 ms'
+        AND (c.opened_ms IS NULL OR t.event_at < timestamptz 'epoch' + c.opened_ms * interval '1 ms')
+    WHERE t.id > :after AND t.id <= :upto AND NOT EXISTS (SELECT FROM refund_due AS d WHERE d.gift = t.id)
+"""
+
 WRONG_BALANCE: Final = """
     SELECT format('account %s (%s of %s): balance %s at version %s, entries: %s in %s', a.id, a.kind, a.owner,
         a.balance, a.version, coalesce(posted.total, 0), coalesce(posted.lines, 0))
@@ -149,6 +179,21 @@ WRONG_DAY: Final = """
         FROM transfer WHERE id >= :first AND id < :end GROUP BY 1, 2, 3
     ) AS g ON (d.creator, d.day, d.room) = (g.creator, g.day, g.room)
     WHERE (d.gifts, d.coins, d.diamonds) IS DISTINCT FROM (g.gifts, g.coins, g.diamonds)
+"""
+
+WRONG_REFUNDED_DAY: Final = """
+    SELECT format('%s in room %s on %s, shard %s: %s gifts of %s coins and %s diamonds given back; the refunds say %s',
+        coalesce(d.creator, g.creator), coalesce(d.room, g.room), coalesce(d.day, g.day), coalesce(d.shard, g.shard),
+        coalesce(d.refunded_gifts, 0), coalesce(d.refunded_coins, 0), coalesce(d.refunded_diamonds, 0),
+        format('%s, %s, %s', coalesce(g.gifts, 0), coalesce(g.coins, 0), coalesce(g.diamonds, 0)))
+    FROM (SELECT * FROM gift_day WHERE (refunded_gifts, refunded_coins, refunded_diamonds) <> (0, 0, 0)) AS d
+    FULL JOIN (
+        SELECT t.creator, (t.event_at AT TIME ZONE 'UTC')::date AS day, t.room, t.shard, count(*) AS gifts,
+            sum(t.coins) AS coins, sum(t.diamonds) AS diamonds
+        FROM transfer AS r JOIN transfer AS t ON t.id = r.reverses WHERE r.reverses IS NOT NULL GROUP BY 1, 2, 3, 4
+    ) AS g ON (d.creator, d.day, d.room, d.shard) = (g.creator, g.day, g.room, g.shard)
+    WHERE (d.refunded_gifts, d.refunded_coins, d.refunded_diamonds)
+        IS DISTINCT FROM (g.gifts, g.coins, g.diamonds)
 """
 
 TRIGGERS_IN_FORCE: Final = """

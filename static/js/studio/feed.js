@@ -18,6 +18,7 @@ export class Feed {
   #gifts = new Map();
   #waiting = new Map();
   #rows = new Map();
+  #refunded = new Set();
   #only = 'all';
   #extra = 0;
   #frame = 0;
@@ -96,6 +97,12 @@ export class Feed {
     this.#later();
   }
 
+  /** These transfers were given back to their senders. */
+  refunded(transfers) {
+    for (const transfer of transfers) this.#refunded.add(transfer);
+    this.#later();
+  }
+
   /** A page of history did not come. */
   excuse(text, again) {
     this.#loaded = true;
@@ -170,6 +177,7 @@ export class Feed {
     for (const offset of drawn) {
       const row = this.#row(offset);
       row.shown(!this.#waiting.has(offset));
+      if (this.#refunded.has(row.gift.transfer)) row.refunded();
       if (row.node === place) place = place.nextElementSibling;
       else this.list.insertBefore(row.node, place);
     }

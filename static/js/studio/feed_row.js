@@ -45,6 +45,13 @@ export class FeedRow {
     if (this.when.textContent !== words) this.when.textContent = words;
   }
 
+  /** It was given back to its sender. */
+  refunded() {
+    if (this.node.dataset.refunded === 'true') return;
+    this.node.dataset.refunded = 'true';
+    this.node.querySelector('.row__under').append(element('span.row__refunded', {}, 'Given back: you had closed the room'));
+  }
+
   /** Has an overlay shown it? */
   shown(shown) {
     if (shown === this.#shown) return;

@@ -41,7 +41,7 @@ export class Now {
     this.#as_of_ms = as_of_ms;
     this.#recent = this.#recent.filter((gift) => gift.at_ms > as_of_ms);
     const utc = utcDay(as_of_ms);
-    // Diamonds are live, gifts are counted when they are settled: of one day the count never goes back.
+    // Diamonds are live, gifts are counted when they are settled: the count goes back only for gifts given back.
     const counted_before = utc === this.#day.utc ? this.#day.gifts : 0;
     this.#day = { utc, diamonds: diamonds_today, gifts: Math.max(counted_before, gifts_today + this.#recent.length) };
     for (const { diamonds } of this.#recent) this.#day.diamonds += diamonds;
@@ -52,6 +52,11 @@ export class Now {
   gift(gift) {
     this.#pulse.add(gift.at_ms);
     this.#count(gift);
+  }
+
+  /** One gift of today was given back; the next totals say what it was worth. */
+  givenBack() {
+    this.#day.gifts = Math.max(0, this.#day.gifts - 1);
   }
 
   /** Gifts of before this page was opened, for the line; there may be others before them unless they are `all`. */

@@ -43,6 +43,7 @@ export class Stream {
     if (this.#closed) return;
     this.now.totals(totals);
     this.feed.unshown(totals.unshown);
+    this.feed.refunded(totals.refunded);
     this.link.show(totals.overlay_url);
     this.#listen();
     this.client.connect();
@@ -68,6 +69,11 @@ export class Stream {
     on('combo_ended', (combo) => this.#comboEnded(combo));
     on('gifts_folded', (folded) => this.#folded(folded));
     on('rendered', ({ offsets }) => this.feed.rendered(offsets));
+    on('refunded', ({ transfer }) => {
+      this.feed.refunded([transfer]);
+      this.now.givenBack();
+      this.#refreshTotals();
+    });
     on('test_gift', (gift) => this.preview.test(gift));
     on('viewers', ({ count }) => this.now.viewers(count));
     on('top', ({ items }) => this.now.top(items));
@@ -161,6 +167,7 @@ export class Stream {
       if (this.#closed) return;
       this.now.totals(totals);
       this.feed.unshown(totals.unshown, asked_ms);
+      this.feed.refunded(totals.refunded);
     } catch (error) {
       if (!this.#closed && (error.status === 401 || error.status === 403)) this.refused(error);
     }

@@ -162,6 +162,9 @@ function follow(one) {
   on('top', (top) => view.top(top));
   on('pending', ({ entries }) => sending.waiting(entries, one.state));
   on('refused', (refused) => refused.restored && sending.refusedLate(refused));
+  on('refunded', ({ coins: back }) => {
+    notices.say('refund', `The room had closed before your gift arrived. You get your ${back === 1 ? 'coin' : `${written(back)} coins`} back.`, [], { tone: 'good' });
+  });
   on('balance', ({ shown_coins: shown }) => shown !== null && coins.forEach((number) => number.set(Math.max(0, shown))));
 }
 

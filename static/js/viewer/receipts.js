@@ -1,4 +1,4 @@
-/** The viewer's own gifts of this visit: sending → accepted → settled, or refused with the reason. */
+/** The viewer's own gifts of this visit: sending → accepted → settled, then perhaps given back; or refused with the reason. */
 
 import { sentenceOf } from '../refusals.js';
 import { element, fill, price } from './find.js';
@@ -10,6 +10,7 @@ const WORDS = {
   asking: 'Asking what became of it',
   accepted: 'Accepted',
   settled: 'Settled',
+  refunded: 'Given back: the room had closed',
   refused: 'Not sent',
 };
 
@@ -30,14 +31,15 @@ export class Receipts extends EventTarget {
     client.addEventListener('pending', ({ detail }) => detail.entries.forEach((entry) => this.#pending(entry)));
     client.addEventListener('receipt', ({ detail }) => {
       const { transfer, state, coins } = detail.result;
-      const settled = state === 'settled' || this.#settledEarly.delete(transfer);
-      this.#put(detail, { state: settled ? 'settled' : 'accepted', transfer, coins });
+      const settled = this.#settledEarly.delete(transfer) ? 'settled' : state;
+      this.#put(detail, { state: settled, transfer, coins });
     });
     client.addEventListener('refused', ({ detail }) => {
       if (detail.error.code === 'cancelled') this.#byKey.delete(detail.key);
       else this.#put(detail, { state: 'refused', why: sentenceOf(detail.error) });
     });
     client.addEventListener('settled', ({ detail }) => detail.transfers.forEach((transfer) => this.#settled(transfer)));
+    client.addEventListener('refunded', ({ detail }) => this.#became('refunded', detail.transfer));
   }
 
   get items() {
@@ -79,13 +81,16 @@ export class Receipts extends EventTarget {
   }
 
   #settled(transfer) {
-    for (const item of this.#byKey.values()) {
-      if (item.transfer !== transfer) continue;
-      item.state = 'settled';
-      this.dispatchEvent(new Event('change'));
-      return;
-    }
+    if (this.#became('settled', transfer)) return;
     if (this.#settledEarly.size < 1_000) this.#settledEarly.add(transfer);
+  }
+
+  #became(state, transfer) {
+    const item = [...this.#byKey.values()].find((one) => one.transfer === transfer);
+    if (!item) return false;
+    item.state = state;
+    this.dispatchEvent(new Event('change'));
+    return true;
   }
 
   #put({ key, gift, quantity }, news) {

@@ -57,7 +57,7 @@ export class GroupedEntries {
     const known = this.#rows.get(entry.transfer);
     if (known) return known;
     const credit = entry.amount_coins > 0;
-    const art = entry.kind === 'gift' ? giftArt(this.names, entry.gift) : coinArt(credit ? 'plus' : 'rotate');
+    const art = entry.gift !== null ? giftArt(this.names, entry.gift) : coinArt(credit ? 'plus' : 'rotate');
     const where = [recipientOf(entry, this.rooms), roomOf(entry, this.rooms)].filter(Boolean).join(' · ');
     const button = element(
       'button.entry',

@@ -8,17 +8,24 @@ const TITLES = {
 
 /** "Lantern Fly ×3" for a gift, "Coins bought" for a recharge, and a tidied kind for what this page has not met. */
 export function titleOf(entry, names) {
-  if (entry.kind !== 'gift') return TITLES[entry.kind] ?? tidy(entry.kind);
+  if (entry.gift === null) return TITLES[entry.kind] ?? tidy(entry.kind);
   const name = names.name(entry.gift);
-  return entry.quantity > 1 ? `${name} ×${entry.quantity}` : name;
+  const what = entry.quantity > 1 ? `${name} ×${entry.quantity}` : name;
+  return entry.kind === 'refund' ? `${what} given back` : what;
 }
 
-/** "to Mira" for a gift, empty for a credit. `rooms` maps room ids to what GET /v1/rooms says. */
+/** "to Mira" for a gift, why it came back for a refund, empty for a credit. `rooms` maps room ids to what GET /v1/rooms says. */
 export function recipientOf(entry, rooms) {
+  if (entry.kind === 'refund') return 'the room had closed';
   if (entry.kind !== 'gift') return '';
-  const room = rooms.get(entry.room);
-  const name = room && room.creator.id === entry.creator ? room.creator.name : entry.creator;
+  const name = creatorOf(entry, rooms);
   return name ? `to ${name}` : '';
+}
+
+/** The creator's name where the room tells it, the id where not. */
+export function creatorOf(entry, rooms) {
+  const room = rooms.get(entry.room);
+  return room && room.creator.id === entry.creator ? room.creator.name : entry.creator;
 }
 
 /** The title of the room where it is known, its id where not, empty when there is none. */

@@ -4,7 +4,7 @@ import { element, fill } from '../ui/element.js';
 import { count, counted, signed } from '../ui/numbers.js';
 import { exactTime } from '../ui/times.js';
 import { copyButton } from '../ui/copy.js';
-import { recipientOf, roomOf, titleOf } from './entry_words.js';
+import { creatorOf, recipientOf, roomOf, titleOf } from './entry_words.js';
 
 const STATES = {
   accepted: {
@@ -12,6 +12,7 @@ const STATES = {
     text: 'The coins left your wallet and the gift is on its way into the permanent books. This takes about a second.',
   },
   settled: { title: 'Settled', text: 'Written in the permanent books. It cannot be changed or lost.' },
+  refunded: { title: 'Given back', text: 'The room had closed before this gift arrived. Its coins are in your wallet again.' },
 };
 
 /**
@@ -20,8 +21,8 @@ const STATES = {
  */
 export function openReceipt(entry, { session, names, rooms }) {
   const state = element('div.receipt__state', { role: 'status' });
-  const art = entry.kind === 'gift' ? giftArt(names, entry.gift, 72) : coinArt();
-  const title = [titleOf(entry, names), recipientOf(entry, rooms)].filter(Boolean).join(' ');
+  const art = entry.gift !== null ? giftArt(names, entry.gift, 72) : coinArt();
+  const title = [titleOf(entry, names), recipientOf(entry, rooms)].filter(Boolean).join(entry.kind === 'refund' ? ': ' : ' ');
   const body = element(
     'div.receipt',
     {},
@@ -54,7 +55,7 @@ async function checkState(entry, session, host) {
 }
 
 function showState(host, reached) {
-  const order = ['accepted', 'settled'];
+  const order = reached === 'refunded' ? ['accepted', 'settled', 'refunded'] : ['accepted', 'settled'];
   const steps = order.map((name) =>
     element('li.step', { data: { done: String(order.indexOf(name) <= order.indexOf(reached)) } }, element('span.step__dot', {}), STATES[name].title),
   );
@@ -64,8 +65,8 @@ function showState(host, reached) {
 function facts(entry, rooms) {
   const rows = [
     ['When', exactTime(entry.at_ms)],
-    entry.kind === 'gift' && ['Quantity', count(entry.quantity ?? 1)],
-    entry.creator && ['Creator', recipientOf(entry, rooms).replace(/^to /, '')],
+    entry.gift !== null && ['Quantity', count(entry.quantity ?? 1)],
+    entry.creator && ['Creator', creatorOf(entry, rooms)],
     entry.room && ['Room', roomOf(entry, rooms)],
     ['Balance after', counted(entry.balance_coins, 'coin')],
   ].filter(Boolean);

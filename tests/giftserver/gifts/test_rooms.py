@@ -55,7 +55,7 @@ async def test_changes_are_seen_at_once_by_the_process_that_made_them(web: Web) 
 
 async def test_the_last_known_state_holds_while_postgresql_is_away(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gifts go on in rooms that were seen; a room never seen raises."""
-    directory = RoomDirectory(web.engines.database, web.engines.rooms_redis)
+    directory = RoomDirectory(web.engines.database, web.engines.rooms_redis, web.engines.ledger_redis)
     assert await directory.get("harbour") is not None
 
     async def away(*_: object) -> None:
@@ -74,7 +74,7 @@ async def test_a_postgresql_that_hangs_makes_nobody_wait_in_a_known_room(
     web: Web, proxy: TcpProxy, hanging: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last known state after 0.5 s, one look-up for everybody, and no wait at all behind one that is late."""
-    directory = RoomDirectory(hanging, web.engines.rooms_redis)
+    directory = RoomDirectory(hanging, web.engines.rooms_redis, web.engines.ledger_redis)
     assert await directory.get("harbour") is not None
     asked: list[str] = []
     real = rooms.durable_rooms.get_room
@@ -101,7 +101,7 @@ async def test_a_room_never_seen_is_given_up_in_time(
     web: Web, proxy: TcpProxy, hanging: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a known state the wait ends after LOOK_UP_S; when PostgreSQL answers again the room is there."""
-    directory = RoomDirectory(hanging, web.engines.rooms_redis)
+    directory = RoomDirectory(hanging, web.engines.rooms_redis, web.engines.ledger_redis)
     assert await directory.get("attic") is not None
     monkeypatch.setattr(rooms, "LOOK_UP_S", 0.3)
     proxy.black_hole = True
@@ -141,7 +141,7 @@ async def test_a_change_is_not_undone_by_a_look_up_that_began_before_it(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a slow look-up read before the change is not kept."""
-    directory = RoomDirectory(web.engines.database, web.engines.rooms_redis)
+    directory = RoomDirectory(web.engines.database, web.engines.rooms_redis, web.engines.ledger_redis)
     real, was_read, go_on = rooms.durable_rooms.get_room, asyncio.Event(), asyncio.Event()
 
     async def slow(engine: AsyncEngine, room_id: str) -> object:

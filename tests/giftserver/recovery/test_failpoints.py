@@ -4,12 +4,17 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 
+from giftserver.durable.closings import time_closings
 from giftserver.durable.credits import credit
+from giftserver.durable.rooms import set_live, upsert_room
 from giftserver.ledger import keys
+from giftserver.ledger.clock import clocks_ms
 from giftserver.ledger.outcomes import Accepted
 from giftserver.settings import Settings
 from tests.giftserver.recovery.conftest import SHARD, Till
+from tests.torture.waiting import clock_passes
 
 FLUSHER = ("flush.before_begin", "flush.after_post", "flush.after_commit", "flush.before_trim", "flush.after_trim")
 COORDINATOR = (
@@ -119,6 +124,28 @@ async def test_a_worker_that_dies_before_it_marks_a_credit(till: Till, settings:
     async def right() -> bool:
         coins = await till.redis.hget(keys.wallet(SHARD, "ana"), "coins")
         return coins == str(100 + 25 * KILLS).encode()
+
+    await until(right, 30)
+    await ended(worker)
+    assert await till.violations() == []
+
+
+async def test_a_worker_that_dies_after_a_refund(till: Till, settings: Settings, until) -> None:
+    """The refund stands, nobody was told: it is not made again, and its coins come to the wallet."""
+    await upsert_room(till.database, "harbour", creator="mira", creator_name="Mira", title="Boats")
+    for _ in range(KILLS):
+        await set_live(till.database, "harbour", True, min(await clocks_ms(till.redis)))
+        await set_live(till.database, "harbour", False)
+        await time_closings(till.database, partial(clocks_ms, till.redis))
+        await clock_passes(till.redis, max(await clocks_ms(till.redis)))
+        assert isinstance(await till.give(10), Accepted)
+        await till.flush()
+        await killed(till, settings, "worker", "refund.after_commit")
+        await till.coordinator.settle()
+    worker = await start(till, settings, "worker")
+
+    async def right() -> bool:
+        return await till.redis.hget(keys.wallet(SHARD, "ana"), "coins") == b"100"
 
     await until(right, 30)
     await ended(worker)

@@ -1,12 +1,14 @@
 """Bugs in bringing gifts to PostgreSQL, in credits, and in showing gifts."""
 
-from tests.torture.seeded.bug import CREDITS, FLUSH, SAFEGUARDS, SCRIPTS, WORKER, Bug, Edit, bug
+from tests.torture.seeded.bug import CREDITS, FLUSH, REFUNDS, SAFEGUARDS, SCRIPTS, WORKER, Bug, Edit, bug
 
 TRIM = f"{SCRIPTS}/trim_events.lua"
 INTAKE = "giftserver/durable/intake.py"
 POSTING = "giftserver/durable/posting.py"
 FLUSHING = "giftserver/durable/flush.py"
 CREDITING = "giftserver/durable/credits.py"
+CLOSINGS = "giftserver/durable/closings.py"
+REFUNDING = "giftserver/durable/refunds.py"
 
 BUGS = (
     bug(
@@ -92,5 +94,40 @@ BUGS = (
         '        await self._advance(keys=[keys.meta(shard)], args=["announced", mark])\n'
         "        for room, events in missing.items():\n",
         f"{SAFEGUARDS}::test_what_could_not_be_shown_is_shown_later",
+    ),
+    bug(
+        "nobody looks whether the room had closed", POSTING,
+        "    late = await late_gifts(connection, gifts)\n", "    late: list[int] = []\n",
+        f"{REFUNDS}::test_what_comes_after_the_closing_is_due_and_nothing_else",
+    ),
+    bug(
+        "gifts are booked before the closing has its time", CLOSINGS,
+        "            raise ClosingUntimed(room)\n", "            continue\n",
+        f"{REFUNDS}::test_a_closing_without_its_time_is_timed_before_gifts_are_booked",
+    ),
+    bug(
+        "a closing is dated before it was seen", CLOSINGS,
+        "WHERE id = ANY(CAST(:ids AS bigint[])) AND closed_ms IS NULL", "WHERE closed_ms IS NULL",
+        f"{REFUNDS}::test_a_closing_is_timed_once_and_after_it_was_seen",
+    ),
+    bug(
+        "a room that opened again keeps late gifts", "giftserver/durable/closings.py",
+        "AND (opened_ms IS NULL OR opened_ms > :since)", "AND opened_ms IS NULL AND :since > 0",
+        f"{REFUNDS}::test_a_closed_time_that_is_over",
+    ),
+    bug(
+        "a gift is given back as often as one asks", REFUNDING,
+        "WHERE d.gift = :gift AND d.refund IS NULL FOR UPDATE OF d", "WHERE d.gift = :gift",
+        f"{REFUNDS}::test_a_gift_is_given_back_once",
+    ),
+    bug(
+        "the creator keeps the diamonds of a refund", REFUNDING,
+        "    if gift.diamonds:\n", "    if False:\n",
+        f"{REFUNDS}::test_a_refund_takes_everything_back",
+    ),
+    bug(
+        "verify does not miss a refund", "giftserver/durable/proof/book.py",
+        "        await _find(connection, invariant, sql.LATE_AND_KEPT, after=after, upto=upto)\n", "",
+        f"{REFUNDS}::test_verify_finds",
     ),
 )  # fmt: skip
