@@ -27,6 +27,7 @@ UNTIMED: Final = text("SELECT id FROM room_closing WHERE closed_ms IS NULL")
 TIME: Final = text("""
     UPDATE room_closing SET closed_ms = :now WHERE id = ANY(CAST(:ids AS bigint[])) AND closed_ms IS NULL
 """)
+AHEAD: Final = text("UPDATE room_closing SET opened_ms = greatest(closed_ms, :now) WHERE opened_ms > :now")
 ASK_FOR_REFUND: Final = text("""
     INSERT INTO refund_due (gift, reason) SELECT gift, :reason FROM unnest(CAST(:gifts AS bigint[])) AS gift
 """)
@@ -76,3 +77,9 @@ async def time_closings(engine: AsyncEngine, clocks_ms: Callable[[], Awaitable[l
     now_ms = max(await clocks_ms())  # after the closings were seen, or a gift from before one would count as late
     async with engine.begin() as connection:
         return (await connection.execute(TIME, {"now": now_ms, "ids": ids})).rowcount
+
+
+async def openings_ahead_are_now(engine: AsyncEngine, now_ms: int) -> None:
+    """The ledger's clock went back to `now_ms`: rooms that opened after that are open, their gifts are not late."""
+    async with engine.begin() as connection:
+        await connection.execute(AHEAD, {"now": now_ms})

@@ -77,7 +77,8 @@ class CatchUp:
         mark = int(announced)
         for stream_id, fields in entries:
             epoch, seq = parse_stream_id(stream_id)
-            if seq > int(flushed) or int(fields[b"t"]) > time_s * 1_000 - GRACE_MS:
+            age_ms = time_s * 1_000 - int(fields[b"t"])
+            if seq > int(flushed) or -2 * GRACE_MS < age_ms < GRACE_MS:  # far ahead: the clock went back since
                 break
             gift = decode_event(fields[b"e"])
             kind = self._catalog.get(gift.gift)

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.cluster.client import by_server, server_of
+from giftserver.durable.closings import openings_ahead_are_now
 from giftserver.durable.epochs import Opening, ShardBook, record_epochs, shard_books
 from giftserver.durable.lock import CoordinatorLock
 from giftserver.durable.restore import unmark_credits
@@ -137,6 +138,8 @@ class Coordinator:
             return True
         for shard in strange:
             failpoint("coordinator.before_fence")
+            if seen[shard].view.clock_went_back:
+                await openings_ahead_are_now(self._database, seen[shard].view.now_ms)
             replaying = seen[shard].verdict.action is Action.REPLAY
             await run_script(self._redis, "fence_shard.lua", shard, REPLAYING if replaying else "fenced")
             failpoint("coordinator.after_fence")

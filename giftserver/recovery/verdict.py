@@ -22,7 +22,7 @@ class Action(StrEnum):
     REBUILD = "rebuild"
     """Redis lost what PostgreSQL has: fill it again, in a new epoch."""
     REPLAY = "replay"
-    """PostgreSQL lost what Redis has: wait until the flusher has brought it, then rebuild."""
+    """Only PostgreSQL can be trusted, and it lacks what Redis has: wait until the flusher has brought it, then rebuild."""
     STOP = "stop"
     """The two contradict each other: a person decides, with `giftserver recover`."""
 
@@ -56,6 +56,8 @@ def judge(view: ShardView, book: ShardBook, flushed: int) -> Verdict:
         return _judge_replaying(view, book)
     if flushed > book.cursor.seq:
         return Verdict(Action.REPLAY, f"PostgreSQL is behind: it was at {flushed} and is at {book.cursor}")
+    if view.clock_went_back:
+        return Verdict(Action.REPLAY, "Redis's clock went back: receipts may have expired that keys still stand for")
     if view.epoch < book.epoch_max:
         return Verdict(Action.REOPEN, f"epoch {book.epoch_max} was recorded and not opened")
     if view.meta.get("run") != view.run:
@@ -76,4 +78,4 @@ def _judge_unknown(view: ShardView, book: ShardBook) -> Verdict:
 def _judge_replaying(view: ShardView, book: ShardBook) -> Verdict:
     if book.cursor.seq < view.seq:
         return Verdict(Action.REPLAY, f"PostgreSQL is being filled: at {book.cursor} of {view.seq}")
-    return Verdict(Action.REBUILD, "PostgreSQL was restored and filled from the stream")
+    return Verdict(Action.REBUILD, "PostgreSQL has everything that the stream has")

@@ -11,6 +11,8 @@ from giftserver.ledger.events import decode_event, parse_stream_id
 from giftserver.ledger.guarded import run_of
 
 PAGE: Final = 5_000
+LEASE_AHEAD_MAX_MS: Final = 65_000
+"""No lease ends later than this from now; the scripts have the same number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class ShardView:
     has_events: bool
     whole: bool
     """The stream has every gift after PostgreSQL's cursor, up to the last."""
+    now_ms: int
+    """The server's clock."""
     name: tuple[str, str] | None
     """Sender and key of the gift at PostgreSQL's cursor, None when it is not in the stream (any more)."""
 
@@ -29,6 +33,11 @@ class ShardView:
     def seq(self) -> int:
         """Number of the last gift."""
         return int((self.meta or {}).get("seq", 0))
+
+    @property
+    def clock_went_back(self) -> bool:
+        """Whether its lease ends later than any can, so that the server's clock was ahead when it was given."""
+        return int((self.meta or {}).get("lease_ms", 0)) > self.now_ms + LEASE_AHEAD_MAX_MS
 
     @property
     def epoch(self) -> int:
@@ -39,6 +48,7 @@ class ShardView:
 async def read_view(redis: Any, shard: int, book: ShardBook) -> ShardView:
     """Look at a shard, later than PostgreSQL was looked at; exact when it takes no gifts. Raises redis-py's errors."""
     server: Any = await server_of(redis, keys.meta(shard))
+    seconds, microseconds = await server.time()  # before the lease, which may be lengthened meanwhile
     stored = await server.hgetall(keys.meta(shard))
     meta = {field.decode(): value.decode() for field, value in stored.items()} or None
     events = keys.events(shard)
@@ -47,6 +57,7 @@ async def read_view(redis: Any, shard: int, book: ShardBook) -> ShardView:
     first = await server.xrange(events, count=1)
     return ShardView(
         run=await run_of(server),
+        now_ms=seconds * 1_000 + microseconds // 1_000,
         meta=meta,
         has_events=bool(first),
         whole=await _whole(server, events, book.cursor, seq),

@@ -8,6 +8,7 @@
 --       the epoch in which the caller looked the key up in PostgreSQL and did not find it, or nil}
 -- Returns msgpack {flushed, for each gift: {shard, epoch, seq, coins, diamonds, balance, at_ms, repeated} or false,
 --       for each that is false, in order: {code, detail}}. The codes: FENCED, STALE_EPOCH, SCHEMA, LEASE, MEMORY,
+--       CLOCK (this server's clock went back, so receipts may have expired that keys still stand for),
 --       STALE_DAY (detail: the day here), KEY_EXPIRED, KEY_REUSED, KEY_UNSEEN (look it up),
 --       NOT_LOADED, FROZEN, SELF_GIFT, BAD_AMOUNT,
 --       INSUFFICIENT (detail: balance), BACKLOG, WRITE_FAILED (detail: Redis's words)
@@ -17,6 +18,7 @@ local AMOUNT_MAX = 1000000000000
 local BALANCE_LIMIT = 9007199254740992
 local KEY_AGE_MAX_MS = 600000
 local KEY_AHEAD_MAX_MS = 60000
+local LEASE_AHEAD_MAX_MS = 65000
 local EARNED_S = 259200
 local DAY_MS = 86400000
 
@@ -41,6 +43,7 @@ local function shard_refusal()
   if epoch ~= ARGV[1] then return {'STALE_EPOCH', epoch} end
   if not lease_ms then return {'FENCED', 'no lease'} end
   if lease_ms > 0 and lease_ms < now_ms then return {'LEASE', ''} end
+  if lease_ms > now_ms + LEASE_AHEAD_MAX_MS then return {'CLOCK', ''} end
   if meta[7] == '1' then return {'MEMORY', ''} end
   local day = math.floor(now_ms / DAY_MS)
   if tonumber(ARGV[5]) ~= day then return {'STALE_DAY', text_of(day)} end

@@ -97,3 +97,19 @@ async def test_only_flushed_gifts_are_caught_up(
 
 async def never(*_: object) -> None:
     """A flusher that does nothing."""
+
+
+async def test_a_gift_of_an_hour_ahead_is_shown_now(
+    web: Web, look: Look, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of the ledger's Redis went back since it was decided."""
+    monkeypatch.setattr(catchup, "GRACE_MS", 1_000)
+    await web.give_coins("ana", 100)
+    silence(web, monkeypatch)
+    await web.send_gift("ana", new_key())
+    events = keys.events(keys.shard_of("ana"))
+    [(name, fields)] = await web.engines.ledger_redis.xrange(events)
+    await web.engines.ledger_redis.delete(events)
+    ahead = {**fields, b"t": int(fields[b"t"]) + 3_600_000}
+    await web.engines.ledger_redis.xadd(events, ahead, id=name)
+    assert await look() == 1

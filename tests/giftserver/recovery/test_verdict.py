@@ -10,8 +10,11 @@ from giftserver.ledger import keys
 from giftserver.recovery.verdict import REPLAYING, Action, judge
 from giftserver.recovery.view import ShardView
 
-META = {"epoch": "3", "state": "open", "seq": "50", "flushed": "40", "run": "r1", "schema": str(keys.SCHEMA)}
-VIEW = ShardView("r1", META, has_events=True, whole=True, name=("ana", "k40"))
+META = {
+    "epoch": "3", "state": "open", "seq": "50", "flushed": "40", "run": "r1", "schema": str(keys.SCHEMA),
+    "lease_ms": "105000",
+}  # fmt: skip
+VIEW = ShardView("r1", META, has_events=True, whole=True, now_ms=100_000, name=("ana", "k40"))
 BOOK = ShardBook(Cursor(3, 40), ("ana", "k40"), epoch_max=3)
 
 
@@ -24,6 +27,8 @@ def meta(**changes: str) -> ShardView:
     [
         (VIEW, BOOK, 40, Action.KEEP, "open"),
         (replace(VIEW, run="r2"), BOOK, 40, Action.REOPEN, "restarted"),
+        (meta(lease_ms="165001"), BOOK, 40, Action.REPLAY, "clock went back"),
+        (meta(lease_ms="165000"), BOOK, 40, Action.KEEP, "open"),
         (meta(state="fenced"), BOOK, 40, Action.REOPEN, "left fenced"),
         (VIEW, replace(BOOK, epoch_max=4), 40, Action.REOPEN, "recorded and not opened"),
         (replace(VIEW, name=None), BOOK, 40, Action.KEEP, "open"),
@@ -32,7 +37,7 @@ def meta(**changes: str) -> ShardView:
         (replace(VIEW, meta=None, has_events=False), ShardBook(Cursor(0, 0), None, 0), 0, Action.REBUILD, "new"),
         (VIEW, BOOK, 45, Action.REPLAY, "it was at 45"),
         (meta(state=REPLAYING), BOOK, 40, Action.REPLAY, "at 3-40 of 50"),
-        (meta(state=REPLAYING, seq="40"), BOOK, 40, Action.REBUILD, "restored"),
+        (meta(state=REPLAYING, seq="40"), BOOK, 40, Action.REBUILD, "everything that the stream has"),
         (replace(VIEW, whole=False), BOOK, 40, Action.STOP, "missing in the stream"),
         (replace(VIEW, whole=False), BOOK, 45, Action.STOP, "missing in the stream"),
         (replace(VIEW, name=("ben", "k40")), BOOK, 40, Action.STOP, "another one"),

@@ -1,10 +1,11 @@
 """Bugs in coming back after a fault."""
 
-from tests.torture.seeded.bug import COORDINATOR, bug
+from tests.torture.seeded.bug import COORDINATOR, SCRIPTS, bug
 
 COORDINATING = "giftserver/recovery/coordinator.py"
 VERDICT = "giftserver/recovery/verdict.py"
 UNSETTLED = "giftserver/ledger/unsettled.py"
+CLOCK = "tests/giftserver/recovery/test_clock.py"
 LONG = "tests/torture/test_long_outage.py"
 
 BUGS = (
@@ -100,5 +101,25 @@ BUGS = (
         "an opening's lease counts from when it arrives", "giftserver/ledger/scripts/open_shard.lua",
         "'lease_ms', ARGV[7],", "'lease_ms', string.format('%.0f', now_ms + 5000),",
         "tests/giftserver/recovery/test_lease.py::test_an_opening_that_arrives_late_opens_for_nobody",
+    ),
+    bug(
+        "the script does not notice that its clock went back", f"{SCRIPTS}/send_gifts.lua",
+        "  if lease_ms > now_ms + LEASE_AHEAD_MAX_MS then return {'CLOCK', ''} end\n", "",
+        f"{CLOCK}::test_a_key_whose_receipt_expired_is_not_charged_again",
+    ),
+    bug(
+        "a renewal hides that the clock went back", f"{SCRIPTS}/renew_lease.lua",
+        "if tonumber(meta[4]) > now_ms + LEASE_AHEAD_MAX_MS then return 0 end\n", "",
+        f"{CLOCK}::test_a_renewal_does_not_hide_it",
+    ),
+    bug(
+        "keys from before the clock went back are not looked up", f"{SCRIPTS}/fence_shard.lua",
+        "if lease_ms > now_ms + LEASE_AHEAD_MAX_MS then\n", "if false then\n",
+        f"{CLOCK}::test_a_key_whose_receipt_expired_is_not_charged_again",
+    ),
+    bug(
+        "a room that opened ahead of the clock stays closed", COORDINATING,
+        "            if seen[shard].view.clock_went_back:\n", "            if False:\n",
+        f"{CLOCK}::test_a_room_that_opened_later_than_now_is_open",
     ),
 )  # fmt: skip
