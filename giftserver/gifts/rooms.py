@@ -46,6 +46,8 @@ class RoomDirectory:
         self._database, self._redis, self._ledger_redis = database, rooms_redis, ledger_redis
         self._cached: dict[str, tuple[float, RoomRecord | None]] = {}
         self._look_ups: dict[str, _LookUp] = {}
+        self._listed: list[RoomRecord] | None = None
+        self._listing: asyncio.Task[list[RoomRecord]] | None = None
 
     async def get(self, room_id: str) -> RoomRecord | None:
         """The room, at most FRESH_S old; None when there is no such room.
@@ -90,9 +92,31 @@ class RoomDirectory:
             self._cached.clear()
         self._cached[room_id] = (time.monotonic(), record)
 
-    async def list(self) -> list[RoomRecord]:
-        """All rooms, live ones first as PostgreSQL orders them."""
-        return await durable_rooms.list_rooms(self._database)
+    async def all(self) -> list[RoomRecord]:
+        """All rooms, live ones first as PostgreSQL orders them; while it is away, as they were read last.
+
+        Waits KNOWN_WAIT_S at most when they were read before. Raises like `get` when they never were.
+        """
+        if self._listed is not None and self._listing is not None:
+            return self._listed  # one look-up hangs already
+        task = asyncio.create_task(self._read_all(), name="list rooms")
+        done, _ = await asyncio.wait({task}, timeout=LOOK_UP_S if self._listed is None else KNOWN_WAIT_S)
+        if not done:
+            self._listing = task
+            task.add_done_callback(self._end_listing)
+        if self._listed is None or (done and task.exception() is None):
+            return await task
+        return self._listed
+
+    async def _read_all(self) -> list[RoomRecord]:
+        async with asyncio.timeout(LOOK_UP_S):
+            self._listed = await durable_rooms.list_rooms(self._database)
+            return self._listed
+
+    def _end_listing(self, task: "asyncio.Task[list[RoomRecord]]") -> None:
+        self._listing = None
+        if not task.cancelled():
+            task.exception()  # the next look-up says what is wrong
 
     async def upsert(
         self, room_id: str, *, creator: str, creator_name: str, title: str, stream_url: str | None

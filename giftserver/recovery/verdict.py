@@ -22,7 +22,7 @@ class Action(StrEnum):
     REBUILD = "rebuild"
     """Redis lost what PostgreSQL has: fill it again, in a new epoch."""
     REPLAY = "replay"
-    """Only PostgreSQL can be trusted, and it lacks what Redis has: wait until the flusher has brought it, then rebuild."""
+    """Only PostgreSQL can be trusted, and it lacks what Redis has: wait until the flusher brought it, then rebuild."""
     STOP = "stop"
     """The two contradict each other: a person decides, with `giftserver recover`."""
 

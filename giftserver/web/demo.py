@@ -69,7 +69,7 @@ async def list_people(call: Call[None, None]) -> PeopleAnswer:
 async def _people(services: Services) -> list[DemoPerson]:
     """Viewers, the creators of all rooms, and the operator."""
     people = {id: DemoPerson(id, name, "viewer") for id, name in VIEWERS.items()}
-    for room in await services.rooms.list():
+    for room in await services.rooms.all():
         people[room.creator] = DemoPerson(room.creator, room.creator_name, "creator", room.id)
     people[OPERATOR] = DemoPerson(OPERATOR, "Operator", "admin")
     return list(people.values())

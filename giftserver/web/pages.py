@@ -133,7 +133,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         services: Services = request.app.state.services
         if services.settings.demo:
             try:
-                live = next((room for room in await services.rooms.list() if room.live), None)
+                live = next((room for room in await services.rooms.all() if room.live), None)
             except ENGINE_AWAY as problem:
                 log.warning("rooms_unknown", error=type(problem).__name__)
                 return error_page(503, "One moment", "The rooms cannot be looked up right now. Reload in a moment.")

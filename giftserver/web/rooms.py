@@ -77,7 +77,7 @@ class GiftsAnswer(msgspec.Struct, frozen=True):
 
 async def list_rooms(call: Call[None, None]) -> RoomsAnswer:
     """All rooms."""
-    return RoomsAnswer(await _shown(call.services, await call.services.rooms.list()))
+    return RoomsAnswer(await _shown(call.services, await call.services.rooms.all()))
 
 
 async def get_room(call: Call[None, None]) -> RoomAnswer | Refusal:

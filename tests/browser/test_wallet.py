@@ -60,6 +60,15 @@ def test_an_unknown_balance_is_never_shown_as_zero(visit: Visit) -> None:
     expect(page.locator("#balance-unknown")).to_be_hidden()
 
 
+def test_a_balance_without_the_books_is_shown_as_exact(visit: Visit) -> None:
+    """While the durable ledger cannot be read the coins stand, and the page says what is missing."""
+    answer = json.dumps({"coins": 77, "settled_coins": None, "unsettled_coins": None})
+    routes = {"**/v1/wallet": lambda route: route.fulfill(status=200, content_type="application/json", body=answer)}
+    page = visit("/wallet", "ben", routes=routes)
+    expect(page.locator("#balance")).to_have_attribute("data-value", "77")
+    expect(page.locator("#balance-note")).to_contain_text("Your balance is exact.")
+
+
 def test_a_demo_top_up_reaches_balance_and_statement(visit: Visit) -> None:
     """Choosing a pack and pressing the one action adds exactly that, and says that it is not money."""
     page = visit("/wallet", "ben")

@@ -191,7 +191,7 @@ async def rooms_close(injector: Injector) -> None:
     """Rooms close under load and open again; of some closings the web processes hear only when they look."""
     async with injector.stack.clients() as engines:
         rooms = RoomDirectory(engines.database, engines.rooms_redis, engines.ledger_redis)
-        chosen = injector.chance.sample([room.id for room in await rooms.list()], 2)
+        chosen = injector.chance.sample([room.id for room in await rooms.all()], 2)
         try:
             for room in chosen:
                 if injector.chance.random() < 0.3:

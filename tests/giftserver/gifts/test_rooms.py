@@ -161,3 +161,47 @@ async def test_a_change_is_not_undone_by_a_look_up_that_began_before_it(
     room = await directory.get("harbour")
     assert room is not None
     assert not room.live
+
+
+async def test_the_list_as_it_was_known_while_postgresql_hangs(
+    web: Web, proxy: TcpProxy, hanging: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list never read is given up in time; one that was read is there after 0.5 s, then at once, then fresh again."""
+    directory = RoomDirectory(hanging, web.engines.rooms_redis, web.engines.ledger_redis)
+    monkeypatch.setattr(rooms, "LOOK_UP_S", 0.3)
+    proxy.black_hole = True
+    with pytest.raises(TimeoutError):
+        await directory.all()
+    proxy.behave()
+    monkeypatch.setattr(rooms, "LOOK_UP_S", 3.0)
+    async with asyncio.timeout(5):
+        known = []
+        while not known:
+            with contextlib.suppress(TimeoutError):
+                known = await directory.all()
+    assert [room.id for room in known] == ["harbour", "attic"]
+    proxy.black_hole = True
+    for most_s in (rooms.KNOWN_WAIT_S + 0.4, 0.1):
+        started_s = time.monotonic()
+        assert await directory.all() == known
+        assert time.monotonic() - started_s < most_s
+    proxy.behave()
+    await web.services.rooms.set_live("harbour", False)
+    async with asyncio.timeout(10):
+        while (await directory.all())[0].live:
+            continue
+
+
+async def test_the_list_as_it_was_known_while_postgresql_is_away(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused connections count as away too, and each call asks anew."""
+    directory = web.services.rooms
+    known = await directory.all()
+
+    async def away(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("giftserver.gifts.rooms.durable_rooms.list_rooms", away)
+        assert await directory.all() == known
+    await directory.set_live("harbour", False)
+    assert not any(room.live for room in await directory.all())
