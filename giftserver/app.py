@@ -1,5 +1,6 @@
 """The composition root: settings and engines in, a Starlette application out."""
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -32,6 +33,7 @@ from giftserver.web.socket import room_socket
 from rooms.bus import Bus
 from rooms.history import History
 from rooms.hub import Hub
+from rooms.pings import PingWheel
 
 WATCHING = ("viewer", "moderator", "admin")
 
@@ -89,6 +91,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         catalog=catalog,
         rooms=rooms,
         hub=hub,
+        wheel=PingWheel(),
         history=history,
         presenter=presenter,
         people=people,
@@ -97,6 +100,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         tickets=Tickets(engines.rooms_redis),
         receipts=ReceiptKeys.of(settings),
         metrics=metrics,
+        commands=set(),
     )
 
 
@@ -113,9 +117,12 @@ def create_app(settings: Settings, engines: Engines) -> Starlette:
         try:
             yield
         finally:
+            if services.commands:  # their sockets are gone; what is decided is booked, and told when asked again
+                await asyncio.wait(services.commands, timeout=settings.drain_s)
             await services.ledger.close()
             await services.announcer.close()
             await services.hub.stop()
+            services.wheel.stop()
 
     app = Starlette(
         routes=[WebSocketRoute("/v1/rooms/{room}/ws", room_socket), *routes(settings)],

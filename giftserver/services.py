@@ -1,5 +1,6 @@
 """Everything a request may need, put together once by `app.create_app`."""
 
+import asyncio
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -19,6 +20,7 @@ from giftserver.receipts.keys import ReceiptKeys
 from giftserver.settings import Settings
 from rooms.history import History
 from rooms.hub import Hub
+from rooms.pings import PingWheel
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Services:
     catalog: Catalog
     rooms: RoomDirectory
     hub: Hub
+    wheel: PingWheel
     history: History
     presenter: Presenter
     people: People
@@ -42,3 +45,5 @@ class Services:
     tickets: Tickets
     receipts: ReceiptKeys
     metrics: Metrics
+    commands: set["asyncio.Task[None]"]
+    """Commands being answered, of all sockets."""

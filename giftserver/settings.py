@@ -39,6 +39,7 @@ class Settings(BaseSettings):
         None,
         description="URL people reach the server at; unset: http://host:port, localhost, and its addresses in numbers",
     )
+    edge: bool = Field(True, description="Sockets are carried without a task each; false: as plain ASGI, slower")
     static_dir: Path = Field(STATIC_DIR, description="Folder of the pages")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins allowed besides public_url, comma separated, such as https://example.org"

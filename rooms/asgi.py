@@ -7,8 +7,11 @@ from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from rooms.frames import Frame
+
 CLOSE_TIMEOUT_S: Final = 5.0
-OnMessage = Callable[[str | bytes], None]
+OnMessage = Callable[[bytes, bool], None]
+"""Takes one message, and whether it came as text."""
 
 
 class AsgiOutlet:
@@ -16,7 +19,7 @@ class AsgiOutlet:
 
     def __init__(self, websocket: WebSocket, *, binary: bool) -> None:
         self._websocket, self._binary = websocket, binary
-        self._frames: deque[bytes] = deque()
+        self._payloads: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._ready = asyncio.Event()
         self._closing: tuple[int, str] | None = None
@@ -27,11 +30,11 @@ class AsgiOutlet:
         """Bytes that the ASGI server has not taken yet."""
         return self._waiting_bytes
 
-    def write(self, frame: bytes) -> None:
+    def write(self, frame: Frame) -> None:
         """Queue one message."""
         if self._closing is None:
-            self._frames.append(frame)
-            self._waiting_bytes += len(frame)
+            self._payloads.append(frame.payload)
+            self._waiting_bytes += len(frame.payload)
             self._ready.set()
 
     def close(self, code: int, reason: str) -> None:
@@ -43,7 +46,7 @@ class AsgiOutlet:
 
     def drop(self) -> None:
         """Forget what is queued."""
-        self._frames.clear()
+        self._payloads.clear()
         self._waiting_bytes = 0
 
     def _give_up(self) -> None:
@@ -52,21 +55,21 @@ class AsgiOutlet:
 
     async def _write(self) -> None:
         while True:
-            while self._frames:
-                frame = self._frames.popleft()
-                await self._send(frame)
-                self._waiting_bytes = max(0, self._waiting_bytes - len(frame))
+            while self._payloads:
+                payload = self._payloads.popleft()
+                await self._send(payload)
+                self._waiting_bytes = max(0, self._waiting_bytes - len(payload))
             if self._closing is not None:
                 await self._websocket.close(*self._closing)
                 return
             self._ready.clear()
             await self._ready.wait()
 
-    async def _send(self, frame: bytes) -> None:
+    async def _send(self, payload: bytes) -> None:
         if self._binary:
-            await self._websocket.send_bytes(frame)
+            await self._websocket.send_bytes(payload)
         else:
-            await self._websocket.send_text(frame.decode())
+            await self._websocket.send_text(payload.decode())
 
     async def run(self, on_message: OnMessage) -> None:
         """Carry messages both ways until either side closes."""
@@ -87,8 +90,11 @@ class AsgiOutlet:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return
-            data: str | bytes | None = message.get("text")
-            on_message(data if data is not None else message.get("bytes", b""))
+            text: str | None = message.get("text")
+            if text is None:
+                on_message(message.get("bytes", b""), False)
+            else:
+                on_message(text.encode(errors="surrogatepass"), True)
 
 
 EXPECTED: Final = (WebSocketDisconnect, TimeoutError, OSError, RuntimeError)

@@ -5,6 +5,8 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
+from rooms.frames import Frame
+
 MSGPACK_SUBPROTOCOL: Final = "giftserver.v1.msgpack"
 JSON_SUBPROTOCOL: Final = "giftserver.v1.json"
 DEPTH_MAX: Final = 32
@@ -37,8 +39,8 @@ class Codec(Protocol):
         """One message of type `kind`; raises msgspec.DecodeError or ValidationError (a DecodeError)."""
         ...
 
-    def frame(self, elements: Sequence[bytes]) -> bytes:
-        """An array of already encoded messages."""
+    def frame(self, elements: Sequence[bytes]) -> Frame:
+        """An array of already encoded messages, as one frame."""
         ...
 
 
@@ -56,8 +58,8 @@ class MsgpackCodec:
         """One message of type `kind`; raises msgspec.DecodeError."""
         return _guarded(msgspec.msgpack.decode, data, kind)
 
-    def frame(self, elements: Sequence[bytes]) -> bytes:
-        """An array of already encoded messages."""
+    def frame(self, elements: Sequence[bytes]) -> Frame:
+        """An array of already encoded messages, as one frame."""
         count = len(elements)
         if count < 16:
             head = bytes((0x90 | count,))
@@ -65,7 +67,7 @@ class MsgpackCodec:
             head = b"\xdc" + count.to_bytes(2, "big")
         else:
             head = b"\xdd" + count.to_bytes(4, "big")
-        return head + b"".join(elements)
+        return Frame(head + b"".join(elements), binary=True)
 
 
 class JsonCodec:
@@ -82,9 +84,9 @@ class JsonCodec:
         """One message of type `kind`; raises msgspec.DecodeError."""
         return _guarded(msgspec.json.decode, data, kind)
 
-    def frame(self, elements: Sequence[bytes]) -> bytes:
-        """An array of already encoded messages."""
-        return b"[" + b",".join(elements) + b"]"
+    def frame(self, elements: Sequence[bytes]) -> Frame:
+        """An array of already encoded messages, as one frame."""
+        return Frame(b"[" + b",".join(elements) + b"]", binary=False)
 
 
 def _guarded(decode: Any, data: bytes, kind: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from rooms.codec import Codec, Encoded
 from rooms.codes import TOO_SLOW, CloseCode
+from rooms.frames import Frame
 from rooms.protocol import Goodbye
 
 REASON_BYTES_MAX = 120
@@ -29,7 +30,7 @@ class Outlet(Protocol):
         """Bytes accepted and not yet taken by the kernel."""
         ...
 
-    def write(self, frame: bytes) -> None:
+    def write(self, frame: Frame) -> None:
         """Send one WebSocket message; never blocks."""
         ...
 
@@ -75,13 +76,13 @@ class Connection:
         self.resumed = False
         self._outlet = outlet
         self._outbox_bytes = outbox_bytes
-        self._held: list[bytes] | None = None
+        self._held: list[Frame] | None = None
 
     def send(self, *messages: Any) -> None:
         """Send messages to this client alone, in one frame."""
         self.write(self.codec.frame([self.codec.encode(message) for message in messages]))
 
-    def write(self, frame: bytes) -> None:
+    def write(self, frame: Frame) -> None:
         """Send one ready frame, or keep it while the connection is held."""
         if self.closed_with is not None:
             return

@@ -7,6 +7,7 @@ from typing import Protocol
 from rooms.codec import CODECS, Encoded
 from rooms.codes import HISTORY_RESET, CloseCode
 from rooms.connection import Connection
+from rooms.frames import Frame
 from rooms.history import Batch, History, Record
 from rooms.protocol import Push
 
@@ -150,7 +151,7 @@ class Room:
 
     def _broadcast(self, messages: list[Encoded]) -> None:
         self._written_s = self._loop.time()
-        frames: dict[str, bytes] = {}
+        frames: dict[str, Frame] = {}
         for codec in CODECS:
             if any(connection.codec is codec for connection in self.connections):
                 frames[codec.name] = codec.frame([message.to(codec) for message in messages])

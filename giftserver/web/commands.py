@@ -34,17 +34,16 @@ class CommandReader:
         self._room_id, self._identity, self._connection = room_id, identity, connection
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def on_message(self, data: str | bytes) -> None:
-        """Take one frame."""
+    def on_message(self, raw: bytes, text: bool) -> None:
+        """Take one message, which came as text or not."""
         connection = self._connection
         if connection.closed_with is not None:
             return
-        if isinstance(data, bytes) != connection.codec.binary:
+        if text is connection.codec.binary:
             wanted = "binary (msgpack)" if connection.codec.binary else "text (JSON)"
             self._services.metrics.bad_messages.inc()
             connection.close(codes.BAD_MESSAGE, f"This subprotocol takes {wanted} frames.")
             return
-        raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
         wait_ms = connection.commands.take()
         if wait_ms:
             refusal = Refusal(codes.RATE_LIMITED, "Too many commands. Slow down.", {"retry_after_ms": wait_ms})
@@ -73,8 +72,9 @@ class CommandReader:
 
     def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        for tasks in (self._tasks, self._services.commands):
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
 
     def _start_gift(self, command: SendGift) -> None:
         if self._identity.user is not None:

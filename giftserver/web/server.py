@@ -14,6 +14,7 @@ from giftserver.app import create_app
 from giftserver.engines import open_engines
 from giftserver.services import Services
 from giftserver.settings import Settings
+from rooms.edge import EdgeProtocol
 
 log = structlog.get_logger()
 
@@ -75,9 +76,10 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
-        ws="websockets-sansio",
+        ws=EdgeProtocol if settings.edge else "websockets-sansio",
         ws_max_size=settings.message_bytes,
         ws_per_message_deflate=False,
+        ws_ping_interval=None if settings.edge else 20.0,
         loop="uvloop",
         http="httptools",
         log_config=None,

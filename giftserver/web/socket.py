@@ -18,7 +18,8 @@ from giftserver.web.commands import CommandReader
 from rooms import codes
 from rooms.asgi import AsgiOutlet
 from rooms.codec import CODECS, Codec, choose_codec
-from rooms.connection import Connection, Member
+from rooms.connection import Connection, Member, Outlet
+from rooms.edge import edge_of
 from rooms.hub import Resume
 from rooms.room import Room
 
@@ -30,7 +31,7 @@ OFFSET = re.compile(r"[0-9]{1,16}")
 
 
 async def room_socket(websocket: WebSocket) -> None:
-    """Serve one socket. Every refusal before the handshake is an HTTP response with an error body."""
+    """Open one socket, and carry it where the server cannot. Every refusal before the handshake is an HTTP response."""
     services: Services = websocket.app.state.services
     room_id = websocket.path_params["room"]
     admitted = await _admit(services, websocket, room_id)
@@ -45,10 +46,21 @@ async def room_socket(websocket: WebSocket) -> None:
         services.metrics.refused_sockets.labels("limit").inc()
         await websocket.send_denial_response(JSONResponse({"error": refusal.body()}, refusal.status))
         return
+    edge = edge_of(websocket.scope)
+    outlet = AsgiOutlet(websocket, binary=codec.binary) if edge is None else edge
+    visit = Visit(services, room_id, identity, codec, outlet, address)
     try:
-        await _serve(services, websocket, room_id, identity, codec, resume)
-    finally:
-        services.people.leave(identity.user, address)
+        begun = await visit.begin(websocket, resume)
+        if begun and isinstance(outlet, AsgiOutlet):
+            await outlet.run(visit.on_message)
+            await visit.finish(FINISH_S)
+    except BaseException:
+        visit.end()
+        raise
+    if begun and edge is not None:
+        edge.detach(visit.on_message, visit.end, services.wheel)
+    else:
+        visit.end()
 
 
 async def _admit(
@@ -113,35 +125,50 @@ async def _identity(services: Services, websocket: WebSocket) -> Identity | Refu
     return ANONYMOUS
 
 
-async def _serve(
-    services: Services, websocket: WebSocket, room_id: str, identity: Identity, codec: Codec, resume: Resume | None
-) -> None:
-    you = await _you(services, identity)
-    try:
-        await websocket.accept(codec.subprotocol if websocket.scope["subprotocols"] else None)
-    except (WebSocketDisconnect, RuntimeError, OSError):
-        return
-    outlet = AsgiOutlet(websocket, binary=codec.binary)
-    settings = services.settings
-    connection = Connection(
-        outlet,
-        codec,
-        Member(identity.user, identity.name, identity.role),
-        outbox_bytes=settings.outbox_bytes,
-        commands_per_s=settings.commands_per_s,
-    )
-    reader = CommandReader(services, services.people, room_id, identity, connection)
-    room = await _join(services, room_id, connection, resume, you)
-    services.people.add(connection)
-    services.metrics.connections.inc()
-    try:
-        await outlet.run(reader.on_message)
-        await reader.finish(FINISH_S)
-    finally:
+class Visit:
+    """One socket's time in its room, whatever carries it. `end` is called once, however it ends."""
+
+    def __init__(
+        self, services: Services, room_id: str, identity: Identity, codec: Codec, outlet: Outlet, address: str
+    ) -> None:
+        self._services, self._room_id, self._identity, self._address = services, room_id, identity, address
+        self._room: Room | None = None
+        self._counted = False
+        self._connection = Connection(
+            outlet,
+            codec,
+            Member(identity.user, identity.name, identity.role),
+            outbox_bytes=services.settings.outbox_bytes,
+            commands_per_s=services.settings.commands_per_s,
+        )
+        self._commands = CommandReader(services, services.people, room_id, identity, self._connection)
+        self.on_message = self._commands.on_message
+        self.finish = self._commands.finish
+
+    async def begin(self, websocket: WebSocket, resume: Resume | None) -> bool:
+        """Accept the handshake and join the room; False when the client has gone meanwhile."""
+        services, connection = self._services, self._connection
+        you = await _you(services, self._identity)
+        try:
+            await websocket.accept(connection.codec.subprotocol if websocket.scope["subprotocols"] else None)
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            return False
+        self._room = await _join(services, self._room_id, connection, resume, you)
+        services.people.add(connection)
+        services.metrics.connections.inc()
+        self._counted = True
+        return True
+
+    def end(self) -> None:
+        """The socket is gone: forget it everywhere."""
+        services, connection = self._services, self._connection
+        services.people.leave(self._identity.user, self._address)
+        if not self._counted:
+            return
         services.people.remove(connection)
         services.metrics.connections.dec()
-        if room is not None:
-            services.hub.leave(room, connection)
+        if self._room is not None:
+            services.hub.leave(self._room, connection)
         if connection.closed_with is not None:
             services.metrics.closes.labels(str(connection.closed_with.code)).inc()
 

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from rooms.bus import Bus
 from rooms.codec import JSON, Codec
 from rooms.connection import Connection, Member
+from rooms.frames import Frame
 from rooms.history import Event, History, Record
 from rooms.hub import Hub
 from rooms.protocol import Push
@@ -64,11 +65,11 @@ class Tape:
     """An outlet that keeps what is written."""
 
     def __init__(self) -> None:
-        self.frames: list[bytes] = []
+        self.frames: list[Frame] = []
         self.closed: tuple[int, str] | None = None
         self.buffered_bytes = 0
 
-    def write(self, frame: bytes) -> None:
+    def write(self, frame: Frame) -> None:
         self.frames.append(frame)
 
     def close(self, code: int, reason: str) -> None:
@@ -91,7 +92,7 @@ class Listener:
     def messages(self) -> list[dict[str, Any]]:
         """All messages, decoded."""
         codec = self.connection.codec
-        return [message for frame in self.tape.frames for message in codec.decode(frame, list[dict[str, Any]])]
+        return [message for frame in self.tape.frames for message in codec.decode(frame.payload, list[dict[str, Any]])]
 
     @property
     def offsets(self) -> list[int]:

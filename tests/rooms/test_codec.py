@@ -27,7 +27,7 @@ def test_frames_are_arrays_of_the_messages(count: int) -> None:
     element = Viewers(7)
     for codec, decode in ((JSON, json.loads), (MSGPACK, msgpack.unpackb)):
         frame = codec.frame([codec.encode(element)] * count)
-        assert decode(frame) == [{"type": "viewers", "count": 7}] * count
+        assert decode(frame.payload) == [{"type": "viewers", "count": 7}] * count
 
 
 def test_a_message_is_encoded_once_a_codec() -> None:

@@ -210,7 +210,7 @@ async def test_silence_is_broken_by_heartbeats(make_hub: MakeHub) -> None:
     hub = await make_hub(heartbeat_s=1)
     listener = Listener("overlay")
     await hub.join("r", listener.connection, None, None)
-    assert await until(lambda: b"[]" in listener.tape.frames)
+    assert await until(lambda: b"[]" in [frame.payload for frame in listener.tape.frames])
 
 
 async def test_drain_says_goodbye_to_all(make_hub: MakeHub) -> None:

@@ -16,9 +16,16 @@ from giftserver.errors import Refusal
 from giftserver.gifts.messages import Commands, SendGift
 from giftserver.ledger.events import GiftEvent
 from giftserver.ledger.keys import shard_of
+from giftserver.settings import Settings
 from rooms.codec import JSON, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from tests.giftserver.conftest import Web
 from tests.giftserver.web.sockets import NewKey, balance, joined
+
+
+@pytest.fixture(params=[True, False], ids=["edge", "asgi"])
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Sockets carried by the edge, and as plain ASGI."""
+    return settings.model_copy(update={"edge": request.param})
 
 
 async def test_resent_key_gets_the_same_receipt(rich: Web, new_key: NewKey) -> None:

@@ -16,6 +16,12 @@ from tests.giftserver.conftest import Web, add_rooms, running
 from tests.giftserver.web.sockets import NewKey, balance, expect_refusal, joined
 
 
+@pytest.fixture(params=[True, False], ids=["edge", "asgi"])
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Sockets carried by the edge, and as plain ASGI."""
+    return settings.model_copy(update={"edge": request.param})
+
+
 @pytest.mark.parametrize("codec", [JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, None])
 async def test_a_gift_reaches_everybody(rich: Web, new_key: NewKey, codec: str | None) -> None:
     """The sender gets a receipt, every viewer the gift and later one end of the combo, in either codec."""

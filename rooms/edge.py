@@ -1,0 +1,211 @@
+"""A room's socket without a task: uvicorn's own protocol object, once the application has let go of the handshake.
+
+The handshake, with everything that may refuse it, is ordinary ASGI. Then the application calls `detach` and returns:
+frames come as plain callbacks, bytes go to the transport. This is the only file that touches the insides of uvicorn and
+websockets; tests/rooms/test_edge_contract.py holds it against the versions installed. Where another server runs the
+application there is no edge in the scope, and rooms/asgi.py carries the connection.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame as PeerFrame
+
+from rooms.frames import PING, Frame
+from rooms.pings import PingWheel
+
+EXTENSION: Final = "giftserver.edge"
+"""Where the scope's extensions have the protocol object."""
+
+CLOSE_TIMEOUT_S: Final = 5.0
+PONG_BUFFER_MAX: Final = 65_536
+"""A peer that sends pings and does not read gets no more pongs beyond so many unsent bytes."""
+
+PINGS_MAX: Final = 100
+"""Pings that a peer may send between two of the server's."""
+
+WRITE_HIGH_BYTES: Final = 65_536
+WRITE_LOW_BYTES: Final = 16_384
+
+OnMessage = Callable[[bytes, bool], None]
+"""Takes one message, and whether it came as text (which is valid UTF-8)."""
+
+OnLost = Callable[[], None]
+
+
+class _Nobody:
+    """Stands where the base class tells an ASGI task something, when there is none."""
+
+    def put_nowait(self, event: object) -> None:
+        """No event is waited for."""
+
+    def set(self) -> None:
+        """Nobody waits to write."""
+
+    def clear(self) -> None:
+        """Nobody will wait to write."""
+
+
+NOBODY: Final = _Nobody()
+
+
+class EdgeProtocol(WebSocketsSansIOProtocol):
+    """One connection. Until `detach` it is uvicorn's; from then on it is an outlet (rooms.connection.Outlet)."""
+
+    _on_message: OnMessage | None = None
+    _on_lost: OnLost | None = None
+    _wheel: PingWheel | None = None
+    _heard = True
+    _pings = 0
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes accepted and not yet taken by the kernel."""
+        return self.transport.get_write_buffer_size()
+
+    def handle_connect(self, event: Any) -> None:
+        """Begin the ASGI task of the handshake, which finds this object in its scope."""
+        super().handle_connect(event)
+        if not self.handshake_complete:
+            cast(dict[str, Any], self.scope["extensions"])[EXTENSION] = self
+
+    def detach(self, on_message: OnMessage, on_lost: OnLost, wheel: PingWheel) -> None:
+        """Let the ASGI task end without the socket; what came meanwhile is delivered at once, in order.
+
+        `on_lost` is called once, when the connection is gone; at once when it is gone already. Until then the wheel
+        asks whether the peer is there.
+        """
+        waiting, self.queue = self.queue, cast("asyncio.Queue[Any]", NOBODY)
+        self.writable = cast(asyncio.Event, NOBODY)
+        self._on_message, self._on_lost = on_message, on_lost
+        self.stop_keepalive()
+        for name in ("scope", "request", "response", "app_state"):
+            self.__dict__.pop(name, None)
+        while not waiting.empty():
+            event = waiting.get_nowait()
+            if event["type"] == "websocket.receive":
+                text = event.get("text")
+                on_message(event.get("bytes") or b"" if text is None else text.encode(), text is not None)
+        if self.disconnected:
+            self._lost()
+        elif not self.transport.is_closing():  # else its end is on its way
+            self._wheel = wheel
+            wheel.add(self)
+            self.transport.set_write_buffer_limits(WRITE_HIGH_BYTES, WRITE_LOW_BYTES)
+            if self.read_paused:
+                self.read_paused = False
+                self.transport.resume_reading()
+
+    def write(self, frame: Frame) -> None:
+        """Send one message; what the kernel does not take waits in the transport. Nothing for a peer that is gone."""
+        if not self.transport.is_closing():
+            self.transport.write(frame.wire)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what was written; a peer that does not take it in CLOSE_TIMEOUT_S is cut off."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+
+    def drop(self) -> None:
+        """What the transport has cannot be taken back; `close` bounds how long it is kept."""
+
+    def ping(self) -> None:
+        """Ask whether the peer is there; one that did not answer the last time, or floods with pings, is cut off."""
+        if not self._heard or self._pings > PINGS_MAX:
+            self.transport.abort()
+            return
+        self._heard, self._pings = False, 0
+        if not self.close_sent and not self.transport.is_closing():
+            self.transport.write(PING)
+
+    async def run_asgi(self) -> None:
+        """Run the application for the handshake; close when it ends, unless it has let go of the socket."""
+        transport, kept = self.transport, False
+        try:
+            await self.app(self.scope, self.receive, self.send)
+            kept = self._on_lost is not None or self.close_timer is not None
+            if not self.handshake_complete:
+                self.logger.error("ASGI callable returned without completing handshake.")
+                self.send_500_response()
+        except ClientDisconnected:
+            pass
+        except Exception:
+            self.logger.exception("Exception in ASGI application\n")
+            self.send_500_response()
+        finally:
+            if not kept:
+                transport.close()
+
+    def send_receive_event_to_app(self) -> None:
+        """A whole message: for the ASGI task, or for whoever took the socket over."""
+        if self._on_message is None:
+            super().send_receive_event_to_app()
+            return
+        parts, self.frames = self.frames, []
+        if self.close_sent:
+            return
+        self._heard = True
+        data = bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+        text = self.curr_msg_data_type == "text"
+        if text and not _is_utf8(data):
+            self.conn.send_close(1007)
+            self.handle_parser_exception()
+            return
+        self._on_message(data, text)
+
+    def handle_ping(self) -> None:
+        """Answer, unless the peer does not take the answers."""
+        self._pings += 1
+        self._heard = True
+        answer = b"".join(self.conn.data_to_send())
+        if self._on_lost is None or self.buffered_bytes <= PONG_BUFFER_MAX:
+            self.transport.write(answer)
+
+    def handle_pong(self, event: PeerFrame) -> None:
+        """The peer is there."""
+        self._heard = True
+        if self._on_lost is None:
+            super().handle_pong(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        super().connection_lost(exc)
+        if self._on_lost is not None:
+            self._lost()
+
+    def _lost(self) -> None:
+        if self._wheel is not None:
+            self._wheel.remove(self)
+        gone, self._on_lost = self._on_lost, _ignore
+        self._on_message = _ignore_message
+        if gone is not None:
+            gone()
+
+
+def _ignore() -> None:
+    """Nobody waits for this end any more."""
+
+
+def _ignore_message(data: bytes, text: bool) -> None:
+    """Nobody waits for messages any more."""
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def edge_of(scope: Mapping[str, Any]) -> EdgeProtocol | None:
+    """The edge under an ASGI connection, None where another protocol carries it."""
+    found: EdgeProtocol | None = scope.get("extensions", {}).get(EXTENSION)
+    return found

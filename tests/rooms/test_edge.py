@@ -1,0 +1,213 @@
+"""The edge on a real uvicorn: frames in by callback, bytes out by transport, and no task behind a socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from rooms import edge as edge_module
+from rooms.frames import Frame
+from rooms.pings import SPOKES, PingWheel
+from tests.rooms.conftest import until
+from tests.rooms.edge_server import MESSAGE_BYTES, Echo, deaf, serving
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[Echo]:
+    """An echo over detached sockets."""
+    async with serving(Echo()) as app:
+        yield app
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 1_000, MESSAGE_BYTES])
+async def test_messages_go_both_ways(echo: Echo, length: int) -> None:
+    """Text and binary, of every form of length, in order; the ASGI task has ended meanwhile."""
+    async with echo.connect() as client:
+        for message in ("é" * (length // 2), b"\xff" * length):
+            await client.send(message)
+            assert await client.recv() == message
+        assert not echo.server.server_state.tasks
+        assert len(echo.server.server_state.connections) == 1
+    assert await until(lambda: echo.lost == 1)
+    await until(lambda: not echo.server.server_state.connections)
+
+
+async def test_fragments_are_one_message(echo: Echo) -> None:
+    """With a ping in between, which is answered at once."""
+    async with echo.connect() as client:
+        await client.send(["gif", "t", "server"])
+        assert await client.recv() == "giftserver"
+        await (await client.ping(b"there?"))
+
+
+async def test_what_comes_before_the_socket_is_let_go_is_not_lost(echo: Echo) -> None:
+    """Messages that arrive while the application still works on the handshake are delivered, in order."""
+    go_on = asyncio.Event()
+
+    async def wait() -> None:
+        await go_on.wait()
+
+    echo.before_detach = wait
+    async with echo.connect() as client:
+        for number in range(50):
+            await client.send(str(number))
+        assert echo.messages == []
+        go_on.set()
+        assert [await client.recv() for _ in range(50)] == [str(number) for number in range(50)]
+
+
+async def test_a_socket_that_is_gone_before_it_is_let_go_ends_at_once(echo: Echo) -> None:
+    """The application hears of the end though there was no beginning."""
+    go_on = asyncio.Event()
+
+    async def wait() -> None:
+        await go_on.wait()
+
+    echo.before_detach = wait
+    async with echo.connect() as client:
+        client.transport.abort()
+    await until(lambda: not echo.server.server_state.connections)
+    go_on.set()
+    assert await until(lambda: echo.lost == 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"x" * (MESSAGE_BYTES + 1), 1009), (b"not UTF-8: \xff\xfe", 1007)],
+)
+async def test_a_message_that_cannot_be_taken_closes_the_socket(echo: Echo, data: bytes, code: int) -> None:
+    """With the code of RFC 6455, and the application sees nothing of it but the end."""
+    async with echo.connect() as client:
+        async with client.send_context():
+            client.protocol.send_text(data)
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == code
+    assert await until(lambda: echo.lost == 1)
+    assert echo.messages == []
+
+
+async def test_a_frame_that_breaks_the_protocol_closes_the_socket(echo: Echo) -> None:
+    """A reserved opcode: 1002."""
+    async with echo.connect() as client:
+        client.transport.write(bytes((0x83, 0x80, 0, 0, 0, 0)))
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1002
+
+
+async def test_the_server_closes_after_what_it_wrote(echo: Echo) -> None:
+    """The client reads everything, then code and reason; a second close changes nothing."""
+    async with echo.connect() as client:
+        await client.send("one")
+        await client.recv()
+        [edge] = echo.edges
+        edge.write(Frame(b"two", binary=False))
+        edge.close(4001, "go elsewhere")
+        edge.close(4002, "no")
+        assert await client.recv() == "two"
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "go elsewhere")
+    assert await until(lambda: echo.lost == 1)
+
+
+async def test_writing_to_a_peer_that_is_gone_does_nothing(echo: Echo) -> None:
+    """Before the application has heard of the end, and after."""
+    async with echo.connect() as client:
+        await client.send("hello")
+        await client.recv()
+        [edge] = echo.edges
+        edge.transport.abort()
+        for _ in range(2):
+            edge.write(Frame(b"nobody", binary=False))
+            edge.ping()
+            edge.close(4001, "nobody")
+            assert edge.buffered_bytes == 0
+            await until(lambda: echo.lost == 1)
+
+
+async def test_a_peer_that_does_not_take_the_close_is_cut_off(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads nothing: what waits for it is given up after a while, and the others are not held up."""
+    monkeypatch.setattr(edge_module, "CLOSE_TIMEOUT_S", 0.2)
+    async with echo.connect() as stalled, echo.connect() as other:
+        await stalled.send("hello")
+        await until(lambda: echo.messages)
+        edge = echo.edges[0]
+        await deaf(stalled)
+        chunk = Frame(b"x" * 65_536, binary=True)
+        while edge.buffered_bytes < 1_000_000:
+            edge.write(chunk)
+        edge.close(4008, "too slow")
+        await other.send("still here")
+        assert await other.recv() == "still here"
+        assert await until(lambda: echo.lost == 1)
+        stalled.transport.resume_reading()
+
+
+async def test_a_peer_that_does_not_answer_pings_is_cut_off() -> None:
+    """One that answers stays, turn after turn."""
+    wheel = PingWheel(turn_s=SPOKES * 0.005)
+    async with serving(Echo(wheel=wheel)) as echo, echo.connect() as silent, echo.connect() as alive:
+        await deaf(silent)
+        assert await until(lambda: echo.lost == 1)
+        await alive.send("here")
+        assert await alive.recv() == "here"
+        assert echo.lost == 1
+
+
+async def test_a_flood_of_pings_is_cut_off() -> None:
+    """At the next turn of the wheel; and nobody's pongs pile up."""
+    async with serving(Echo(wheel=PingWheel(turn_s=SPOKES * 0.005))) as echo, echo.connect() as client:
+        for _ in range(edge_module.PINGS_MAX + 2):
+            async with client.send_context():
+                client.protocol.send_ping(b"")
+        assert await until(lambda: echo.lost == 1)
+
+
+async def test_pongs_for_a_peer_that_does_not_read_are_left_out(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for it grows no further."""
+    monkeypatch.setattr(edge_module, "PONG_BUFFER_MAX", -1)
+    async with echo.connect() as client:
+        await client.ping(b"no answer")
+        await client.send("then this")
+        assert await client.recv() == "then this"
+
+
+async def test_an_application_that_fails(echo: Echo, caplog: pytest.LogCaptureFixture) -> None:
+    """Before the handshake the client gets a 500, after it an end; both are logged."""
+    with pytest.raises(InvalidStatus) as refused:
+        async with echo.connect("/fails"):
+            pass
+    assert refused.value.response.status_code == 500
+    async with echo.connect("/fails-later") as client:
+        with pytest.raises(ConnectionClosed):
+            await client.recv()
+    assert len([record for record in caplog.records if record.exc_info]) == 2
+    await until(lambda: not echo.server.server_state.connections)
+
+
+async def test_the_server_ends_with_sockets_open() -> None:
+    """They are told that it goes away."""
+    async with serving(Echo()) as echo:
+        client = await echo.connect()
+        await client.send("hello")
+        await client.recv()
+    with pytest.raises(ConnectionClosed) as closed:
+        await client.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
+    assert echo.lost == 1
+
+
+async def test_a_pong_nobody_asked_for_is_ignored(echo: Echo) -> None:
+    """As the protocol allows."""
+    async with echo.connect() as client:
+        async with client.send_context():
+            client.protocol.send_pong(b"unasked")
+        await client.send("fine")
+        assert await client.recv() == "fine"
