@@ -36,6 +36,8 @@ from rooms.hub import Hub
 from rooms.pings import PingWheel
 
 WATCHING = ("viewer", "moderator", "admin")
+WHOLE = ("creator", "overlay", "admin")
+"""Roles that are shown every gift, however many there are."""
 
 
 def open_history(settings: Settings, rooms_redis: Redis) -> History:
@@ -61,7 +63,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     )
     history = open_history(settings, engines.rooms_redis)
     rooms = RoomDirectory(engines.database, engines.rooms_redis, engines.ledger_redis)
-    presenter = Presenter(rooms, history)
+    presenter = Presenter(rooms, history, settings.small_below_coins)
     announcer = Announcer(history, metrics.announced.labels("web").inc, metrics.announce_failures.inc)
     hub = Hub(
         history,
@@ -73,6 +75,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         presence_s=settings.presence_s,
         catalog_version=catalog.version,
         watching=WATCHING,
+        whole=WHOLE,
     )
     people = People(
         sockets_per_user=settings.sockets_per_user,

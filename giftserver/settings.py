@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     # Rooms
     heartbeat_s: int = Field(20, ge=1, le=25, description="Longest silence on a socket")
     tick_ms: int = Field(20, ge=1, le=200, description="Fan-out tick of a busy room")
+    small_below_coins: int = Field(
+        100, ge=1, description="Gifts below this are put together for viewers when a room is busy; others never"
+    )
     combo_window_ms: int = Field(3_000, ge=500, le=60_000, description="A combo ends this long after its last gift")
     history_events: int = Field(1_000, ge=100, le=100_000, description="Events a room keeps for resuming")
     history_ttl_s: int = Field(86_400, ge=600, description="A silent room's history is forgotten after this")

@@ -25,8 +25,7 @@ class AsgiOutlet:
         self._closing: tuple[int, str] | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
-    @property
-    def buffered_bytes(self) -> int:
+    def backlog(self) -> int:
         """Bytes that the ASGI server has not taken yet."""
         return self._waiting_bytes
 

@@ -1,16 +1,29 @@
 """One client's socket as a room sees it, whatever server carries its bytes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from rooms.codec import Codec, Encoded
 from rooms.codes import TOO_SLOW, CloseCode
 from rooms.frames import Frame
 from rooms.protocol import Goodbye
+from rooms.tick import Tick
 
 REASON_BYTES_MAX = 120
+
+SKIP_LATEST_BYTES: Final = 65_536
+"""Unsent bytes from which a viewer is not shown states of which only the newest counts."""
+
+FOLD_BYTES: Final = 262_144
+"""Unsent bytes from which small events are folded for a viewer."""
+
+STALLED_S: Final = 10.0
+"""A viewer that has been behind SKIP_LATEST_BYTES for so long is closed."""
+
+AGAIN_S: Final = 2.0
+"""A viewer that was written to as usual in between is not behind without a break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +38,7 @@ class Member:
 class Outlet(Protocol):
     """Where a connection's bytes go: an ASGI task, or a raw transport."""
 
-    @property
-    def buffered_bytes(self) -> int:
+    def backlog(self) -> int:
         """Bytes accepted and not yet taken by the kernel."""
         ...
 
@@ -74,9 +86,14 @@ class Connection:
         self.strikes = 0
         self.closed_with: CloseCode | None = None
         self.resumed = False
+        self.backlog: Callable[[], int] = outlet.backlog
+        """Unsent bytes; more than there can be while frames may not go out as they are (held, closed)."""
+        self.push: Callable[[Frame], None] = outlet.write
+        """Send one frame to a viewer who is not slow."""
         self._outlet = outlet
         self._outbox_bytes = outbox_bytes
         self._held: list[Frame] | None = None
+        self._slow_s = self._slow_since_s = 0.0
 
     def send(self, *messages: Any) -> None:
         """Send messages to this client alone, in one frame."""
@@ -89,18 +106,36 @@ class Connection:
         if self._held is not None:
             self._held.append(frame)
             return
-        if self._outlet.buffered_bytes > self._outbox_bytes:
+        if self._outlet.backlog() > self._outbox_bytes:
             self.close(TOO_SLOW)
             return
         self._outlet.write(frame)
 
+    def write_slowly(self, tick: Tick, frame: Frame, *, whole: bool) -> None:
+        """Send what a viewer with many unsent bytes is shown of a tick, whose usual frame this is; or close it."""
+        if self._held is not None or self.closed_with is not None:
+            self.write(frame)
+            return
+        now_s = time.monotonic()
+        if now_s - self._slow_s > AGAIN_S:
+            self._slow_since_s = now_s
+        self._slow_s = now_s
+        if now_s - self._slow_since_s > STALLED_S:
+            self.close(TOO_SLOW)
+            return
+        folded = not whole and self._outlet.backlog() > FOLD_BYTES
+        self.write(tick.frame(self.codec, whole=whole, with_latest=False, folded=folded))
+
     def hold(self) -> None:
         """Keep frames back until `release`, so that what was missed can be sent before them."""
         self._held = []
+        self.backlog = _endless
 
     def release(self, first: Sequence[Encoded]) -> None:
         """Send `first`, then every frame that was held."""
         held, self._held = self._held or [], None
+        if self.closed_with is None:
+            self.backlog = self._outlet.backlog
         self.write(self.codec.frame([message.to(self.codec) for message in first]))
         for frame in held:
             self.write(frame)
@@ -115,5 +150,10 @@ class Connection:
             self._outlet.drop()
         else:
             self._outlet.write(self.codec.frame([self.codec.encode(Goodbye(code.code, text, reconnect_after_ms))]))
-        self.closed_with = code
+        self.closed_with, self.backlog = code, _endless
         self._outlet.close(code.code, text)
+
+
+def _endless() -> int:
+    """More than a transport ever holds."""
+    return 1 << 62

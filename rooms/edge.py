@@ -61,8 +61,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
     _heard = True
     _pings = 0
 
-    @property
-    def buffered_bytes(self) -> int:
+    def backlog(self) -> int:
         """Bytes accepted and not yet taken by the kernel."""
         return self.transport.get_write_buffer_size()
 
@@ -165,7 +164,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         self._pings += 1
         self._heard = True
         answer = b"".join(self.conn.data_to_send())
-        if self._on_lost is None or self.buffered_bytes <= PONG_BUFFER_MAX:
+        if self._on_lost is None or self.backlog() <= PONG_BUFFER_MAX:
             self.transport.write(answer)
 
     def handle_pong(self, event: PeerFrame) -> None:

@@ -14,8 +14,10 @@ from rooms.codec import Encoded
 from rooms.codes import DRAINING
 from rooms.connection import Connection
 from rooms.history import COMBO_ENDED, History, Record, channel, decode_batch
+from rooms.pace import Pace
 from rooms.protocol import Push, Viewers, Welcome
-from rooms.room import Renderer, Room
+from rooms.room import Room
+from rooms.tick import Renderer
 
 log = structlog.get_logger()
 
@@ -45,7 +47,7 @@ class Resume:
 
 
 class Hub:
-    """Rooms by id. `watching` are the roles that count as viewers."""
+    """Rooms by id. `watching` are the roles that count as viewers, `whole` those that are shown every event."""
 
     def __init__(
         self,
@@ -59,12 +61,14 @@ class Hub:
         presence_s: float,
         catalog_version: int,
         watching: Collection[str],
+        whole: Collection[str],
     ) -> None:
         self.history = history
         self.bus = make_bus(self._heal_all)
         self.rooms: dict[str, Room] = {}
         self._application, self._process, self._watching = application, process, watching
-        self._tick_s, self._heartbeat_s, self._presence_s = tick_s, heartbeat_s, presence_s
+        self._heartbeat_s, self._presence_s = heartbeat_s, presence_s
+        self._pace, self._whole = Pace(tick_s), whole
         self._fresh_ms = int(presence_s * 1_000 * FRESH_PRESENCES)
         self._catalog_version = catalog_version
         self._opening: dict[str, asyncio.Task[None]] = {}
@@ -164,7 +168,8 @@ class Hub:
             offset,
             history=self.history,
             renderer=self._application,
-            tick_s=self._tick_s,
+            pace=self._pace,
+            whole=self._whole,
             on_event=self._on_event,
         )
         self.rooms[room_id] = room

@@ -2,24 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import Final
 
-from rooms.codec import CODECS, Encoded
+from rooms.codec import Encoded
 from rooms.codes import HISTORY_RESET, CloseCode
 from rooms.connection import Connection
-from rooms.frames import Frame
+from rooms.fanout import Audience, Fanout
 from rooms.history import Batch, History, Record
+from rooms.pace import Pace
 from rooms.protocol import Push
+from rooms.tick import Condenser, Renderer, Shown, Tick
 
-WAITING_MAX = 1_000
-
-
-class Renderer(Protocol):
-    """The application's part: what a record looks like on the wire."""
-
-    def render(self, record: Record) -> Push:
-        """The push that shows this record."""
-        ...
+WAITING_MAX: Final = 1_000
+SOON_S: Final = 0.001
 
 
 class Room:
@@ -36,16 +31,21 @@ class Room:
         *,
         history: History,
         renderer: Renderer,
-        tick_s: float,
+        pace: Pace,
+        whole: Collection[str],
         on_event: Callable[["Room", Record], None],
     ) -> None:
         self.id, self.epoch, self.offset = room_id, epoch, offset
         self.connections: dict[Connection, None] = {}
         self.viewers = 0
         self._history, self._renderer, self._on_event = history, renderer, on_event
+        self._whole, self._pace = whole, pace
         self._loop = asyncio.get_running_loop()
-        self._tick_s = tick_s
-        self._pending: list[Encoded] = []
+        self._audiences: dict[Audience, dict[Connection, None]] = {}
+        self._condenser = Condenser(renderer)
+        self._fanout = Fanout(pace.written)
+        self._told = offset
+        self._shown: list[Shown] = []
         self._latest: dict[type, Encoded] = {}
         self._tick: asyncio.TimerHandle | None = None
         self._written_s = self._loop.time()
@@ -106,11 +106,7 @@ class Room:
     def _show(self, record: Record) -> None:
         self.offset = record.offset
         self._on_event(self, record)
-        self.push(self._renderer.render(record))
-
-    def push(self, message: Push) -> None:
-        """Show a message to everybody: at once in a quiet room, else with the next tick."""
-        self._pending.append(Encoded(message))
+        self._shown.append(Shown(record, self._renderer))
         self._schedule()
 
     def push_latest(self, message: Push) -> None:
@@ -129,34 +125,37 @@ class Room:
     def _schedule(self) -> None:
         if self._tick is not None:
             return
-        wait_s = self._written_s + self._tick_s - self._loop.time()
-        if wait_s <= 0:
+        wait_s = self._written_s + self._pace.tick_s(len(self.connections)) - self._loop.time()
+        if wait_s <= 0 and not self._fanout.busy:
             self.flush()
         else:
-            self._tick = self._loop.call_later(wait_s, self.flush)
+            self._tick = self._loop.call_later(max(wait_s, SOON_S), self._turn)
+
+    def _turn(self) -> None:
+        self._tick = None
+        if self._fanout.busy:  # the last one is still being written: this one grows meanwhile
+            self._tick = self._loop.call_later(SOON_S, self._turn)
+        else:
+            self.flush()
 
     def flush(self) -> None:
-        """Write what is pending: one frame a codec, the same bytes for every socket."""
+        """Write what is pending: the same bytes for every socket that looks at the room in the same way."""
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
-        messages = [*self._pending, *self._latest.values()]
-        if messages:
-            self._pending, self._latest = [], {}
-            self._broadcast(messages)
+        if self._shown or self._latest:
+            shown, latest = self._shown, list(self._latest.values())
+            self._shown, self._latest = [], {}
+            self._broadcast(shown, latest)
 
     def heartbeat(self) -> None:
         """Send an empty frame, so that a client can tell silence from a dead connection."""
-        self._broadcast([])
+        self._broadcast([], [])
 
-    def _broadcast(self, messages: list[Encoded]) -> None:
+    def _broadcast(self, shown: list[Shown], latest: list[Encoded]) -> None:
         self._written_s = self._loop.time()
-        frames: dict[str, Frame] = {}
-        for codec in CODECS:
-            if any(connection.codec is codec for connection in self.connections):
-                frames[codec.name] = codec.frame([message.to(codec) for message in messages])
-        for connection in list(self.connections):
-            connection.write(frames[connection.codec.name])
+        self._told = self.offset
+        self._fanout.send(Tick(shown, latest, self._condenser), self._audiences)
 
     def reset(self) -> None:
         """The history began anew: ask everybody to come back for a snapshot."""
@@ -170,13 +169,17 @@ class Room:
 
     def attach(self, connection: Connection) -> int:
         """Let a connection listen from here on; returns the offset up to which it must be told by other means."""
-        self.flush()
         self.connections[connection] = None
-        return self.offset
+        self._audiences.setdefault(self._audience(connection), {})[connection] = None
+        return self._told
 
     def detach(self, connection: Connection) -> None:
         """Forget a connection."""
         self.connections.pop(connection, None)
+        self._audiences.get(self._audience(connection), {}).pop(connection, None)
+
+    def _audience(self, connection: Connection) -> Audience:
+        return connection.codec, connection.member.role in self._whole
 
     def count(self, roles: Collection[str]) -> int:
         """Connections of members with these roles."""
@@ -188,12 +191,4 @@ class Room:
             self._tick.cancel()
         if self._healing is not None:
             self._healing.cancel()
-
-    def members(self, member_id: str) -> list[Connection]:
-        """Connections of one person."""
-        return [connection for connection in self.connections if connection.member.id == member_id]
-
-
-def state_of(live: bool) -> str:
-    """`live` or `offline`, as the wire says it."""
-    return "live" if live else "offline"
+        self._fanout.stop()

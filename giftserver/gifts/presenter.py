@@ -1,10 +1,12 @@
 """What a room looks like to those who watch: the application's side of the room engine."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
+
+import msgspec
 
 from giftserver.gifts.body import open_combo, push_of
-from giftserver.gifts.messages import Person, Snapshot, Supporter, Top
+from giftserver.gifts.messages import FoldedGift, Gift, GiftsFolded, Person, Snapshot, Supporter, Top
 from giftserver.gifts.rooms import RoomDirectory
 from rooms.history import History, Record
 from rooms.protocol import Push
@@ -19,12 +21,45 @@ class RoomVanished(Exception):
 class Presenter:
     """Renders records and states of gift rooms."""
 
-    def __init__(self, rooms: RoomDirectory, history: History) -> None:
-        self._rooms, self._history = rooms, history
+    def __init__(self, rooms: RoomDirectory, history: History, small_below_coins: int) -> None:
+        self._rooms, self._history, self._small_below_coins = rooms, history, small_below_coins
 
     def render(self, record: Record) -> Push:
         """The push that shows this record."""
         return push_of(record)
+
+    def small(self, push: Push) -> Hashable | None:
+        """A cheap gift is put together with others of its sender, kind and combo; one with a note stands alone."""
+        if not isinstance(push, Gift) or push.coins >= self._small_below_coins or push.note:
+            return None
+        return push.sender.id, push.gift, push.combo
+
+    def merge(self, pushes: Sequence[Push]) -> Push:
+        """The last of one sender's gifts, with the sums of all: what is counted over it stays the same."""
+        gifts = [push for push in pushes if isinstance(push, Gift)]
+        return msgspec.structs.replace(
+            gifts[-1],
+            quantity=sum(gift.quantity for gift in gifts),
+            coins=sum(gift.coins for gift in gifts),
+            diamonds=sum(gift.diamonds for gift in gifts),
+        )
+
+    def fold(self, pushes: Sequence[Push]) -> Push:
+        """The sums of each kind of gift, dearest first, and how many gave it."""
+        gifts = [push for push in pushes if isinstance(push, Gift)]
+        kinds: dict[str, list[Gift]] = {}
+        for gift in gifts:
+            kinds.setdefault(gift.gift, []).append(gift)
+        items = [
+            FoldedGift(
+                kind,
+                quantity=sum(gift.quantity for gift in given),
+                coins=sum(gift.coins for gift in given),
+                senders=len({gift.sender.id for gift in given}),
+            )
+            for kind, given in kinds.items()
+        ]
+        return GiftsFolded(gifts[-1].offset, sorted(items, key=lambda item: -item.coins))
 
     async def supporters(self, room_id: str) -> list[Supporter]:
         """The room's top list, best first; coins."""

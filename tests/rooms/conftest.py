@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -42,6 +42,13 @@ class Shown(Push, tag="shown", frozen=True):
     body: str
 
 
+class Folded(Push, tag="folded", frozen=True):
+    """Many small records."""
+
+    offset: int
+    count: int
+
+
 class State(Push, tag="state", frozen=True):
     """The plain application's snapshot."""
 
@@ -53,6 +60,18 @@ class Plain:
 
     def render(self, record: Record) -> Push:
         return Shown(record.offset, record.kind, record.combo, record.combo_quantity, record.body)
+
+    def small(self, push: Push) -> str | None:
+        assert isinstance(push, Shown)
+        return push.combo if push.body.startswith("small") else None
+
+    def merge(self, pushes: Sequence[Push]) -> Push:
+        return pushes[-1]
+
+    def fold(self, pushes: Sequence[Push]) -> Push:
+        last = pushes[-1]
+        assert isinstance(last, Shown)
+        return Folded(last.offset, len(pushes))
 
     async def snapshot(self, room_id: str) -> Push:
         return State(room_id)
@@ -67,7 +86,10 @@ class Tape:
     def __init__(self) -> None:
         self.frames: list[Frame] = []
         self.closed: tuple[int, str] | None = None
-        self.buffered_bytes = 0
+        self.unsent_bytes = 0
+
+    def backlog(self) -> int:
+        return self.unsent_bytes
 
     def write(self, frame: Frame) -> None:
         self.frames.append(frame)
@@ -76,7 +98,7 @@ class Tape:
         self.closed = (code, reason)
 
     def drop(self) -> None:
-        self.buffered_bytes = 0
+        self.unsent_bytes = 0
 
 
 class Listener:
@@ -136,6 +158,7 @@ async def make_hub(history: History, rooms_redis: Redis) -> AsyncIterator[MakeHu
             "presence_s": 0.05,
             "catalog_version": 1,
             "watching": ("viewer",),
+            "whole": ("creator", "overlay"),
         } | changes
         hub = Hub(history, lambda on_reconnect: Bus(rooms_redis, on_reconnect), Plain(), **values)
         await hub.start()

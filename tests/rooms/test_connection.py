@@ -13,11 +13,11 @@ def test_a_full_outbox_closes_with_too_slow() -> None:
     """Past the limit nothing more is kept: what is queued is dropped and the socket closed."""
     listener = Listener(outbox_bytes=100)
     listener.connection.send(Viewers(1))
-    listener.tape.buffered_bytes = 101
+    listener.tape.unsent_bytes = 101
     listener.connection.send(Viewers(2))
     assert listener.connection.closed_with is TOO_SLOW
     assert listener.tape.closed == (4008, TOO_SLOW.meaning)
-    assert listener.tape.buffered_bytes == 0
+    assert listener.tape.unsent_bytes == 0
     listener.connection.send(Viewers(3))
     assert [message["count"] for message in listener.messages] == [1]
 

@@ -127,7 +127,7 @@ async def test_writing_to_a_peer_that_is_gone_does_nothing(echo: Echo) -> None:
             edge.write(Frame(b"nobody", binary=False))
             edge.ping()
             edge.close(4001, "nobody")
-            assert edge.buffered_bytes == 0
+            assert edge.backlog() == 0
             await until(lambda: echo.lost == 1)
 
 
@@ -140,7 +140,7 @@ async def test_a_peer_that_does_not_take_the_close_is_cut_off(echo: Echo, monkey
         edge = echo.edges[0]
         await deaf(stalled)
         chunk = Frame(b"x" * 65_536, binary=True)
-        while edge.buffered_bytes < 1_000_000:
+        while edge.backlog() < 1_000_000:
             edge.write(chunk)
         edge.close(4008, "too slow")
         await other.send("still here")

@@ -3,15 +3,17 @@
 import time
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from giftserver.auth.tokens import Identity, mint
+from giftserver.gifts.body import Body
 from giftserver.gifts.notices import BalanceChanged, GiftsSettled, send_notice
 from giftserver.settings import Settings
 from giftserver.web import commands
 from rooms.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
-from rooms.protocol import RoomStatus
+from rooms.history import Batch, Record
 from tests.giftserver.conftest import Web, add_rooms, running
 from tests.giftserver.web.sockets import NewKey, balance, expect_refusal, joined
 
@@ -111,13 +113,14 @@ async def test_a_slow_reader_is_closed_and_delays_nobody(rich: Web, new_key: New
         slow.socket.transport.pause_reading()
         room = rich.services.hub.rooms["harbour"]
         stalled = next(connection for connection in room.connections if connection.member.id is None)
+        body = msgspec.json.encode(Body("00-1-1", "ben", "Ben", "kite", 1, 1_000, 1_000, "t" * 65_536)).decode()
         sent = 0
         while stalled.closed_with is None:
             sent += 1
             assert sent < 1_000, "64 MiB were kept for a client that does not read"
-            room.push(RoomStatus("live", "t" * 65_536, str(sent)))
+            room.deliver(Batch(room.epoch, [Record(room.offset + 1, "e", 0, "", 1, 1_000, body)]))
             room.flush()
-            await ana.wait("room", stream_url=str(sent))
+            await ana.wait("gift", offset=sent)
         assert (await ana.gift(1, new_key()))["type"] == "reply"
         slow.socket.transport.resume_reading()
         with pytest.raises(ConnectionClosed) as closed:

@@ -1,0 +1,30 @@
+"""How long a room waits between two ticks, so that all rooms together leave the core time for everything else."""
+
+from typing import Final
+
+TICK_MAX_S: Final = 0.2
+SHARE: Final = 0.5
+"""Of the core that writing may take."""
+
+FORGET: Final = 0.1
+"""Weight of the newest slice in the mean time a write takes."""
+
+WRITE_S: Final = 4e-6
+"""Time of a write before any was measured."""
+
+
+class Pace:
+    """One for a process: measures what a write takes, and stretches the ticks of large rooms accordingly."""
+
+    def __init__(self, tick_s: float) -> None:
+        self._tick_s = tick_s
+        self._write_s = WRITE_S
+
+    def written(self, seconds: float, sockets: int) -> None:
+        """A slice of a tick took so long."""
+        if sockets >= 50:  # of fewer the clock says nothing
+            self._write_s += FORGET * (seconds / sockets - self._write_s)
+
+    def tick_s(self, sockets: int) -> float:
+        """Time between the ticks of a room with so many sockets: as set, longer when writing would take too much."""
+        return min(TICK_MAX_S, max(self._tick_s, sockets * self._write_s / SHARE))

@@ -1,0 +1,149 @@
+"""Many sockets, slow ones, and newcomers while a tick is on its way."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rooms import connection as connection_module
+from rooms import fanout
+from rooms.codes import TOO_SLOW
+from rooms.connection import FOLD_BYTES, SKIP_LATEST_BYTES
+from rooms.history import Batch, Record
+from rooms.pace import TICK_MAX_S, Pace
+from rooms.protocol import Viewers
+from rooms.room import Room
+from tests.rooms.conftest import Listener, Plain, until
+
+
+@pytest.fixture
+async def room() -> Room:
+    """A room that nothing is ever missed in."""
+    history: Any = None
+    return Room(
+        "r", "e", 0, history=history, renderer=Plain(), pace=Pace(0.001), whole=("creator",),
+        on_event=lambda room, record: None,
+    )  # fmt: skip
+
+
+def show(room: Room, body: str = "large", count: int = 1) -> None:
+    """The next records come over the bus."""
+    first = room.offset + 1
+    records = [Record(offset, "e", 0, f"e-{offset}", 1, 1, body) for offset in range(first, first + count)]
+    room.deliver(Batch("e", records))
+
+
+async def test_a_large_room_is_written_to_in_turns(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others have their turn in between; everybody gets every tick, in order, and newcomers what is new to them."""
+    monkeypatch.setattr(fanout, "SLICE", 10)
+    listeners = [Listener() for _ in range(95)]
+    for listener in listeners:
+        room.attach(listener.connection)
+    show(room)
+    room.flush()
+    reached = [len(listener.offsets) for listener in listeners]
+    assert sum(reached) == 10
+    newcomer = Listener()
+    assert room.attach(newcomer.connection) == 1
+    listeners[0].connection.closed_with = TOO_SLOW  # gone meanwhile
+    show(room)
+    room.flush()
+    await until(lambda: listeners[-1].offsets == [1, 2])
+    assert all(listener.offsets == [1, 2] for listener in listeners[1:])
+    assert newcomer.offsets == [2]
+
+
+async def test_what_waits_for_the_tick_reaches_a_newcomer(room: Room) -> None:
+    """It is told from where: what was shown before it came, and nothing twice."""
+    room.flush()
+    early, late = Listener(), Listener()
+    room.attach(early.connection)
+    await until(lambda: room.silent_s > 0.002)
+    show(room)  # at once: the room was quiet
+    show(room)  # waits for its tick
+    assert room.attach(late.connection) == 1
+    await until(lambda: late.offsets == [2])
+    assert early.offsets == [1, 2]
+
+
+async def test_slow_viewers_are_shown_less_then_closed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """States first, then small events one by one; a creator keeps every event; beyond the outbox the socket closes."""
+    usual, behind, far_behind, gone = (Listener(outbox_bytes=1_000_000) for _ in range(4))
+    creator = Listener("creator", outbox_bytes=1_000_000)
+    for listener in (usual, behind, far_behind, gone, creator):
+        room.attach(listener.connection)
+    behind.tape.unsent_bytes = SKIP_LATEST_BYTES + 1
+    far_behind.tape.unsent_bytes = creator.tape.unsent_bytes = FOLD_BYTES + 1
+    gone.tape.unsent_bytes = 1_000_001
+    show(room, "small")
+    room.push_latest(Viewers(3))
+    room.flush()
+
+    def kinds(listener: Listener) -> list[str]:
+        return [message["type"] for message in listener.messages]
+
+    assert kinds(usual) == ["shown", "viewers"]
+    assert kinds(behind) == ["shown"]
+    assert kinds(far_behind) == ["folded"]
+    assert kinds(creator) == ["shown"]
+    assert gone.connection.closed_with is TOO_SLOW
+
+
+async def test_a_viewer_that_is_behind_too_long_is_closed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even below the limit of its outbox; one that caught up in between begins anew."""
+    now = [100.0]
+    monkeypatch.setattr(connection_module.time, "monotonic", lambda: now[0])
+    listener = Listener(outbox_bytes=1_000_000)
+    room.attach(listener.connection)
+    listener.tape.unsent_bytes = SKIP_LATEST_BYTES + 1
+    for _ in range(10):
+        show(room)
+        room.flush()
+        now[0] += 1.0
+    now[0] += 3.0
+    for _ in range(11):
+        assert listener.connection.closed_with is None
+        show(room)
+        room.flush()
+        now[0] += 1.0
+    show(room)
+    room.flush()
+    assert listener.connection.closed_with is TOO_SLOW
+
+
+async def test_one_that_fails_holds_up_nobody(room: Room) -> None:
+    """Its transport is gone, and its end on its way."""
+    first, second = Listener(), Listener()
+    for listener in (first, second):
+        room.attach(listener.connection)
+    first.connection.close(TOO_SLOW)
+    show(room)
+    room.flush()
+    assert second.offsets == [1]
+    assert first.offsets == []
+
+
+def test_ticks_grow_with_the_room_and_what_a_write_takes() -> None:
+    """From what is set, up to the longest; a small room's measure says nothing."""
+    pace = Pace(0.02)
+    assert pace.tick_s(1_000) == 0.02
+    assert pace.tick_s(10_000) == pytest.approx(0.08)
+    assert pace.tick_s(1_000_000) == TICK_MAX_S
+    pace.written(1.0, 1)
+    assert pace.tick_s(1_000) == 0.02
+    for _ in range(100):
+        pace.written(0.020, 500)
+    assert pace.tick_s(1_000) == pytest.approx(0.08, rel=0.01)
+
+
+async def test_a_room_that_stops_writes_nothing_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was on its way."""
+    monkeypatch.setattr(fanout, "SLICE", 1)
+    listeners = [Listener(), Listener()]
+    for listener in listeners:
+        room.attach(listener.connection)
+    show(room)
+    room.flush()
+    room.stop()
+    await asyncio.sleep(0)
+    assert sorted(len(listener.offsets) for listener in listeners) == [0, 1]
