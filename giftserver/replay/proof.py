@@ -44,13 +44,11 @@ class Proof:
     async def coins_of(self, tally: Tally, room: str, transfers: set[str]) -> int | None:
         """Coins a client was shown for these transfers; None when that cannot be told.
 
-        Folded gifts come without their transfers: then it is everything shown, less what the room's history has of
-        others over the same offsets.
+        Gifts that are put together do not name each transfer: it is everything shown, less what the room's history has
+        of others over the same offsets. A client that lost its place is asked for what it was shown one by one.
         """
-        if not tally.folded_coins:
-            return tally.coins_of(transfers)
         if tally.position is None or tally.lost:
-            return None
+            return None if tally.folded_coins else tally.coins_of(transfers)
         (epoch, until), after = tally.position, tally.after
         others: int = 0
         while True:
