@@ -1,0 +1,165 @@
+"""Tens of thousands of viewers in one process: raw frames, counted and not decoded.
+
+What is counted are marks: `@T=` and nineteen digits, the nanoseconds (time.time_ns) at which whoever published a
+message had it. They are found in the bytes as they come, whatever carries them: one frame a message, many frames a
+read, or many messages a frame. Every viewer counts all marks; each `sample_every`-th also reads the times, which gives
+the lag.
+"""
+
+import asyncio
+import base64
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+MARK: Final = b"@T="
+STAMP: Final = re.compile(rb"@T=([0-9]{19})")
+CONNECTING_AT_ONCE: Final = 200
+CONNECT_S: Final = 30.0
+LAGS_MAX: Final = 2_000_000
+PONG: Final = bytes((0x8A, 0x80, 0, 0, 0, 0))
+
+
+def mark() -> bytes:
+    """The mark of a message that is published now."""
+    return MARK + str(time.time_ns()).encode()
+
+
+@dataclass
+class Totals:
+    """What all viewers of a crowd saw."""
+
+    deliveries: int = 0
+    bytes: int = 0
+    reads: int = 0
+    lost: int = 0
+    lags_ns: list[int] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """Begin to count anew."""
+        self.deliveries = self.bytes = self.reads = self.lost = 0
+        self.lags_ns.clear()
+
+
+class Viewer(asyncio.Protocol):
+    """One socket of the crowd."""
+
+    __slots__ = ("_crowd", "_ready", "_sampled", "_tail", "seen", "transport")
+
+    def __init__(self, crowd: "Crowd", ready: "asyncio.Future[None]", *, sampled: bool) -> None:
+        self._crowd, self._ready, self._sampled = crowd, ready, sampled
+        self._tail = b""
+        self.seen = 0
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the socket."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(self._crowd.request)
+
+    def data_received(self, data: bytes) -> None:
+        """Count; before the handshake's answer is whole, wait for it."""
+        if not self._ready.done():
+            data = self._answered(data)
+            if not data:
+                return
+        crowd = self._crowd
+        totals = crowd.totals
+        whole = self._tail + data
+        count = whole.count(MARK) - self._tail.count(MARK)
+        self._tail = whole[-len(MARK) + 1 :]
+        if self._sampled:
+            now_ns = time.time_ns()
+            if len(totals.lags_ns) < LAGS_MAX:
+                totals.lags_ns += [now_ns - int(stamp) for stamp in STAMP.findall(whole)]
+            last = whole.rfind(MARK)
+            if last >= 0 and not STAMP.match(whole, last):  # its time comes with the next read
+                self._tail = whole[last:]
+        self.seen += count
+        totals.deliveries += count
+        totals.bytes += len(data)
+        totals.reads += 1
+        if data[0] == 0x89 and self.transport is not None:
+            self.transport.write(PONG)
+        if crowd.on_seen is not None and self is crowd.last:
+            crowd.on_seen(self.seen)
+
+    def _answered(self, data: bytes) -> bytes:
+        self._tail += data
+        head, end, rest = self._tail.partition(b"\r\n\r\n")
+        if not end:
+            return b""
+        self._tail = b""
+        if not head.startswith(b"HTTP/1.1 101"):
+            self._ready.set_exception(ConnectionError(head.split(b"\r\n")[0].decode(errors="replace")))
+            return b""
+        self._ready.set_result(None)
+        if self._crowd.hello and self.transport is not None:
+            self.transport.write(self._crowd.hello)
+        return rest
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The server closed it, or the crowd goes home."""
+        self._crowd.totals.lost += 1
+        if not self._ready.done():
+            self._ready.set_exception(ConnectionError("closed before it was open"))
+
+
+class Crowd:
+    """Viewers of one address. `hello` is sent by each once it is open; `on_seen` follows the last viewer's count."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        subprotocol: str = "",
+        hello: bytes = b"",
+        sample_every: int = 20,
+        on_seen: Callable[[int], None] | None = None,
+    ) -> None:
+        parts = urlsplit(url)
+        self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        offered = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
+        self.request = (
+            f"GET {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
+            f"Sec-WebSocket-Version: 13\r\n{offered}\r\n"
+        ).encode()
+        self.hello, self.sample_every, self.on_seen = hello, sample_every, on_seen
+        self.totals = Totals()
+        self.viewers: list[Viewer] = []
+        self.last: Viewer | None = None
+
+    async def come(self, count: int) -> float:
+        """Open so many more sockets; the seconds it took. Raises OSError when one is refused."""
+        started_s = time.perf_counter()
+        gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
+
+        async def one(number: int) -> Viewer:
+            async with gate:
+                loop = asyncio.get_running_loop()
+                ready: asyncio.Future[None] = loop.create_future()
+                _, viewer = await loop.create_connection(
+                    lambda: Viewer(self, ready, sampled=number % self.sample_every == 0), self.host, self.port
+                )
+                async with asyncio.timeout(CONNECT_S):
+                    await ready
+                return viewer
+
+        self.viewers += await asyncio.gather(*(one(len(self.viewers) + number) for number in range(count)))
+        self.last = self.viewers[-1]
+        return time.perf_counter() - started_s
+
+    async def go(self) -> None:
+        """Close all sockets."""
+        for viewer in self.viewers:
+            if viewer.transport is not None:
+                viewer.transport.abort()
+        self.viewers.clear()
+        await asyncio.sleep(0)
