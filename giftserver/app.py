@@ -1,6 +1,5 @@
 """The composition root: settings and engines in, a Starlette application out."""
 
-import asyncio
 import contextlib
 import os
 import secrets
@@ -22,6 +21,7 @@ from giftserver.gifts.notices import listen
 from giftserver.gifts.presenter import Presenter
 from giftserver.gifts.rooms import RoomDirectory
 from giftserver.gifts.service import GiftService
+from giftserver.in_flight import InFlight
 from giftserver.ledger.ledger import Ledger
 from giftserver.metrics import Metrics
 from giftserver.people import People
@@ -103,7 +103,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         tickets=Tickets(engines.rooms_redis),
         receipts=ReceiptKeys.of(settings),
         metrics=metrics,
-        commands=set(),
+        in_flight=InFlight(),
     )
 
 
@@ -120,8 +120,8 @@ def create_app(settings: Settings, engines: Engines) -> Starlette:
         try:
             yield
         finally:
-            if services.commands:  # their sockets are gone; what is decided is booked, and told when asked again
-                await asyncio.wait(services.commands, timeout=settings.drain_s)
+            # Their sockets are gone; what is decided is booked, and told when it is asked for again.
+            await services.in_flight.wait(settings.drain_s)
             await services.ledger.close()
             await services.announcer.close()
             await services.hub.stop()

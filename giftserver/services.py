@@ -1,6 +1,5 @@
 """Everything a request may need, put together once by `app.create_app`."""
 
-import asyncio
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -13,6 +12,7 @@ from giftserver.gifts.catalog import Catalog
 from giftserver.gifts.presenter import Presenter
 from giftserver.gifts.rooms import RoomDirectory
 from giftserver.gifts.service import GiftService
+from giftserver.in_flight import InFlight
 from giftserver.ledger.ledger import Ledger
 from giftserver.metrics import Metrics
 from giftserver.people import People
@@ -45,5 +45,5 @@ class Services:
     tickets: Tickets
     receipts: ReceiptKeys
     metrics: Metrics
-    commands: set["asyncio.Task[None]"]
+    in_flight: InFlight
     """Commands being answered, of all sockets."""

@@ -53,10 +53,14 @@ class MsgpackCodec:
 
     def __init__(self) -> None:
         self.encode = msgspec.msgpack.Encoder().encode
+        self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
     def decode(self, data: bytes, kind: Any) -> Any:
         """One message of type `kind`; raises msgspec.DecodeError."""
-        return _guarded(msgspec.msgpack.decode, data, kind)
+        decoder = self._decoders.get(kind)
+        if decoder is None:
+            decoder = self._decoders[kind] = msgspec.msgpack.Decoder(kind)
+        return _guarded(decoder.decode, data)
 
     def frame(self, elements: Sequence[bytes]) -> Frame:
         """An array of already encoded messages, as one frame."""
@@ -79,19 +83,23 @@ class JsonCodec:
 
     def __init__(self) -> None:
         self.encode = msgspec.json.Encoder().encode
+        self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
     def decode(self, data: bytes, kind: Any) -> Any:
         """One message of type `kind`; raises msgspec.DecodeError."""
-        return _guarded(msgspec.json.decode, data, kind)
+        decoder = self._decoders.get(kind)
+        if decoder is None:
+            decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
+        return _guarded(decoder.decode, data)
 
     def frame(self, elements: Sequence[bytes]) -> Frame:
         """An array of already encoded messages, as one frame."""
         return Frame(b"[" + b",".join(elements) + b"]", binary=False)
 
 
-def _guarded(decode: Any, data: bytes, kind: Any) -> Any:
+def _guarded(decode: Any, data: bytes) -> Any:
     try:
-        return decode(data, type=kind, strict=True)
+        return decode(data)
     except RecursionError:
         raise msgspec.DecodeError(f"nested deeper than {DEPTH_MAX} levels") from None
     except UnicodeDecodeError:

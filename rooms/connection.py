@@ -1,5 +1,6 @@
 """One client's socket as a room sees it, whatever server carries its bytes."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -93,11 +94,21 @@ class Connection:
         self._outlet = outlet
         self._outbox_bytes = outbox_bytes
         self._held: list[Frame] | None = None
+        self._own: list[bytes] = []
         self._slow_s = self._slow_since_s = 0.0
 
     def send(self, *messages: Any) -> None:
-        """Send messages to this client alone, in one frame."""
-        self.write(self.codec.frame([self.codec.encode(message) for message in messages]))
+        """Send messages to this client alone; those of one turn of the loop go in one frame, in order."""
+        if self.closed_with is not None:
+            return
+        if not self._own:
+            asyncio.get_running_loop().call_soon(self._send_own)
+        self._own += [self.codec.encode(message) for message in messages]
+
+    def _send_own(self) -> None:
+        if self._own:
+            own, self._own = self._own, []
+            self.write(self.codec.frame(own))
 
     def write(self, frame: Frame) -> None:
         """Send one ready frame, or keep it while the connection is held."""
@@ -143,6 +154,9 @@ class Connection:
     def close(self, code: CloseCode, reason: str | None = None, reconnect_after_ms: int | None = None) -> None:
         """Say goodbye and close; the client knows from the code whether to come back."""
         if self.closed_with is not None:
+            return
+        self._send_own()
+        if self.closed_with is not None:  # that was too much for it
             return
         text = (reason or code.meaning).encode()[:REASON_BYTES_MAX].decode(errors="ignore")
         self._held = None

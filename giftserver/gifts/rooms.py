@@ -69,6 +69,19 @@ class RoomDirectory:
         found = look_up.task.done() and not look_up.task.cancelled() and look_up.task.exception() is None
         return look_up.task.result() if found else cached[1]
 
+    def fresh(self, room_id: str) -> RoomRecord | None:
+        """The room when it was read within FRESH_S, without waiting; None says nothing about whether there is one.
+
+        One that is asked for all the time is read anew before it is too old.
+        """
+        cached = self._cached.get(room_id)
+        if cached is None or cached[1] is None:
+            return None
+        age_s = time.monotonic() - cached[0]
+        if age_s > FRESH_S / 2 and room_id not in self._look_ups:
+            self._begin(room_id)
+        return cached[1] if age_s < FRESH_S else None
+
     def _begin(self, room_id: str) -> _LookUp:
         task = asyncio.create_task(self._read(room_id), name="look up a room")
         look_up = self._look_ups[room_id] = _LookUp(task, time.monotonic())

@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import re
 import time
-import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,15 +29,36 @@ from giftserver.gifts.rooms import RoomDirectory
 from giftserver.ledger.events import COINS_MAX, GiftEvent, encode_event, transfer_id
 from giftserver.ledger.keys import shard_of
 from giftserver.ledger.ledger import Ledger
-from giftserver.ledger.outcomes import Accepted, GiftOrder, Reason, Refused
+from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
 from giftserver.metrics import Metrics
 from rooms import codes
 
 log = structlog.get_logger()
 
 RETRY_AFTER_MS: Final = 500
+KEY: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 DATABASE_S: Final = 2.0
 """A read that Redis can answer as well waits no longer than this for PostgreSQL."""
+
+
+Reply = Receipt | Refusal
+
+FAILED: Final = Refusal(codes.UNAVAILABLE, "Something went wrong here. Send the same key again.")
+
+
+class _Sender(msgspec.Struct, frozen=True, gc=False):
+    """Who sends, and the time of the gift's key in Unix ms."""
+
+    user: str
+    name: str
+    key_ms: int
+
+
+class _Order(msgspec.Struct, frozen=True, gc=False):
+    """A gift as the ledger decides it, and as everybody else is told of it."""
+
+    order: GiftOrder
+    event: GiftEvent
 
 
 class GiftService:
@@ -52,25 +75,81 @@ class GiftService:
     ) -> None:
         self._catalog, self._rooms, self._ledger = catalog, rooms, ledger
         self._announcer, self._database, self._metrics = announcer, database, metrics
+        self._accepted = metrics.gifts.labels("accepted")
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def send(self, sender: Identity, room_id: str, command: SendGift) -> Receipt | Refusal:
-        """Send a gift once, however often its key is sent. Charges exactly when it returns a Receipt."""
+    def post(self, sender: Identity, room_id: str, command: SendGift, told: Callable[[Reply], None]) -> None:
+        """Send a gift once, however often its key is sent; `told` gets a Receipt exactly when it is charged.
+
+        The usual gift, in a room that was looked at just now, needs no task: it is judged here and decided with the
+        others of this loop turn.
+        """
+        started_s = time.perf_counter()
+
+        def done(reply: Reply) -> None:
+            self._count(reply, started_s)
+            told(reply)
+
+        checked = self._check(sender, command)
+        if isinstance(checked, Refusal):
+            done(checked)
+            return
+        room, gift = self._rooms.fresh(room_id), self._catalog.get(command.gift)
+        if room is None or gift is None or self._judge(room, gift, command) is not None:
+            self._start(self._slowly(sender, room_id, command, done))
+            return
+        order = self._order(checked, room, gift, command)
+        if isinstance(order, Refusal):
+            done(order)
+            return
+
+        def decided(outcome: Outcome) -> None:
+            if isinstance(outcome, Refused) and outcome.reason is Reason.TRY_AGAIN:
+                self._start(self._again(order, outcome, gift, done))
+            else:
+                done(self._finish(order, outcome, gift))
+
+        self._ledger.post(order.order, decided)
+
+    async def _slowly(self, sender: Identity, room_id: str, command: SendGift, done: Callable[[Reply], None]) -> None:
+        try:
+            reply = await self._send(sender, room_id, command)
+        except Exception:
+            log.exception("gift_failed", room=room_id)
+            reply = FAILED
+        done(reply)
+
+    async def _again(self, order: "_Order", outcome: Outcome, gift: Gift, done: Callable[[Reply], None]) -> None:
+        try:
+            reply = self._finish(order, await self._ledger.again(order.order, outcome), gift)
+        except Exception:
+            log.exception("gift_failed", room=order.event.room)
+            reply = FAILED
+        done(reply)
+
+    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _count(self, reply: Reply, started_s: float) -> None:
+        if isinstance(reply, Refusal):
+            self._metrics.gifts.labels(reply.code.name).inc()
+        else:
+            self._accepted.inc()
+        self._metrics.gift_seconds.observe(time.perf_counter() - started_s)
+
+    async def send(self, sender: Identity, room_id: str, command: SendGift) -> Reply:
+        """Send a gift like `post`, and wait for what becomes of it."""
         started_s = time.perf_counter()
         reply = await self._send(sender, room_id, command)
-        outcome = reply.code.name if isinstance(reply, Refusal) else "accepted"
-        self._metrics.gifts.labels(outcome).inc()
-        self._metrics.gift_seconds.observe(time.perf_counter() - started_s)
+        self._count(reply, started_s)
         return reply
 
-    async def _send(self, sender: Identity, room_id: str, command: SendGift) -> Receipt | Refusal:
-        if sender.user is None or sender.role == "overlay":
-            return Refusal(codes.UNAUTHORIZED, "Sign in to send gifts.")
-        key_ms = time_of_key(command.key)
-        if key_ms is None:
-            return Refusal(
-                codes.BAD_REQUEST, "`key` must be a UUIDv7 in lower-case canonical form, made once per gift."
-            )
-        request_hash = hash_request(room_id, command)
+    async def _send(self, sender: Identity, room_id: str, command: SendGift) -> Reply:
+        checked = self._check(sender, command)
+        if isinstance(checked, Refusal):
+            return checked
         try:
             room = await self._rooms.get(room_id)
         except Exception as problem:  # the driver's errors differ by cause
@@ -83,15 +162,31 @@ class GiftService:
         gift = self._catalog.get(command.gift)
         refusal = self._judge(room, gift, command)
         if refusal is not None or room is None or gift is None:
-            earlier = await self._earlier(sender.user, command.key, request_hash)
+            earlier = await self._earlier(checked.user, command.key, hash_request(room_id, command))
             return earlier or refusal or Refusal(codes.ROOM_NOT_FOUND, f"There is no room {room_id}.")
+        order = self._order(checked, room, gift, command)
+        if isinstance(order, Refusal):
+            return order
+        return self._finish(order, await self._ledger.send(order.order), gift)
+
+    def _check(self, sender: Identity, command: SendGift) -> "_Sender | Refusal":
+        if sender.user is None or sender.role == "overlay":
+            return Refusal(codes.UNAUTHORIZED, "Sign in to send gifts.")
+        key_ms = time_of_key(command.key)
+        if key_ms is None:
+            return Refusal(
+                codes.BAD_REQUEST, "`key` must be a UUIDv7 in lower-case canonical form, made once per gift."
+            )
+        return _Sender(sender.user, sender.name, key_ms)
+
+    def _order(self, sender: "_Sender", room: RoomRecord, gift: Gift, command: SendGift) -> "_Order | Refusal":
         event = GiftEvent(
             key=command.key,
-            request_hash=request_hash,
+            request_hash=hash_request(room.id, command),
             sender=sender.user,
             sender_name=sender.name,
             creator=room.creator,
-            room=room_id,
+            room=room.id,
             gift=gift.id,
             quantity=command.quantity,
             coins=gift.coins * command.quantity,
@@ -105,22 +200,25 @@ class GiftService:
             return Refusal(codes.BAD_REQUEST, f"This gift cannot be booked: {rule}. Nothing was charged.")
         order = GiftOrder(
             command.key,
-            key_ms,
-            request_hash,
+            sender.key_ms,
+            event.request_hash,
             sender.user,
             room.creator,
             event.coins,
             event.diamonds,
             encode_event(event),
         )
-        outcome = await self._ledger.send(order)
+        return _Order(order, event)
+
+    def _finish(self, order: "_Order", outcome: Outcome, gift: Gift) -> Reply:
+        event = order.event
         if isinstance(outcome, Refused):
             return explain(outcome, event.coins)
         transfer = transfer_id(outcome.shard, outcome.epoch, outcome.seq)
-        self._announcer.submit(room_id, room_event(transfer, event, combo=gift.combo))
+        self._announcer.submit(event.room, room_event(transfer, event, combo=gift.combo))
         if not outcome.repeated:
             self._metrics.gift_coins.inc(outcome.coins)
-        return receipt_of(command.key, outcome)
+        return receipt_of(event.key, outcome)
 
     def _judge(self, room: RoomRecord | None, gift: Gift | None, command: SendGift) -> Refusal | None:
         if room is None:
@@ -182,13 +280,7 @@ class GiftService:
 
 def time_of_key(key: str) -> int | None:
     """Unix ms in a canonical UUIDv7, or None when it is not one."""
-    try:
-        parsed = uuid.UUID(key)
-    except ValueError:
-        return None
-    if parsed.version != 7 or str(parsed) != key:
-        return None
-    return parsed.int >> 80
+    return int(key[:8] + key[9:13], 16) if KEY.fullmatch(key) else None
 
 
 def hash_request(room_id: str, command: SendGift) -> str:

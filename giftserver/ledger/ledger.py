@@ -46,8 +46,11 @@ _decode_reply = msgspec.msgpack.Decoder(tuple[int, list[Accepted | bool], list[t
 _decode_receipt = msgspec.msgpack.Decoder(tuple[str, int, int, int, int, int, int], strict=False).decode
 
 
-_Pending = tuple[GiftOrder, asyncio.Future[Outcome], float]
-"""An order, its outcome, and when it came (the loop's clock, s)."""
+Told = Callable[[Outcome], None]
+"""Takes an outcome; must not raise."""
+
+_Pending = tuple[GiftOrder, Told, float]
+"""An order, who is told its outcome, and when it came (the loop's clock, s)."""
 
 
 class Ledger:
@@ -95,11 +98,26 @@ class Ledger:
         """Decide one gift; it shares a script call with the others of this loop turn. Cancelling does not undo it."""
         outcome = await self._submit(order)
         if isinstance(outcome, Refused) and outcome.reason is Reason.TRY_AGAIN:
-            return await self._again(order, outcome)
+            return await self.again(order, outcome)
         return outcome
 
-    async def _again(self, order: GiftOrder, outcome: Outcome) -> Outcome:
-        """Retry what may be healed, with the same key."""
+    def post(self, order: GiftOrder, told: Told) -> None:
+        """Decide one gift without a task: `told` gets its first outcome, in the order of the shard's gifts.
+
+        TRY_AGAIN is told as it is; `again` does what may still be done about it.
+        """
+        shard = keys.shard_of(order.sender)
+        queue = self._queues[shard]
+        if self._closing.is_set() or len(queue) >= QUEUE_MAX:
+            told(Refused(Reason.TRY_AGAIN, "QUEUE"))
+            return
+        loop = asyncio.get_running_loop()
+        queue.append((order, told, loop.time()))
+        if self._workers[shard] is None:
+            self._workers[shard] = loop.create_task(self._work(shard))
+
+    async def again(self, order: GiftOrder, outcome: Outcome) -> Outcome:
+        """Retry what may be healed of a gift that was told TRY_AGAIN, with the same key."""
         deadline_s = asyncio.get_running_loop().time() + RETRY_S
         looked_again = False
         while isinstance(outcome, Refused) and outcome.reason is Reason.TRY_AGAIN:
@@ -152,16 +170,14 @@ class Ledger:
         return Accepted(shard, past.epoch, past.seq, *amounts, past.at_ms, repeated=True)
 
     def _submit(self, order: GiftOrder) -> asyncio.Future[Outcome]:
-        loop = asyncio.get_running_loop()
-        shard = keys.shard_of(order.sender)
-        outcome: asyncio.Future[Outcome] = loop.create_future()
-        if self._closing.is_set() or len(self._queues[shard]) >= QUEUE_MAX:
-            outcome.set_result(Refused(Reason.TRY_AGAIN, "QUEUE"))
-            return outcome
-        self._queues[shard].append((order, outcome, loop.time()))
-        if self._workers[shard] is None:
-            self._workers[shard] = loop.create_task(self._work(shard))
-        return outcome
+        decided: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def told(outcome: Outcome) -> None:
+            if not decided.done():  # else the caller was cancelled
+                decided.set_result(outcome)
+
+        self.post(order, told)
+        return decided
 
     async def _work(self, shard: int) -> None:
         queue = self._queues[shard]
@@ -175,9 +191,8 @@ class Ledger:
                 except Exception as problem:  # whatever it is, nobody may wait for ever
                     log.error("gifts_undecided", error=type(problem).__name__, gifts=len(batch))
                     outcomes = [Refused(Reason.UNKNOWN, type(problem).__name__)] * len(batch)
-                for (_, waiting, _), outcome in zip(batch, outcomes, strict=True):
-                    if not waiting.done():
-                        waiting.set_result(outcome)
+                for (_, told, _), outcome in zip(batch, outcomes, strict=True):
+                    _tell(told, outcome)
         finally:
             # Here, not when the task is done: a gift that came in between would wait for a worker that has ended.
             self._workers[shard] = None
@@ -186,10 +201,10 @@ class Ledger:
         """Refuse what waits for longer than a call may take: no gift waits for one stalled call after another."""
         since_s = asyncio.get_running_loop().time() - self._timeout_s
         late = next((place for place, (_, _, came_s) in enumerate(queue) if came_s > since_s), len(queue))
-        for _, waiting, _ in queue[:late]:
-            if not waiting.done():
-                waiting.set_result(Refused(Reason.TRY_AGAIN, "QUEUE"))
+        turned_away = queue[:late]
         del queue[:late]
+        for _, told, _ in turned_away:
+            _tell(told, Refused(Reason.TRY_AGAIN, "QUEUE"))
 
     async def _decide(self, shard: int, orders: Sequence[GiftOrder]) -> list[Outcome]:
         started_s = time.perf_counter()
@@ -296,6 +311,13 @@ class Ledger:
         workers = [worker for worker in self._workers if worker is not None]
         await asyncio.gather(*workers, return_exceptions=True)
         await self._pipes.close()
+
+
+def _tell(told: Told, outcome: Outcome) -> None:
+    try:
+        told(outcome)
+    except Exception:  # the others of the call must be told all the same
+        log.exception("outcome_not_taken")
 
 
 def _refusal(shard: int, state: str, detail: str) -> Refused:

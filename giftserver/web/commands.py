@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -10,8 +11,9 @@ from redis.exceptions import RedisError
 
 from giftserver.auth.tokens import Identity
 from giftserver.errors import Refusal
-from giftserver.gifts.messages import Commands, Rendered, SendGift, in_words
+from giftserver.gifts.messages import Commands, Receipt, Rendered, SendGift, in_words
 from giftserver.gifts.notices import OffsetsShown, send_notice
+from giftserver.in_flight import InFlight
 from giftserver.people import People
 from giftserver.services import Services
 from rooms import codes
@@ -33,6 +35,7 @@ class CommandReader:
         self._services, self._people = services, people
         self._room_id, self._identity, self._connection = room_id, identity, connection
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = InFlight(services.in_flight)
 
     def on_message(self, raw: bytes, text: bool) -> None:
         """Take one message, which came as text or not."""
@@ -70,12 +73,6 @@ class CommandReader:
     def _refuse(self, command: int | None, refusal: Refusal) -> None:
         self._connection.send(Error(id=command, **refusal.body()))
 
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.create_task(work)
-        for tasks in (self._tasks, self._services.commands):
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
     def _start_gift(self, command: SendGift) -> None:
         if self._identity.user is not None:
             if time.time() > self._identity.expires_s:
@@ -83,24 +80,31 @@ class CommandReader:
                 self._connection.close(codes.BAD_TOKEN)
                 return
             wait_ms = self._people.take_gift(self._identity.user)
-            if wait_ms or len(self._tasks) >= IN_FLIGHT_MAX:
+            if wait_ms or self._in_flight.count >= IN_FLIGHT_MAX:
                 details = {"retry_after_ms": wait_ms or 100}
                 self._refuse(
                     command.id, Refusal(codes.RATE_LIMITED, "Too many gifts at once. Nothing was charged.", details)
                 )
                 return
-        self._start(self._send_gift(command))
+        self._in_flight.begin()
+        self._services.gifts.post(self._identity, self._room_id, command, partial(self._answer, command.id))
 
-    async def _send_gift(self, command: SendGift) -> None:
-        try:
-            reply = await self._services.gifts.send(self._identity, self._room_id, command)
-        except Exception:
-            log.exception("gift_failed", room=self._room_id)
-            reply = Refusal(codes.UNAVAILABLE, "Something went wrong here. Send the same key again.")
+    def _answer(self, command: int, reply: Receipt | Refusal) -> None:
+        self._in_flight.end()
         if isinstance(reply, Refusal):
-            self._refuse(command.id, reply)
+            self._refuse(command, reply)
         else:
-            self._connection.send(Reply(command.id, reply))
+            self._connection.send(Reply(command, reply))
+
+    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.create_task(work)
+        self._in_flight.begin()
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._in_flight.end()
 
     async def _rendered(self, command: Rendered) -> None:
         if self._identity.role != "overlay":
@@ -114,8 +118,7 @@ class CommandReader:
 
     async def finish(self, timeout_s: float) -> None:
         """Give commands in flight time to end; what is decided stays decided either way."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
+        await self._in_flight.wait(timeout_s)
 
 
 class _OnlyId(msgspec.Struct):

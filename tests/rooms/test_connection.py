@@ -1,5 +1,7 @@
 """A connection's outbox is bounded, its close is said once, and its allowance refills."""
 
+import asyncio
+
 import pytest
 
 from rooms import connection
@@ -9,17 +11,46 @@ from rooms.protocol import Viewers
 from tests.rooms.conftest import Listener
 
 
-def test_a_full_outbox_closes_with_too_slow() -> None:
+async def test_a_full_outbox_closes_with_too_slow() -> None:
     """Past the limit nothing more is kept: what is queued is dropped and the socket closed."""
     listener = Listener(outbox_bytes=100)
     listener.connection.send(Viewers(1))
+    await asyncio.sleep(0)
     listener.tape.unsent_bytes = 101
     listener.connection.send(Viewers(2))
+    await asyncio.sleep(0)
     assert listener.connection.closed_with is TOO_SLOW
     assert listener.tape.closed == (4008, TOO_SLOW.meaning)
     assert listener.tape.unsent_bytes == 0
     listener.connection.send(Viewers(3))
+    await asyncio.sleep(0)
     assert [message["count"] for message in listener.messages] == [1]
+
+
+async def test_what_is_sent_in_one_turn_goes_in_one_frame() -> None:
+    """In order, and before the goodbye."""
+    listener = Listener()
+    for count in (1, 2, 3):
+        listener.connection.send(Viewers(count))
+    assert listener.tape.frames == []
+    await asyncio.sleep(0)
+    assert len(listener.tape.frames) == 1
+    listener.connection.send(Viewers(4))
+    listener.connection.close(KICKED)
+    assert [message.get("count") for message in listener.messages] == [1, 2, 3, 4, None]
+    assert listener.messages[-1]["type"] == "goodbye"
+    await asyncio.sleep(0)
+    assert len(listener.tape.frames) == 3
+
+
+async def test_a_close_that_is_too_much_is_said_once() -> None:
+    """What waited does not fit any more: the socket is closed as too slow, not twice."""
+    listener = Listener(outbox_bytes=100)
+    listener.tape.unsent_bytes = 101
+    listener.connection.send(Viewers(1))
+    listener.connection.close(KICKED)
+    assert listener.connection.closed_with is TOO_SLOW
+    assert listener.tape.closed == (4008, TOO_SLOW.meaning)
 
 
 def test_goodbye_is_said_once() -> None:

@@ -205,3 +205,20 @@ async def test_the_list_as_it_was_known_while_postgresql_is_away(web: Web, monke
         assert await directory.all() == known
     await directory.set_live("harbour", False)
     assert not any(room.live for room in await directory.all())
+
+
+async def test_a_room_that_is_used_all_the_time_stays_fresh(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read anew before it is too old; one that changed is not told from memory."""
+    directory = web.services.rooms
+    assert directory.fresh("harbour") is None, "it was never read"
+    room = await directory.get("harbour")
+    assert directory.fresh("harbour") == room
+    assert await directory.get("nowhere") is None
+    assert directory.fresh("nowhere") is None
+    read_s = directory._cached["harbour"][0]
+    async with asyncio.timeout(5):
+        while directory._cached["harbour"][0] == read_s:
+            assert directory.fresh("harbour") is not None
+            await asyncio.sleep(0.01)
+    await directory.set_live("harbour", False)
+    assert directory.fresh("harbour") is None

@@ -54,6 +54,27 @@ async def test_the_queue_of_a_shard_has_a_limit(ledger: Ledger, monkeypatch: pyt
     assert outcomes[4] == Refused(Reason.TRY_AGAIN, "QUEUE")
 
 
+async def test_outcomes_are_told_in_order_whoever_fails_to_take_his(ledger: Ledger) -> None:
+    """Somebody's error is logged; the others of the call are told all the same."""
+    told: list[object] = []
+    done = asyncio.Event()
+
+    def fails(outcome: object) -> None:
+        told.append(outcome)
+        raise RuntimeError("his own affair")
+
+    await ledger.balance("ana")
+    ledger.post(order(coins=10), told.append)
+    ledger.post(order(coins=20), fails)
+    ledger.post(order(coins=30), told.append)
+    ledger.post(order(coins=1_000_000), lambda outcome: (told.append(outcome), done.set()))
+    async with asyncio.timeout(5):
+        await done.wait()
+    balances = [outcome.balance_coins for outcome in told if isinstance(outcome, Accepted)]
+    assert balances == [90, 70, 40]
+    assert told[3] == Refused(Reason.INSUFFICIENT, balance_coins=40)
+
+
 async def test_a_gift_that_was_not_sent_is_told_so(ledger: Ledger, engines: Engines) -> None:
     """No server at all: nothing was charged, and the sender may know."""
     await ledger.balance("ana")
