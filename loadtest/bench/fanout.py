@@ -1,8 +1,7 @@
 """How many deliveries a core does: our rooms, what a user would otherwise pick, and what the kernel allows.
 
 Each side is a server on one core; its viewers and its one publisher are on another. Per side and number of viewers:
-messages as fast as the viewers are shown them (a window of 32 on their way), and fixed rates. `python -m
-loadtest.bench.fanout --quick` prints a table and says by its exit status whether the ratios hold.
+messages as fast as the viewers are shown them (a window of 32 on their way), and fixed rates.
 """
 
 import asyncio
