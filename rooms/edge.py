@@ -124,6 +124,13 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent and not self.transport.is_closing():
             self.transport.write(PING)
 
+    def shutdown(self) -> None:
+        """The server ends. A peer whose connection is ending already is not told: it may be told nothing any more."""
+        if self.transport.is_closing():
+            self.transport.abort()
+        else:
+            super().shutdown()
+
     async def run_asgi(self) -> None:
         """Run the application for the handshake; close when it ends, unless it has let go of the socket."""
         transport, kept = self.transport, False

@@ -63,12 +63,14 @@ class Fanout:
     def _work(self) -> None:
         loop = asyncio.get_running_loop()
         started_s, left = loop.time(), SLICE
-        while self._jobs and left > 0:
-            job = self._jobs[0]
-            left -= job.write(left)
-            if job.at == len(job.members):
-                self._jobs.popleft()
-        self._next = loop.call_soon(self._work) if self._jobs else None
+        try:
+            while self._jobs and left > 0:
+                job = self._jobs[0]
+                left -= job.write(left)
+                if job.at == len(job.members):
+                    self._jobs.popleft()
+        finally:  # whatever one socket does, the others are written to
+            self._next = loop.call_soon(self._work) if self._jobs else None
         self._on_done(loop.time() - started_s, SLICE - left)
 
     def stop(self) -> None:

@@ -40,10 +40,10 @@ class PingWheel:
     def _step(self) -> None:
         spoke = self._spokes[self._next]
         self._next = (self._next + 1) % SPOKES
-        for peer in tuple(spoke):
-            peer.ping()
         busy = any(self._spokes)
         self._timer = asyncio.get_running_loop().call_later(self._step_s, self._step) if busy else None
+        for peer in tuple(spoke):
+            peer.ping()
 
     def stop(self) -> None:
         """Ask nobody any more."""

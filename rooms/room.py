@@ -44,7 +44,7 @@ class Room:
         self._audiences: dict[Audience, dict[Connection, None]] = {}
         self._condenser = Condenser(renderer)
         self._fanout = Fanout(pace.written)
-        self._told = offset
+        self.told = offset
         self._shown: list[Shown] = []
         self._latest: dict[type, Encoded] = {}
         self._tick: asyncio.TimerHandle | None = None
@@ -154,7 +154,7 @@ class Room:
 
     def _broadcast(self, shown: list[Shown], latest: list[Encoded]) -> None:
         self._written_s = self._loop.time()
-        self._told = self.offset
+        self.told = self.offset
         self._fanout.send(Tick(shown, latest, self._condenser), self._audiences)
 
     def reset(self) -> None:
@@ -171,7 +171,7 @@ class Room:
         """Let a connection listen from here on; returns the offset up to which it must be told by other means."""
         self.connections[connection] = None
         self._audiences.setdefault(self._audience(connection), {})[connection] = None
-        return self._told
+        return self.told
 
     def detach(self, connection: Connection) -> None:
         """Forget a connection."""

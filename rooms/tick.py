@@ -123,6 +123,9 @@ class Condenser:
         condensed = Condensed(self._renderer, [one for one in shown if one.key is None], small, list(groups.values()))
         if condensed.folded or self._unseen:
             self._note(small, seen=not condensed.folded)
+            for one in shown:
+                if one.key is None and one.record.kind != COMBO_ENDED:
+                    self._unseen.pop(one.record.combo, None)
             unseen = {one.offset for one in ends if self._unseen.pop(one.record.combo, "") is None}
             condensed.leave_out(unseen)
         return condensed

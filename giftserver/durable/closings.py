@@ -18,6 +18,10 @@ from giftserver.durable.intake import FlushedGift
 ROOM_CLOSED: Final = "room_closed"
 """Why such a gift is given back."""
 
+LATE_MAX_MS: Final = 60_000
+"""No process takes gifts for longer after a closing. What seems to come later was dated by another clock, or belongs to
+a show that a PostgreSQL restored from a backup does not know of: it stays where it is."""
+
 CLOSINGS: Final = text("""
     SELECT room, closed_ms, opened_ms FROM room_closing
     WHERE room = ANY(CAST(:rooms AS text[])) AND (opened_ms IS NULL OR opened_ms > :since)
@@ -59,7 +63,7 @@ async def late_gifts(connection: AsyncConnection, gifts: Sequence[FlushedGift]) 
 
 
 def _within(at_ms: int, closed_ms: int, opened_ms: int | None) -> bool:
-    return at_ms > closed_ms and (opened_ms is None or at_ms < opened_ms)
+    return closed_ms < at_ms <= closed_ms + LATE_MAX_MS and (opened_ms is None or at_ms < opened_ms)
 
 
 async def ask_for_refunds(connection: AsyncConnection, gifts: Sequence[int]) -> None:
@@ -68,13 +72,13 @@ async def ask_for_refunds(connection: AsyncConnection, gifts: Sequence[int]) -> 
         await connection.execute(ASK_FOR_REFUND, {"gifts": list(gifts), "reason": ROOM_CLOSED})
 
 
-async def time_closings(engine: AsyncEngine, clocks_ms: Callable[[], Awaitable[list[int]]]) -> int:
+async def time_closings(engine: AsyncEngine, latest_ms: Callable[[], Awaitable[int]]) -> int:
     """Write down the time of closings that have none; how many. Raises the engines' errors when one is away."""
     async with engine.connect() as connection:
         ids = list((await connection.execute(UNTIMED)).scalars())
     if not ids:
         return 0
-    now_ms = max(await clocks_ms())  # after the closings were seen, or a gift from before one would count as late
+    now_ms = await latest_ms()  # after the closings were seen, or a gift from before one would count as late
     async with engine.begin() as connection:
         return (await connection.execute(TIME, {"now": now_ms, "ids": ids})).rowcount
 

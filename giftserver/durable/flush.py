@@ -26,7 +26,7 @@ from giftserver.durable.posting import post_gifts
 from giftserver.durable.tables import flush_cursor
 from giftserver.failpoints import failpoint
 from giftserver.ledger import keys
-from giftserver.ledger.clock import clocks_ms
+from giftserver.ledger.clock import latest_ms
 
 BATCH_MAX: Final = 2_000
 """Of a backlog; what comes live is a few gifts. Accounts that shards have in common are held for a whole batch."""
@@ -111,7 +111,7 @@ async def flush_shard(
         try:
             posted = await _post(engine, shard, cursor, waiting, copying)
         except ClosingUntimed:
-            await time_closings(engine, partial(clocks_ms, ledger_redis))
+            await time_closings(engine, partial(latest_ms, ledger_redis))
             posted = False
         if not posted:
             return FlushResult("lost_race", None)

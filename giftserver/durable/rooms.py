@@ -10,10 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.tables import room
 
-CLOSED: Final = text("INSERT INTO room_closing (room) VALUES (:id)")
-OPENED: Final = text("""
+CLOSED: Final = text("""
+    INSERT INTO room_closing (room) VALUES (:id)
+    ON CONFLICT (room) WHERE opened_ms IS NULL DO UPDATE SET closed_ms = NULL
+""")
+CLOCK_DOUBT_MS: Final = 65_000
+"""How far back the ledger's clock can step without being noticed (giftserver.recovery.view)."""
+
+# The closed time ends a little early: otherwise a clock that steps back makes gifts of the open room look late. Late
+# gifts come within a second of the closing and are booked at once, long before this.
+OPENED: Final = text(f"""
     UPDATE room_closing SET closed_ms = coalesce(closed_ms, CAST(:now AS bigint), 0),
-        opened_ms = coalesce(CAST(:now AS bigint), closed_ms, 0)
+        opened_ms = greatest(coalesce(closed_ms, 0), CAST(:now AS bigint) - {CLOCK_DOUBT_MS})
     WHERE room = :id AND opened_ms IS NULL
 """)
 

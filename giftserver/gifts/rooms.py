@@ -15,7 +15,7 @@ from giftserver.durable import rooms as durable_rooms
 from giftserver.durable.closings import time_closings
 from giftserver.durable.rooms import RoomRecord
 from giftserver.gifts.notices import RoomChanged, send_notice
-from giftserver.ledger.clock import clocks_ms
+from giftserver.ledger.clock import earliest_ms, latest_ms
 
 FRESH_S: Final = 1.0
 CACHED_MAX: Final = 50_000
@@ -149,14 +149,14 @@ class RoomDirectory:
         opened_ms = None
         if live:
             with contextlib.suppress(RedisError, OSError):
-                opened_ms = min(await clocks_ms(self._ledger_redis))
+                opened_ms = await earliest_ms(self._ledger_redis)
         record = await durable_rooms.set_live(self._database, room_id, live, opened_ms)
         if record is None:
             return None
         await self._changed(room_id)
         if not live:
             with contextlib.suppress(RedisError, OSError):  # the worker does it when the clock can be asked
-                await time_closings(self._database, partial(clocks_ms, self._ledger_redis))
+                await time_closings(self._database, partial(latest_ms, self._ledger_redis))
         return record
 
     async def _changed(self, room_id: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -77,6 +78,7 @@ class GiftService:
         self._announcer, self._database, self._metrics = announcer, database, metrics
         self._accepted = metrics.gifts.labels("accepted")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: Counter[str] = Counter()
 
     def post(self, sender: Identity, room_id: str, command: SendGift, told: Callable[[Reply], None]) -> None:
         """Send a gift once, however often its key is sent; `told` gets a Receipt exactly when it is charged.
@@ -95,7 +97,9 @@ class GiftService:
             done(checked)
             return
         room, gift = self._rooms.fresh(room_id), self._catalog.get(command.gift)
-        if room is None or gift is None or self._judge(room, gift, command) is not None:
+        waits = checked.user in self._waiting  # an earlier gift of this sender: they are decided in their order
+        if waits or room is None or gift is None or self._judge(room, gift, command) is not None:
+            self._waiting[checked.user] += 1
             self._start(self._slowly(sender, room_id, command, done))
             return
         order = self._order(checked, room, gift, command)
@@ -117,6 +121,10 @@ class GiftService:
         except Exception:
             log.exception("gift_failed", room=room_id)
             reply = FAILED
+        user = sender.user or ""
+        self._waiting[user] -= 1
+        if self._waiting[user] <= 0:
+            del self._waiting[user]
         done(reply)
 
     async def _again(self, order: "_Order", outcome: Outcome, gift: Gift, done: Callable[[Reply], None]) -> None:

@@ -23,7 +23,7 @@ from giftserver import embedded
 from giftserver.durable.closings import time_closings
 from giftserver.durable.rooms import set_live
 from giftserver.durable.store import open_database
-from giftserver.ledger.clock import clocks_ms
+from giftserver.ledger.clock import latest_ms
 
 REPLY_S = 10
 
@@ -142,7 +142,7 @@ async def close_unheard(folder: Path, room: str) -> None:
         assert urls.ledger_redis_url is not None
         database, redis = open_database(urls.database_url), Redis.from_url(urls.ledger_redis_url)
         await set_live(database, room, False)
-        await time_closings(database, partial(clocks_ms, redis))
+        await time_closings(database, partial(latest_ms, redis))
         await database.dispose()
         await redis.aclose()
 

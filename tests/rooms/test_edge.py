@@ -204,6 +204,23 @@ async def test_the_server_ends_with_sockets_open() -> None:
     assert echo.lost == 1
 
 
+async def test_the_server_ends_beside_a_peer_that_is_leaving_and_does_not_read() -> None:
+    """It said goodbye and takes nothing more: the end of the server is not held up."""
+    async with serving(Echo()) as echo:
+        client = await echo.connect()
+        await client.send("hello")
+        await until(lambda: echo.messages)
+        await deaf(client)
+        [edge] = echo.edges
+        chunk = Frame(b"x" * 65_536, binary=True)
+        while edge.backlog() < 1_000_000:
+            edge.write(chunk)
+        client.transport.write(bytes((0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8)))
+        assert await until(edge.transport.is_closing)
+    assert echo.lost == 1
+    client.transport.abort()
+
+
 async def test_a_pong_nobody_asked_for_is_ignored(echo: Echo) -> None:
     """As the protocol allows."""
     async with echo.connect() as client:

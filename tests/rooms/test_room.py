@@ -3,6 +3,7 @@
 import pytest
 
 from rooms.history import Batch, History, Record
+from rooms.hub import Resume
 from rooms.protocol import Push
 from tests.rooms.conftest import Listener, MakeHub, Plain, State, event, until
 
@@ -47,6 +48,25 @@ async def test_nothing_overtakes_the_welcome(
     types = [message["type"] for message in listener.messages if message["type"] != "viewers"]  # counts come by a clock
     assert types == ["welcome", "state", "shown", "shown"]
     assert listener.messages[0]["offset"] == 0
+
+
+async def test_who_saw_elsewhere_what_waits_here_is_not_shown_it_again(history: History, make_hub: MakeHub) -> None:
+    """It comes back between an event and its tick; of an offset that is not known here yet it starts anew."""
+    hub = await make_hub(tick_s=0.2, presence_s=60)
+    early, back, ahead = Listener(), Listener(), Listener()
+    room = await hub.join("r", early.connection, None, None)
+    await until(lambda: room.silent_s > 0.2)
+    await history.append("r", [event(1)])
+    await until(lambda: early.offsets == [1])
+    await history.append("r", [event(2), event(3)])
+    await until(lambda: room.offset == 3)
+    assert room.told == 1
+    await hub.join("r", back.connection, Resume(room.epoch, 2), None)
+    assert back.connection.resumed
+    assert (back.offsets, early.offsets) == ([3], [1, 2, 3])
+    await hub.join("r", ahead.connection, Resume(room.epoch, 9), None)
+    assert not ahead.connection.resumed
+    assert [message["type"] for message in ahead.messages] == ["welcome", "state"]
 
 
 async def test_a_room_writes_once_a_tick(history: History, make_hub: MakeHub) -> None:

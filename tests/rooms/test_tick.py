@@ -102,6 +102,14 @@ def test_a_combo_that_was_shown_before_it_was_folded_ends_for_all() -> None:
     assert offsets(screen.see(ended(90, "e-1"))) == [90]
 
 
+def test_a_folded_combo_of_which_a_large_event_was_shown_ends_for_all() -> None:
+    """The large one stood alone, under the combo's name."""
+    screen = Screen()
+    screen.see(*(small(offset, f"e-{offset}") for offset in range(1, FOLD_FROM + 2)))
+    screen.see(Record(60, EVENT, 0, "e-1", 100, 100, "large"))
+    assert offsets(screen.see(ended(90, "e-1"))) == [90]
+
+
 def test_frames_are_made_once() -> None:
     """For each way of looking."""
     tick = Screen().tick(large(1))

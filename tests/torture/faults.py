@@ -19,7 +19,7 @@ from giftserver.durable.closings import time_closings
 from giftserver.durable.rooms import set_live
 from giftserver.gifts.rooms import RoomDirectory
 from giftserver.ledger import keys
-from giftserver.ledger.clock import clocks_ms
+from giftserver.ledger.clock import latest_ms
 from tests.torture.history import Fault, History
 from tests.torture.stack import ROOT, Stack
 from tests.torture.waiting import rest, until
@@ -198,7 +198,7 @@ async def rooms_close(injector: Injector) -> None:
                     await rooms.set_live(room, False)
                 else:
                     await set_live(engines.database, room, False)
-                    await time_closings(engines.database, partial(clocks_ms, engines.ledger_redis))
+                    await time_closings(engines.database, partial(latest_ms, engines.ledger_redis))
             await injector.rest(0.2, 1.5)
         finally:
             for room in chosen:

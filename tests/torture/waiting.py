@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from giftserver.ledger.clock import clocks_ms
+from giftserver.ledger.clock import earliest_ms
 
 
 async def rest(seconds: float) -> None:
@@ -33,6 +33,6 @@ async def until(condition: Callable[[], bool], deadline_s: float) -> bool:
 async def clock_passes(ledger_redis: Redis, moment_ms: int) -> None:
     """Return when the ledger's clock has passed a moment (Unix ms): what is decided from now on is later."""
     while True:
-        if min(await clocks_ms(ledger_redis)) > moment_ms:
+        if await earliest_ms(ledger_redis) > moment_ms:
             return
         await asyncio.sleep(0.0005)

@@ -67,6 +67,7 @@ LATE_AND_KEPT: Final = """
     SELECT format('transfer %s came while room %s was closed, and nobody gives it back', t.id, t.room)
     FROM room_closing AS c JOIN transfer AS t ON t.room = c.room AND t.kind = 'gift'
         AND t.event_at > timestamptz 'epoch' + c.closed_ms * interval '1 ms'
+        AND t.event_at <= timestamptz 'epoch' + (c.closed_ms + 60000) * interval '1 ms'
         AND (c.opened_ms IS NULL OR t.event_at < timestamptz 'epoch' + c.opened_ms * interval '1 ms')
     WHERE t.id > :after AND t.id <= :upto AND NOT EXISTS (SELECT FROM refund_due AS d WHERE d.gift = t.id)
 """

@@ -10,7 +10,7 @@ from giftserver.durable.closings import time_closings
 from giftserver.durable.credits import credit
 from giftserver.durable.rooms import set_live, upsert_room
 from giftserver.ledger import keys
-from giftserver.ledger.clock import clocks_ms
+from giftserver.ledger.clock import earliest_ms, latest_ms
 from giftserver.ledger.outcomes import Accepted
 from giftserver.settings import Settings
 from tests.giftserver.recovery.conftest import SHARD, Till
@@ -134,10 +134,10 @@ async def test_a_worker_that_dies_after_a_refund(till: Till, settings: Settings,
     """The refund stands, nobody was told: it is not made again, and its coins come to the wallet."""
     await upsert_room(till.database, "harbour", creator="mira", creator_name="Mira", title="Boats")
     for _ in range(KILLS):
-        await set_live(till.database, "harbour", True, min(await clocks_ms(till.redis)))
+        await set_live(till.database, "harbour", True, await earliest_ms(till.redis))
         await set_live(till.database, "harbour", False)
-        await time_closings(till.database, partial(clocks_ms, till.redis))
-        await clock_passes(till.redis, max(await clocks_ms(till.redis)))
+        await time_closings(till.database, partial(latest_ms, till.redis))
+        await clock_passes(till.redis, await latest_ms(till.redis))
         assert isinstance(await till.give(10), Accepted)
         await till.flush()
         await killed(till, settings, "worker", "refund.after_commit")

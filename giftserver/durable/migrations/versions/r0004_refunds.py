@@ -24,7 +24,6 @@ STATEMENTS = (
     "CREATE UNIQUE INDEX room_closing_now ON room_closing (room) WHERE opened_ms IS NULL",
     "CREATE INDEX room_closing_room ON room_closing (room, opened_ms)",
     "CREATE INDEX room_closing_unknown ON room_closing (id) WHERE closed_ms IS NULL",
-    "INSERT INTO room_closing (room) SELECT id FROM room WHERE NOT live",
     # Gifts to take back; `refund` is the transfer that did it.
     """
     CREATE TABLE refund_due (
