@@ -1,5 +1,7 @@
 """Sockets are counted in and out, and each limit says which one it is."""
 
+import asyncio
+
 from giftserver.errors import Refusal
 from giftserver.people import People
 from rooms.protocol import Viewers
@@ -48,7 +50,7 @@ def test_gifts_of_a_user_are_limited_over_all_sockets() -> None:
     assert counted.take_gift("ben") == 0
 
 
-def test_a_message_reaches_every_socket_of_a_person() -> None:
+async def test_a_message_reaches_every_socket_of_a_person() -> None:
     """And nobody else; a socket that left gets nothing."""
     counted = people()
     one, two, gone = Listener(), Listener(), Listener()
@@ -57,4 +59,5 @@ def test_a_message_reaches_every_socket_of_a_person() -> None:
     counted.remove(gone.connection)
     counted.tell("ana", Viewers(1))
     counted.tell("ben", Viewers(2))
+    await asyncio.sleep(0)
     assert [len(listener.messages) for listener in (one, two, gone)] == [1, 1, 0]
