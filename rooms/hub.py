@@ -17,6 +17,7 @@ from rooms.history import COMBO_ENDED, History, Record, channel, decode_batch
 from rooms.pace import Pace
 from rooms.protocol import Push, Viewers, Welcome
 from rooms.room import Room
+from rooms.shared import Shared
 from rooms.tick import Renderer
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ class Hub:
         self._closing: dict[str, asyncio.Task[None]] = {}
         self._closers: dict[str, asyncio.Task[None]] = {}
         self._stirred: set[str] = set()
+        self._snapshots: dict[str, Shared[Push]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.draining = False
         self._stopped = False
@@ -119,7 +121,7 @@ class Hub:
                 missed = await self.history.since(room_id, resume.epoch, resume.offset)
             first: list[Push] = []
             if missed is None:
-                first = [await self._application.snapshot(room_id)]
+                first = [await self._snapshot(room_id)]
             else:
                 first = [self._application.render(record) for record in missed if record.offset <= offset]
         except BaseException:
@@ -138,6 +140,13 @@ class Hub:
         )
         connection.release([Encoded(message) for message in (welcome, *first)])
         return room
+
+    async def _snapshot(self, room_id: str) -> Push:
+        """The room's state of now; those who join together share it."""
+        shared = self._snapshots.get(room_id)
+        if shared is None:
+            shared = self._snapshots[room_id] = Shared(lambda: self._application.snapshot(room_id))
+        return await shared.get()
 
     def leave(self, room: Room, connection: Connection) -> None:
         """Forget a connection; the sweep closes rooms that stay empty."""
@@ -235,6 +244,7 @@ class Hub:
 
     def _close(self, room: Room) -> None:
         del self.rooms[room.id]
+        self._snapshots.pop(room.id, None)
         room.stop()
         task = self._closing[room.id] = asyncio.create_task(self._forget(room.id), name=f"close {room.id}")
         task.add_done_callback(lambda _: self._closing.pop(room.id, None))

@@ -15,6 +15,9 @@ from giftserver.embedded import Instance
 from giftserver.embedded.locks import FileLock
 
 # An owner in a process of its own: says what it has, and goes on until its input closes or a signal comes.
+# A shell that starts the tests in the background has SIGINT ignored, and so would have its children.
+CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
 OWNER = """
 import json, sys
 from pathlib import Path
@@ -81,7 +84,13 @@ class Owner:
 
     def __init__(self, folder: Path, *extra: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", OWNER, str(folder), *extra],
+            [
+                sys.executable,
+                "-c",
+                CTRL_C + OWNER,
+                str(folder),
+                *extra,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
