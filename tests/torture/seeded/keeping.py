@@ -7,8 +7,10 @@ INTAKE = "giftserver/durable/intake.py"
 POSTING = "giftserver/durable/posting.py"
 FLUSHING = "giftserver/durable/flush.py"
 CREDITING = "giftserver/durable/credits.py"
+CLOCK = "giftserver/ledger/clock.py"
 CLOSINGS = "giftserver/durable/closings.py"
 REFUNDING = "giftserver/durable/refunds.py"
+ROOMS = "giftserver/durable/rooms.py"
 
 BUGS = (
     bug(
@@ -111,9 +113,39 @@ BUGS = (
         f"{REFUNDS}::test_a_closing_is_timed_once_and_after_it_was_seen",
     ),
     bug(
-        "a room that opened again keeps late gifts", "giftserver/durable/closings.py",
+        "a room that opened again keeps late gifts", CLOSINGS,
         "AND (opened_ms IS NULL OR opened_ms > :since)", "AND opened_ms IS NULL AND :since > 0",
         f"{REFUNDS}::test_a_closed_time_that_is_over",
+    ),
+    bug(
+        "what comes long after a closing is given back", CLOSINGS,
+        "closed_ms < at_ms <= closed_ms + LATE_MAX_MS and", "closed_ms < at_ms and",
+        f"{REFUNDS}::test_what_comes_long_after_the_closing_stays",
+    ),
+    bug(
+        "a closed time ends when a clock says so that may step back", ROOMS,
+        "CAST(:now AS bigint) - {CLOCK_DOUBT_MS})", "CAST(:now AS bigint) - 0)",
+        f"{REFUNDS}::test_a_closed_time_that_is_over",
+    ),
+    bug(
+        "a room that an older version opened cannot be closed", ROOMS,
+        "DO UPDATE SET closed_ms = NULL", "DO NOTHING",
+        f"{REFUNDS}::test_a_room_that_an_older_version_opened_can_be_closed",
+    ),
+    bug(
+        "an opening is dated without a server that says nothing", CLOCK,
+        "    if away is not None:\n", "    if away is not None and not clocks:\n",
+        "tests/cluster/test_clock.py",
+    ),
+    bug(
+        "a closing trusts that a silent server's clock is not ahead", CLOCK,
+        "(0 if away is None else DOUBT_MS)", "0",
+        "tests/cluster/test_clock.py",
+    ),
+    bug(
+        "a gift overtakes an earlier one of its sender", "giftserver/gifts/service.py",
+        "        waits = checked.user in self._waiting", "        waits = False",
+        "tests/giftserver/gifts/test_order.py",
     ),
     bug(
         "a gift is given back as often as one asks", REFUNDING,
