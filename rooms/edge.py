@@ -1,9 +1,9 @@
 """A room's socket without a task: uvicorn's own protocol object, once the application has let go of the handshake.
 
 The handshake, with everything that may refuse it, is ordinary ASGI. Then the application calls `detach` and returns:
-frames come as plain callbacks, bytes go to the transport. This is the only file that touches the insides of uvicorn and
-websockets; tests/rooms/test_edge_contract.py holds it against the versions installed. Where another server runs the
-application there is no edge in the scope, and rooms/asgi.py carries the connection.
+frames come as plain callbacks, bytes go to the transport. This file and rooms/handshake.py are the only ones that touch
+the insides of uvicorn and websockets; tests/rooms/test_edge_contract.py holds them against the versions installed.
+Where another server runs the application there is no edge in the scope, and rooms/asgi.py carries the connection.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame as PeerFrame
 
+from rooms.codes import TOO_MANY
 from rooms.frames import PING, Frame
 from rooms.pings import PingWheel
 
@@ -25,7 +26,7 @@ PONG_BUFFER_MAX: Final = 65_536
 """A peer that sends pings and does not read gets no more pongs beyond so many unsent bytes."""
 
 PINGS_MAX: Final = 100
-"""Pings that a peer may send between two of the server's."""
+"""Pings that a peer may send between two of the server's; one that sends more is closed."""
 
 WRITE_HIGH_BYTES: Final = 65_536
 WRITE_LOW_BYTES: Final = 16_384
@@ -116,8 +117,8 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         """What the transport has cannot be taken back; `close` bounds how long it is kept."""
 
     def ping(self) -> None:
-        """Ask whether the peer is there; one that did not answer the last time, or floods with pings, is cut off."""
-        if not self._heard or self._pings > PINGS_MAX:
+        """Ask whether the peer is there; one that did not answer the last time is cut off."""
+        if not self._heard:
             self.transport.abort()
             return
         self._heard, self._pings = False, 0
@@ -167,11 +168,13 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         self._on_message(data, text)
 
     def handle_ping(self) -> None:
-        """Answer, unless the peer does not take the answers."""
+        """Answer, unless the peer does not take the answers, or floods."""
         self._pings += 1
         self._heard = True
         answer = b"".join(self.conn.data_to_send())
-        if self._on_lost is None or self.backlog() <= PONG_BUFFER_MAX:
+        if self._pings > PINGS_MAX:
+            self.close(TOO_MANY.code, TOO_MANY.name)
+        elif self._on_lost is None or self.backlog() <= PONG_BUFFER_MAX:
             self.transport.write(answer)
 
     def handle_pong(self, event: PeerFrame) -> None:

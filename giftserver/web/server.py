@@ -15,6 +15,7 @@ from giftserver.engines import open_engines
 from giftserver.services import Services
 from giftserver.settings import Settings
 from rooms.edge import EdgeProtocol
+from rooms.handshake import HandshakeProtocol
 
 log = structlog.get_logger()
 
@@ -81,7 +82,7 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         ws_ping_interval=None if settings.edge else 20.0,
         loop="uvloop",
-        http="httptools",
+        http=HandshakeProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

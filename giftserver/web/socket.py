@@ -1,6 +1,9 @@
 """`/v1/rooms/{room}/ws`: who may open a room's socket, and its life."""
 
+import asyncio
+import math
 import re
+import time
 from typing import Any
 
 import structlog
@@ -134,6 +137,7 @@ class Visit:
         self._services, self._room_id, self._identity, self._address = services, room_id, identity, address
         self._room: Room | None = None
         self._counted = False
+        self._session: asyncio.TimerHandle | None = None
         self._connection = Connection(
             outlet,
             codec,
@@ -157,12 +161,17 @@ class Visit:
         services.people.add(connection)
         services.metrics.connections.inc()
         self._counted = True
+        left_s = self._identity.expires_s - time.time() + services.settings.jwt_leeway_s
+        if math.isfinite(left_s):
+            self._session = asyncio.get_running_loop().call_later(max(left_s, 0.0), connection.close, codes.BAD_TOKEN)
         return True
 
     def end(self) -> None:
         """The socket is gone: forget it everywhere."""
         services, connection = self._services, self._connection
         services.people.leave(self._identity.user, self._address)
+        if self._session is not None:
+            self._session.cancel()
         if not self._counted:
             return
         services.people.remove(connection)

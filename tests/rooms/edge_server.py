@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from rooms.edge import EdgeProtocol, edge_of
 from rooms.frames import Frame
+from rooms.handshake import HandshakeProtocol
 from rooms.pings import PingWheel
 from tests.rooms.conftest import until
 
@@ -39,6 +40,8 @@ class Echo:
     server: Any = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self.answer(scope, receive, send)
         if scope["type"] != "websocket":
             return
         await receive()
@@ -53,6 +56,18 @@ class Echo:
         assert edge is not None
         self.edges.append(edge)
         edge.detach(lambda data, text: self.take(edge, data, text), self.count_lost, self.wheel)
+
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        """What was sent, once `before_detach` has ended."""
+        if self.before_detach is not None:
+            await self.before_detach()
+        body = b""
+        while (part := await receive())["type"] == "http.request":
+            body += part.get("body", b"")
+            if not part.get("more_body", False):
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
 
     def take(self, edge: EdgeProtocol, data: bytes, text: bool) -> None:
         self.messages.append((data, text))
@@ -70,7 +85,8 @@ class Echo:
 async def serving(app: Echo) -> AsyncIterator[Echo]:
     """Serve it on a free port."""
     config = uvicorn.Config(
-        app, ws=EdgeProtocol, ws_max_size=MESSAGE_BYTES, ws_per_message_deflate=False, ws_ping_interval=None,
+        app, http=HandshakeProtocol, ws=EdgeProtocol, ws_max_size=MESSAGE_BYTES, ws_per_message_deflate=False,
+        ws_ping_interval=None,
         loop="uvloop", lifespan="off", log_config=None, timeout_graceful_shutdown=5,
     )  # fmt: skip
     app.server = Server(config)

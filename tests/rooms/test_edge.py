@@ -7,6 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from rooms import edge as edge_module
+from rooms.codes import TOO_MANY
 from rooms.frames import Frame
 from rooms.pings import SPOKES, PingWheel
 from tests.rooms.conftest import until
@@ -160,13 +161,30 @@ async def test_a_peer_that_does_not_answer_pings_is_cut_off() -> None:
         assert echo.lost == 1
 
 
-async def test_a_flood_of_pings_is_cut_off() -> None:
-    """At the next turn of the wheel; and nobody's pongs pile up."""
-    async with serving(Echo(wheel=PingWheel(turn_s=SPOKES * 0.005))) as echo, echo.connect() as client:
+async def test_a_flood_of_pings_is_closed(echo: Echo) -> None:
+    """With the code for too many, and at once; that many are answered."""
+    async with echo.connect() as client:
+        await client.send("hello")
+        await client.recv()
         for _ in range(edge_module.PINGS_MAX + 2):
             async with client.send_context():
                 client.protocol.send_ping(b"")
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == TOO_MANY.code
         assert await until(lambda: echo.lost == 1)
+
+
+async def test_pings_below_a_flood_are_counted_between_those_of_the_server() -> None:
+    """Whoever asks often for a long time stays."""
+    async with serving(Echo(wheel=PingWheel(turn_s=SPOKES * 0.005))) as echo, echo.connect() as client:
+        for _ in range(3):
+            for _ in range(edge_module.PINGS_MAX - 10):
+                await (await client.ping())
+            [edge] = echo.edges
+            await until(lambda edge=edge: edge._pings < edge_module.PINGS_MAX // 2)
+        assert echo.lost == 0
 
 
 async def test_pongs_for_a_peer_that_does_not_read_are_left_out(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:

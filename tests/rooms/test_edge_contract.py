@@ -1,4 +1,4 @@
-"""What rooms/edge.py relies on inside uvicorn and websockets; a release that changes it fails here first."""
+"""What rooms/edge.py and rooms/handshake.py rely on inside uvicorn and websockets; a change fails here first."""
 
 import ast
 import inspect
@@ -10,6 +10,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import Protocol
 
 from rooms.edge import EdgeProtocol
+from rooms.handshake import HandshakeProtocol
 
 OVERRIDDEN = (
     "handle_connect", "run_asgi", "send_receive_event_to_app", "handle_ping", "handle_pong", "connection_lost",
@@ -18,6 +19,9 @@ CALLED = ("stop_keepalive", "handle_parser_exception", "send_500_response")
 READ = (
     "app", "close_sent", "close_timer", "conn", "curr_msg_data_type", "disconnected", "frames", "handshake_complete",
     "logger", "loop", "queue", "read_paused", "transport", "writable",
+)  # fmt: skip
+HTTP_OVERRIDDEN = (
+    "connection_made", "on_message_begin", "on_headers_complete", "on_message_complete", "connection_lost",
 )  # fmt: skip
 LET_GO = ("scope", "request", "response", "app_state")
 
@@ -88,6 +92,19 @@ def test_the_http_protocol_hands_the_connection_over() -> None:
     source = inspect.getsource(HttpToolsProtocol)
     assert "self.ws_protocol_class(" in source
     assert "set_protocol(protocol)" in source
+
+
+@pytest.mark.parametrize("name", HTTP_OVERRIDDEN)
+def test_the_http_methods_are_there(name: str) -> None:
+    """With the parameters that the deadline's class gives them."""
+    theirs = inspect.signature(getattr(HttpToolsProtocol, name))
+    assert list(theirs.parameters) == list(inspect.signature(getattr(HandshakeProtocol, name)).parameters)
+
+
+@pytest.mark.parametrize("name", ["loop", "transport", "cycle"])
+def test_the_http_attributes_are_there(name: str) -> None:
+    """Renamed, the deadline could not end anything."""
+    assert name in attributes_set(HttpToolsProtocol)
 
 
 def test_websockets_closes_and_tells() -> None:

@@ -66,9 +66,10 @@ async def joined(
     room: str = "harbour",
     role: str = "viewer",
     origin: Any = None,
+    ttl_s: int = 600,
 ) -> AsyncIterator[Client]:
     """An open socket of somebody, welcome already read."""
-    headers = web.bearer(user, role) if user is not None else {}
+    headers = web.bearer(user, role, ttl_s=ttl_s) if user is not None else {}
     url = str(web.http.base_url).replace("http", "ws").rstrip("/") + f"/v1/rooms/{room}/ws{query}"
     subprotocols: Any = [codec] if codec else None
     async with connect(url, subprotocols=subprotocols, additional_headers=headers, origin=origin) as socket:

@@ -1,6 +1,7 @@
 """The room's socket: who may open it, what everybody is shown, and limits."""
 
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
@@ -79,6 +80,19 @@ async def test_own_pages_may_connect(web: Web) -> None:
     """The server's own origin is allowed."""
     async with joined(web, origin=web.settings.base_url) as ana:
         assert ana.seen[0]["type"] == "welcome"
+
+
+async def test_whoever_only_watches_is_closed_when_the_session_ends(settings: Settings, static_dir: Path) -> None:
+    """With the code that says to fetch a new ticket; guests have no session that could end."""
+    async with running(settings.model_copy(update={"static_dir": static_dir, "jwt_leeway_s": 1})) as web:
+        await add_rooms(web.engines)
+        async with joined(web, ttl_s=1) as ana, joined(web, None) as guest:
+            with pytest.raises(ConnectionClosed) as closed:
+                await ana.wait("never")
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4500
+            assert ana.seen[-1]["type"] == "goodbye"
+            await guest.socket.ping()
 
 
 async def test_sessions_end(rich: Web, new_key: NewKey, monkeypatch: pytest.MonkeyPatch) -> None:
