@@ -117,13 +117,9 @@ class Hub:
         offset = room.attach(connection)
         try:
             missed = None
-            if resume is not None and resume.epoch == room.epoch and resume.offset <= offset:
-                missed = await self.history.since(room_id, resume.epoch, resume.offset)
-            first: list[Push] = []
-            if missed is None:
-                first = [await self._snapshot(room_id)]
-            else:
-                first = [self._application.render(record) for record in missed if record.offset <= offset]
+            if resume is not None and resume.epoch == room.epoch:
+                missed = await room.tail.between(resume.offset, offset)
+            first = missed if missed is not None else [Encoded(await self._snapshot(room_id))]
         except BaseException:
             self.leave(room, connection)
             raise
@@ -138,7 +134,7 @@ class Hub:
             resumed=connection.resumed,
             you=you,
         )
-        connection.release([Encoded(message) for message in (welcome, *first)])
+        connection.release([Encoded(welcome), *first])
         return room
 
     async def _snapshot(self, room_id: str) -> Push:
@@ -236,7 +232,9 @@ class Hub:
                     room.push_latest(message)
 
     async def _sweep(self) -> None:
+        now_s = asyncio.get_running_loop().time()
         for room in list(self.rooms.values()):
+            room.tail.age(now_s)
             if not room.connections:
                 self._close(room)
             elif room.silent_s >= self._heartbeat_s - SWEEP_S:

@@ -11,6 +11,7 @@ from rooms.fanout import Audience, Fanout
 from rooms.history import Batch, History, Record
 from rooms.pace import Pace
 from rooms.protocol import Push
+from rooms.tail import Tail
 from rooms.tick import Condenser, Renderer, Shown, Tick
 
 WAITING_MAX: Final = 1_000
@@ -43,6 +44,7 @@ class Room:
         self._loop = asyncio.get_running_loop()
         self._audiences: dict[Audience, dict[Connection, None]] = {}
         self._condenser = Condenser(renderer)
+        self.tail = Tail(room_id, epoch, offset, history, renderer)
         self._fanout = Fanout(pace.written)
         self.told = offset
         self._shown: list[Shown] = []
@@ -106,7 +108,9 @@ class Room:
     def _show(self, record: Record) -> None:
         self.offset = record.offset
         self._on_event(self, record)
-        self._shown.append(Shown(record, self._renderer))
+        shown = Shown(record, self._renderer)
+        self._shown.append(shown)
+        self.tail.append(shown)
         self._schedule()
 
     def push_latest(self, message: Push) -> None:
