@@ -30,6 +30,7 @@ from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.api import middleware, routes
 from giftserver.web.socket import room_socket
+from rooms.admission import Admission
 from rooms.bus import Bus
 from rooms.history import History
 from rooms.hub import Hub
@@ -76,14 +77,13 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         catalog_version=catalog.version,
         watching=WATCHING,
         whole=WHOLE,
+        on_rooms=metrics.rooms.set,
     )
     people = People(
         sockets_per_user=settings.sockets_per_user,
         sockets_per_address=settings.sockets_per_address,
-        accepts_per_s=settings.accepts_per_s,
         gifts_per_s=settings.gifts_per_s,
     )
-    metrics.rooms.set_function(lambda: len(hub.rooms))
     return Services(
         settings=settings,
         database=engines.database,
@@ -94,6 +94,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         catalog=catalog,
         rooms=rooms,
         hub=hub,
+        admission=Admission(settings.accepts_per_s),
         wheel=PingWheel(),
         history=history,
         presenter=presenter,

@@ -215,12 +215,20 @@ def demo(host: str | None, port: int | None, data_dir: str | None) -> None:
 
 
 @main.command()
-def web() -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes that share the port; SIGHUP replaces them one by one."
+)
+def web(workers: int | None) -> None:
     """Serve sockets, the HTTP API and the pages."""
     with serving() as settings:
-        from giftserver.web.server import serve
+        if workers is None:
+            from giftserver.web.server import serve
 
-        serve(settings)
+            serve(settings)
+        else:
+            from giftserver.web.workers import run
+
+            raise SystemExit(run(settings, workers))
 
 
 @main.command()

@@ -1,8 +1,13 @@
-"""What a process counts, in Prometheus' terms; one registry a process, no module-level state."""
+"""What a process counts, in Prometheus' terms; one registry a process, no module-level state.
+
+Web processes that share a port keep their counts in files of one folder (the library's multiprocess mode, which the
+environment variable PROMETHEUS_MULTIPROC_DIR turns on), and whichever is asked tells the counts of all.
+"""
 
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -29,8 +34,12 @@ class Metrics:
         self.batch_seconds = Histogram(
             "giftserver_ledger_batch_seconds", "Time of a script call", buckets=LATENCY_BUCKETS_S, registry=registry
         )
-        self.connections = Gauge("giftserver_connections", "Open sockets", registry=registry)
-        self.rooms = Gauge("giftserver_rooms", "Rooms open in this process", registry=registry)
+        self.connections = Gauge(
+            "giftserver_connections", "Open sockets of a process", registry=registry, multiprocess_mode="liveall"
+        )
+        self.rooms = Gauge(
+            "giftserver_rooms", "Rooms open in a process", registry=registry, multiprocess_mode="liveall"
+        )
         self.closes = Counter("giftserver_closes", "Sockets closed by the server", ["code"], registry=registry)
         self.resumes = Counter("giftserver_resumes", "Joins by result", ["result"], registry=registry)
         self.refused_sockets = Counter(
@@ -45,8 +54,9 @@ class Metrics:
             "giftserver_refunds_refused", "Gifts to give back that the durable ledger refuses", registry=registry
         )
         self.closed_shards = Gauge(
-            "giftserver_closed_shards", "Shards that take no gifts, when asked", ["reason"], registry=registry
-        )
+            "giftserver_closed_shards", "Shards that take no gifts, when asked", ["reason"], registry=registry,
+            multiprocess_mode="livemostrecent",
+        )  # fmt: skip
 
     def closed(self, shards: Mapping[str, int]) -> None:
         """So many shards take no gifts now, by reason; a reason that is not named has none."""
@@ -55,7 +65,11 @@ class Metrics:
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
-        return generate_latest(self.registry)
+        if not values.ValueClass._multiprocess:
+            return generate_latest(self.registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
 
     def batch(self, gifts: int, seconds: float) -> None:
         """One script call decided this many gifts."""

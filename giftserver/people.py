@@ -13,11 +13,8 @@ ALLOWANCES_MAX = 50_000
 class People:
     """Connections by user, sockets by address, gift allowances by user; one process's view."""
 
-    def __init__(
-        self, *, sockets_per_user: int, sockets_per_address: int, accepts_per_s: int, gifts_per_s: int
-    ) -> None:
+    def __init__(self, *, sockets_per_user: int, sockets_per_address: int, gifts_per_s: int) -> None:
         self._per_user, self._per_address, self._gifts_per_s = sockets_per_user, sockets_per_address, gifts_per_s
-        self._accepts = Allowance(accepts_per_s)
         self._connections: dict[str, set[Connection]] = {}
         self._users: Counter[str] = Counter()
         self._addresses: Counter[str] = Counter()
@@ -25,9 +22,6 @@ class People:
 
     def admit(self, user: str | None, address: str) -> Refusal | None:
         """Count a socket in, or say which limit it would pass. Every admitted socket must `leave`."""
-        wait_ms = self._accepts.take()
-        if wait_ms:
-            return Refusal(codes.RATE_LIMITED, "Too many sockets arrive at once.", {"retry_after_ms": wait_ms})
         if user is not None and self._users[user] >= self._per_user:
             return Refusal(codes.RATE_LIMITED, f"More than {self._per_user} sockets of one user. Close one first.")
         if self._addresses[address] >= self._per_address:

@@ -18,6 +18,7 @@ from giftserver.metrics import Metrics
 from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
 from giftserver.settings import Settings
+from rooms.admission import Admission
 from rooms.history import History
 from rooms.hub import Hub
 from rooms.pings import PingWheel
@@ -36,6 +37,7 @@ class Services:
     catalog: Catalog
     rooms: RoomDirectory
     hub: Hub
+    admission: Admission
     wheel: PingWheel
     history: History
     presenter: Presenter

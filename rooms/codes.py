@@ -44,6 +44,7 @@ ERRORS: Final = (BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, ROOM_NOT_FOUND
 DRAINING: Final = CloseCode(4001, "draining", "The process is being restarted")
 HISTORY_RESET: Final = CloseCode(4002, "history_reset", "The room's history began anew; a snapshot follows")
 ROOM_UNAVAILABLE: Final = CloseCode(4003, "unavailable", "The room's engine is not reachable")
+BUSY: Final = CloseCode(4004, "busy", "Many come at once; come back after reconnect_after_ms")
 TOO_SLOW: Final = CloseCode(4008, "too_slow", "The client read too slowly; resume by offset")
 TOO_MANY: Final = CloseCode(4029, "rate_limited", "Too many messages or sockets; back off")
 BAD_TOKEN: Final = CloseCode(4500, "bad_token", "The identity ended; fetch a new ticket")
@@ -55,6 +56,7 @@ CLOSE_CODES: Final = (
     DRAINING,
     HISTORY_RESET,
     ROOM_UNAVAILABLE,
+    BUSY,
     TOO_SLOW,
     TOO_MANY,
     BAD_TOKEN,

@@ -48,7 +48,10 @@ class Resume:
 
 
 class Hub:
-    """Rooms by id. `watching` are the roles that count as viewers, `whole` those that are shown every event."""
+    """Rooms by id. `watching` are the roles that count as viewers, `whole` those that are shown every event.
+
+    `on_rooms` is told how many rooms are open.
+    """
 
     def __init__(
         self,
@@ -63,7 +66,9 @@ class Hub:
         catalog_version: int,
         watching: Collection[str],
         whole: Collection[str],
+        on_rooms: Callable[[int], None] = lambda count: None,
     ) -> None:
+        self._on_rooms = on_rooms
         self.history = history
         self.bus = make_bus(self._heal_all)
         self.rooms: dict[str, Room] = {}
@@ -180,6 +185,7 @@ class Hub:
             on_event=self._on_event,
         )
         self.rooms[room_id] = room
+        self._on_rooms(len(self.rooms))
         self.bus.redirect(channel(room_id), lambda data: room.deliver(decode_batch(data)))
         for data in early:
             room.deliver(decode_batch(data))
@@ -242,6 +248,7 @@ class Hub:
 
     def _close(self, room: Room) -> None:
         del self.rooms[room.id]
+        self._on_rooms(len(self.rooms))
         self._snapshots.pop(room.id, None)
         room.stop()
         task = self._closing[room.id] = asyncio.create_task(self._forget(room.id), name=f"close {room.id}")

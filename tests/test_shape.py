@@ -77,7 +77,7 @@ def test_imports_go_one_way(folder):
 
 
 def test_only_settings_reads_the_environment():
-    """Every setting is in one file; the demo alone hands variables to its children."""
+    """Every setting is in one file; others only hand variables to their children."""
     reading = re.compile(r"os\.environ(?!\.update\()|os\.getenv|from os import .*\b(environ|getenv)\b")
     wrong = [
         relative(path)

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 
 import structlog
 import uvicorn
@@ -36,13 +37,29 @@ class OurFailuresOnly(logging.Filter):
 
 
 class WebServer(uvicorn.Server):
-    """On SIGTERM: not ready, no new sockets, goodbyes in batches, then uvicorn's own shutdown."""
+    """On SIGTERM: not ready, no new sockets, goodbyes in batches, then uvicorn's own shutdown.
 
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+    `on_ready` is called once it listens. Where others listen on the same port (`shares_port`) it then stops at once.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        services: Services,
+        *,
+        shares_port: bool = False,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(config)
         logging.getLogger("uvicorn.error").addFilter(OurFailuresOnly())
-        self._services = services
+        self._services, self._shares_port, self._on_ready = services, shares_port, on_ready
         self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -62,6 +79,9 @@ class WebServer(uvicorn.Server):
             self.should_exit = self.force_exit = True
             return
         log.info("draining", sockets=self._services.hub.connections)
+        if self._shares_port:
+            for server in self.servers:
+                server.close()
         self._draining = asyncio.get_running_loop().create_task(self._drain())
 
     async def _drain(self) -> None:
@@ -90,16 +110,20 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
     )
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, listener: socket.socket | None, on_ready: Callable[[], None]) -> None:
     async with open_engines(settings) as engines:
         app = create_app(settings, engines)
-        await WebServer(server_config(app, settings), app.state.services).serve()
+        config, services = server_config(app, settings), app.state.services
+        server = WebServer(config, services, shares_port=listener is not None, on_ready=on_ready)
+        await server.serve(None if listener is None else [listener])
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. The engine URLs must be set."""
+def serve(
+    settings: Settings, listener: socket.socket | None = None, on_ready: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until SIGTERM or SIGINT, on a port that is shared when its socket is given. The engine URLs must be set."""
     with asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, listener, on_ready))
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -1,8 +1,7 @@
-"""`/v1/rooms/{room}/ws`: who may open a room's socket, and its life."""
+"""`/v1/rooms/{room}/ws`: a room's socket and its life."""
 
 import asyncio
 import math
-import re
 import time
 from typing import Any
 
@@ -11,129 +10,109 @@ from redis.exceptions import RedisError
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from giftserver.auth.origin import origin_refusal
-from giftserver.auth.tokens import ANONYMOUS, Identity
+from giftserver.auth.tokens import Identity
 from giftserver.errors import Refusal
 from giftserver.gifts.messages import You
 from giftserver.gifts.presenter import RoomVanished
 from giftserver.services import Services
+from giftserver.web.admit import admit, asks
 from giftserver.web.commands import CommandReader
 from rooms import codes
 from rooms.asgi import AsgiOutlet
-from rooms.codec import CODECS, Codec, choose_codec
-from rooms.connection import Connection, Member, Outlet
-from rooms.edge import edge_of
+from rooms.codec import Codec
+from rooms.connection import Connection, Member
+from rooms.edge import EdgeProtocol, edge_of
 from rooms.hub import Resume
+from rooms.protocol import Goodbye
 from rooms.room import Room
 
 log = structlog.get_logger()
 
 FINISH_S = 5.0
-OFFSET_MAX = 2**53
-OFFSET = re.compile(r"[0-9]{1,16}")
 
 
 async def room_socket(websocket: WebSocket) -> None:
     """Open one socket, and carry it where the server cannot. Every refusal before the handshake is an HTTP response."""
     services: Services = websocket.app.state.services
-    room_id = websocket.path_params["room"]
-    admitted = await _admit(services, websocket, room_id)
-    if isinstance(admitted, Refusal):
-        services.metrics.refused_sockets.labels(admitted.code.name).inc()
-        await websocket.send_denial_response(JSONResponse({"error": admitted.body()}, admitted.status))
+    asked = asks(services, websocket)
+    if isinstance(asked, Refusal):
+        await _refuse(services, websocket, asked)
         return
-    identity, codec, resume = admitted
+    codec, resume = asked
+    later_ms = services.admission.ask()
+    if later_ms:
+        services.metrics.refused_sockets.labels(codes.BUSY.name).inc()
+        await _send_away(websocket, codec, later_ms)
+        return
+    async with services.admission.turn():
+        visit = await _enter(services, websocket, codec, resume)
+    if visit is None:
+        return
+    if isinstance(visit.outlet, AsgiOutlet):
+        try:
+            await visit.outlet.run(visit.on_message)
+            await visit.finish(FINISH_S)
+        finally:
+            visit.end()
+    else:
+        visit.outlet.detach(visit.on_message, visit.end, services.wheel)
+
+
+async def _enter(services: Services, websocket: WebSocket, codec: Codec, resume: Resume | None) -> "Visit | None":
+    """Join the room; None when the socket was refused or has gone meanwhile."""
+    room_id = websocket.path_params["room"]
+    identity = await admit(services, websocket, room_id)
+    if isinstance(identity, Refusal):
+        await _refuse(services, websocket, identity)
+        return None
     address = websocket.client.host if websocket.client else ""
     refusal = services.people.admit(identity.user, address)
     if refusal is not None:
-        services.metrics.refused_sockets.labels("limit").inc()
-        await websocket.send_denial_response(JSONResponse({"error": refusal.body()}, refusal.status))
-        return
-    edge = edge_of(websocket.scope)
-    outlet = AsgiOutlet(websocket, binary=codec.binary) if edge is None else edge
+        await _refuse(services, websocket, refusal)
+        return None
+    outlet = edge_of(websocket.scope) or AsgiOutlet(websocket, binary=codec.binary)
     visit = Visit(services, room_id, identity, codec, outlet, address)
+    begun = False
     try:
         begun = await visit.begin(websocket, resume)
-        if begun and isinstance(outlet, AsgiOutlet):
-            await outlet.run(visit.on_message)
-            await visit.finish(FINISH_S)
-    except BaseException:
-        visit.end()
-        raise
-    if begun and edge is not None:
-        edge.detach(visit.on_message, visit.end, services.wheel)
-    else:
-        visit.end()
+    finally:
+        if not begun:
+            visit.end()
+    return visit if begun else None
 
 
-async def _admit(
-    services: Services, websocket: WebSocket, room_id: str
-) -> tuple[Identity, Codec, Resume | None] | Refusal:
-    settings = services.settings
-    refusal = origin_refusal(websocket.headers.get("origin"), settings, websocket.headers.get("host"))
-    if refusal is not None:
-        return refusal
-    if services.hub.draining:
-        return Refusal(codes.UNAVAILABLE, "This process is being restarted. Connect again.")
-    codec = choose_codec(websocket.scope["subprotocols"])
-    if codec is None:
-        return Refusal(codes.BAD_REQUEST, f"Offer a subprotocol of {', '.join(c.subprotocol for c in CODECS)}.")
-    resume = _resume(websocket)
-    if isinstance(resume, Refusal):
-        return resume
-    identity = await _identity(services, websocket)
-    if isinstance(identity, Refusal):
-        return identity
-    if identity.room is not None and identity.room != room_id:
-        return Refusal(codes.FORBIDDEN, "This identity belongs to another room.")
-    if room_id not in services.hub.rooms and len(services.hub.rooms) >= settings.rooms_per_process:
-        return Refusal(codes.RATE_LIMITED, f"This process serves {settings.rooms_per_process} rooms already.")
+async def _refuse(services: Services, websocket: WebSocket, refusal: Refusal) -> None:
+    services.metrics.refused_sockets.labels(refusal.code.name).inc()
+    await websocket.send_denial_response(JSONResponse({"error": refusal.body()}, refusal.status))
+
+
+async def _send_away(websocket: WebSocket, codec: Codec, later_ms: int) -> None:
+    """Say when there is a place. A browser reads nothing of a refused handshake, so this one is accepted for it."""
+    frame = codec.frame([codec.encode(Goodbye(codes.BUSY.code, codes.BUSY.meaning, later_ms))])
     try:
-        room = await services.rooms.get(room_id)
-    except Exception as problem:  # the driver's errors differ by cause
-        log.warning("room_unknown", error=type(problem).__name__)
-        return Refusal(codes.UNAVAILABLE, "Rooms cannot be looked up right now. Connect again.")
-    if room is None:
-        return Refusal(codes.ROOM_NOT_FOUND, f"There is no room {room_id[:64]}.")
-    return identity, codec, resume
-
-
-def _resume(websocket: WebSocket) -> Resume | Refusal | None:
-    epoch, offset = websocket.query_params.get("epoch"), websocket.query_params.get("offset")
-    if epoch is None and offset is None:
-        return None
-    if not epoch or not offset or not OFFSET.fullmatch(offset) or int(offset) >= OFFSET_MAX:
-        return Refusal(codes.BAD_REQUEST, "Resume with both `epoch` and a whole `offset`, as the server gave them.")
-    return Resume(epoch, int(offset))
-
-
-async def _identity(services: Services, websocket: WebSocket) -> Identity | Refusal:
-    ticket = websocket.query_params.get("ticket")
-    bearer = websocket.headers.get("authorization")
-    if ticket is not None:
-        try:
-            redeemed = await services.tickets.redeem(ticket)
-        except (RedisError, OSError, TimeoutError):
-            return Refusal(codes.UNAVAILABLE, "Tickets cannot be checked right now. Connect again.")
-        if redeemed is None:
-            return Refusal(codes.UNAUTHORIZED, "The ticket is unknown, used or older than 30 s. Fetch a new one.")
-        return redeemed
-    if bearer is not None:
-        scheme, _, token = bearer.partition(" ")
-        if scheme.lower() != "bearer":
-            return Refusal(codes.UNAUTHORIZED, "Authorization must be `Bearer <JWT>`.")
-        return await services.verifier.verify(token)
-    if not services.settings.watch_without_identity:
-        return Refusal(codes.UNAUTHORIZED, "Watching needs a ticket: POST /v1/tickets, then ?ticket=….")
-    return ANONYMOUS
+        await websocket.accept(codec.subprotocol if websocket.scope["subprotocols"] else None)
+        if codec.binary:
+            await websocket.send_bytes(frame.payload)
+        else:
+            await websocket.send_text(frame.payload.decode())
+        await websocket.close(codes.BUSY.code, codes.BUSY.name)
+    except (WebSocketDisconnect, RuntimeError, OSError):
+        return  # it has gone by itself
 
 
 class Visit:
     """One socket's time in its room, whatever carries it. `end` is called once, however it ends."""
 
     def __init__(
-        self, services: Services, room_id: str, identity: Identity, codec: Codec, outlet: Outlet, address: str
+        self,
+        services: Services,
+        room_id: str,
+        identity: Identity,
+        codec: Codec,
+        outlet: EdgeProtocol | AsgiOutlet,
+        address: str,
     ) -> None:
+        self.outlet = outlet
         self._services, self._room_id, self._identity, self._address = services, room_id, identity, address
         self._room: Room | None = None
         self._counted = False

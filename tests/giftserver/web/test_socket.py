@@ -4,9 +4,12 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgpack
 import msgspec
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from giftserver.auth.tokens import Identity, mint
 from giftserver.gifts.body import Body
@@ -61,10 +64,10 @@ async def test_who_may_not_come_in(web: Web) -> None:
     await expect_refusal(web, 401, "unauthorized", user=None, query="?ticket=never-issued")
     for headers in ({"authorization": "Basic abc"}, {"authorization": "Bearer abc.def.ghi"}):
         web_with = Web(web.app, web.settings, web.engines, web.http)
-        web_with.bearer = lambda *_, headers=headers: headers  # type: ignore[method-assign]
+        web_with.bearer = lambda *_, headers=headers, **__: headers  # type: ignore[method-assign]
         await expect_refusal(web_with, 401, "unauthorized")
     expired = mint(web.settings, "ana", "Ana", "viewer", None, -100)
-    web_with.bearer = lambda *_: {"authorization": f"Bearer {expired}"}  # type: ignore[method-assign]
+    web_with.bearer = lambda *_, **__: {"authorization": f"Bearer {expired}"}  # type: ignore[method-assign]
     await expect_refusal(web_with, 401, "unauthorized")
 
 
@@ -108,6 +111,32 @@ async def test_sessions_end(rich: Web, new_key: NewKey, monkeypatch: pytest.Monk
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4500
     assert await balance(rich) == 999
+
+
+async def test_whoever_comes_too_many_at_once_is_told_when_to_come_back(settings: Settings, static_dir: Path) -> None:
+    """By a goodbye that a browser can read, each a later time; who is in already is served meanwhile."""
+    changed = {"static_dir": static_dir, "accepts_per_s": 2, "demo": True}
+    async with running(settings.model_copy(update=changed)) as web:
+        await add_rooms(web.engines)
+        url = str(web.http.base_url).replace("http", "ws").rstrip("/") + "/v1/rooms/harbour/ws"
+        async with joined(web, None) as early:
+            away: list[int] = []
+            while len(away) < 5:
+                async with connect(url, subprotocols=[Subprotocol(MSGPACK_SUBPROTOCOL)]) as socket:
+                    [first, *_] = msgpack.unpackb(await socket.recv())
+                    if first["type"] != "goodbye":
+                        continue
+                    assert first["code"] == 4004
+                    away.append(first["reconnect_after_ms"])
+                    with pytest.raises(ConnectionClosed) as closed:
+                        await socket.recv()
+                    assert closed.value.rcvd is not None
+                    assert closed.value.rcvd.code == 4004
+            assert away == sorted(away)
+            assert away[0] > 0
+            assert away[-1] > away[0] + 500
+            await early.socket.ping()
+        assert 'giftserver_refused_sockets_total{reason="busy"} 5.0' in (await web.http.get("/metrics")).text
 
 
 async def test_sockets_of_one_user_are_limited(settings: Settings) -> None:
