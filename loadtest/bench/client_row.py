@@ -90,6 +90,6 @@ def notes(program: Path | None) -> list[str]:
     return [
         single_is,
         "Prepared: the same number of gifts in a call and of calls on their way, as bytes made before the clock runs.",
-        "Our latency is that of a gift, from send() to its outcome, waiting for the call before it included; the "
-        "others' is that of a call. Our CPU includes the senders' own coroutines.",
+        "Our latency is that of a gift, from post() to its outcome, waiting for the call before it included; the "
+        "others' is that of a call. Our CPU includes the senders' callbacks.",
     ]
