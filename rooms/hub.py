@@ -261,12 +261,17 @@ class Hub:
         except (RedisError, OSError, TimeoutError) as problem:
             log.warning("room_not_forgotten", room=room_id, error=type(problem).__name__)
 
-    async def drain(self, spread_s: float) -> None:
-        """Ask every client to reconnect elsewhere, in batches spread over the time given."""
+    async def drain(self, spread_s: float, accepts_per_s: float) -> None:
+        """Ask every client to reconnect elsewhere, in batches spread over the time given.
+
+        Each batch is told to come back when a process that accepts so many a second has let the earlier ones in.
+        """
         self.draining = True
         connections = [connection for room in self.rooms.values() for connection in room.connections]
         batches = max(1, -(-len(connections) // DRAIN_BATCH))
-        for start in range(0, len(connections), DRAIN_BATCH):
+        for number in range(batches):
+            start = number * DRAIN_BATCH
+            later_ms = int(1_000 * max(0.0, start / accepts_per_s - number * spread_s / batches))
             for connection in connections[start : start + DRAIN_BATCH]:
-                connection.close(DRAINING, reconnect_after_ms=int(spread_s * 1_000))
+                connection.close(DRAINING, reconnect_after_ms=later_ms)
             await asyncio.sleep(spread_s / batches)

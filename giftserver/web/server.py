@@ -86,7 +86,8 @@ class WebServer(uvicorn.Server):
 
     async def _drain(self) -> None:
         try:
-            await self._services.hub.drain(DRAIN_SPREAD_S if self._services.hub.connections else 0.0)
+            hub, settings = self._services.hub, self._services.settings
+            await hub.drain(DRAIN_SPREAD_S if hub.connections else 0.0, settings.accepts_per_s)
         finally:
             self.should_exit = True
 

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from rooms.codec import MSGPACK
 from rooms.history import History, channel
-from rooms.hub import Resume
+from rooms.hub import DRAIN_BATCH, Resume
 from tests.rooms.conftest import Listener, MakeHub, event, until
 
 
@@ -214,14 +214,15 @@ async def test_silence_is_broken_by_heartbeats(make_hub: MakeHub) -> None:
 
 
 async def test_drain_says_goodbye_to_all(make_hub: MakeHub) -> None:
-    """Draining closes every socket with 4001 and a hint when to come back."""
+    """Draining closes every socket with 4001, each batch told to come back when the earlier ones are in again."""
     hub = await make_hub()
-    listeners = [Listener() for _ in range(5)]
+    listeners = [Listener() for _ in range(2 * DRAIN_BATCH + 5)]
     for listener in listeners:
         await hub.join("r", listener.connection, None, None)
-    await hub.drain(0.01)
-    for listener in listeners:
+    await hub.drain(0.03, 100)
+    for number, listener in enumerate(listeners):
         assert listener.tape.closed is not None
         assert listener.tape.closed[0] == 4001
         assert listener.messages[-1]["type"] == "goodbye"
-        assert listener.messages[-1]["reconnect_after_ms"] == 10
+        batch = number // DRAIN_BATCH
+        assert listener.messages[-1]["reconnect_after_ms"] == batch * (DRAIN_BATCH * 10 - 10)
