@@ -15,9 +15,8 @@ import psutil  # type: ignore[import-untyped]
 
 from loadtest.bench.figures import Values, percentile
 from loadtest.bench.publisher import Publisher
-from loadtest.bench.sides import Broken, Side, Sides, rss_kib
+from loadtest.bench.sides import Broken, Side, Sides, cpu_s, rss_kib
 from loadtest.crowd import Crowd
-from loadtest.server import cpu_s
 
 WINDOW: Final = 32
 """Messages on their way to the last viewer where a side is measured as fast as its viewers are shown."""
@@ -148,9 +147,9 @@ class Load:
         }
 
     def _spent(self) -> "Spent":
-        totals, process = self._crowd.totals, self._process
-        server_s = cpu_s(process.pid) or 0.0
-        return Spent(time.perf_counter(), server_s, time.process_time(), totals.deliveries, totals.reads)
+        totals = self._crowd.totals
+        used_s = cpu_s(self._process), time.process_time()
+        return Spent(time.perf_counter(), *used_s, totals.deliveries, totals.reads)
 
     def _keeps_up(self, load: int) -> bool:
         owed = self._publisher.sent - self._crowd.totals.deliveries / len(self._crowd.viewers)
