@@ -7,8 +7,6 @@ the lag.
 """
 
 import asyncio
-import base64
-import os
 import re
 import time
 from collections.abc import Callable
@@ -16,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 from urllib.parse import urlsplit
 
+from loadtest.frames import END_OF_HEAD, PONG, handshake
+
 MARK: Final = b"@T="
 STAMP: Final = re.compile(rb"@T=([0-9]{19})")
 CONNECTING_AT_ONCE: Final = 200
 CONNECT_S: Final = 30.0
 LAGS_MAX: Final = 2_000_000
 PING: Final = bytes((0x89, 0))
-PONG: Final = bytes((0x8A, 0x80, 0, 0, 0, 0))
 CUT: Final = MARK[:-1]
 """What a read may end with when it ends in the middle of a mark."""
 
@@ -33,14 +32,6 @@ Watch = Callable[[bytes], None]
 def mark() -> bytes:
     """The mark of a message that is published now."""
     return MARK + str(time.time_ns()).encode()
-
-
-def framed(payload: bytes, first: int) -> bytes:
-    """A client's frame with this first byte; masked with zeros, so that the payload goes as it is."""
-    length = len(payload)
-    if length < 126:
-        return bytes((first, 0x80 | length, 0, 0, 0, 0)) + payload
-    return bytes((first, 0xFE)) + length.to_bytes(2, "big") + bytes(4) + payload
 
 
 @dataclass
@@ -116,7 +107,7 @@ class Viewer(asyncio.Protocol):
 
     def _answered(self, data: bytes) -> bytes:
         self._tail += data
-        head, end, rest = self._tail.partition(b"\r\n\r\n")
+        head, end, rest = self._tail.partition(END_OF_HEAD)
         if not end:
             return b""
         self._tail = b""
@@ -155,12 +146,7 @@ class Crowd:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        offered = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
-        self.request = (
-            f"GET {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
-            f"Sec-WebSocket-Version: 13\r\n{offered}\r\n"
-        ).encode()
+        self.request = handshake(self.host, self.port, path, subprotocol)
         self.hello, self.sample_every, self.on_seen = hello, sample_every, on_seen
         self._watch = watch
         self.totals = Totals()

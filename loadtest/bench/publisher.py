@@ -1,16 +1,14 @@
 """The one who publishes in the fan-out benchmark: at a rate, or as fast as the viewers are shown."""
 
 import asyncio
-import base64
-import os
 from collections.abc import Callable
 from typing import ClassVar, Final, cast
 
-from loadtest.crowd import framed, mark
+from loadtest.crowd import mark
+from loadtest.frames import BINARY, END_OF_HEAD, TEXT, framed, handshake
 
 MESSAGE_BYTES: Final = 120
 STEP_S: Final = 0.002
-TEXT, BINARY = 0x81, 0x82
 
 
 def payload() -> bytes:
@@ -23,7 +21,7 @@ class Publisher(asyncio.Protocol):
 
     path: ClassVar[str] = "/publish"
     hello: ClassVar[bytes] = b""
-    opened: ClassVar[bytes] = b"\r\n\r\n"
+    opened: ClassVar[bytes] = END_OF_HEAD
     """What the server's bytes contain once it takes messages."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -42,19 +40,15 @@ class Publisher(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the socket."""
         self._transport = cast(asyncio.WriteTransport, transport)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self._transport.write(
-            f"GET {self.path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
+        self._transport.write(handshake(self._host, self._port, self.path))
 
     def data_received(self, data: bytes) -> None:
         """Nothing but the answers that open the socket is waited for."""
         if self._open.is_set():
             return
-        greeted = b"\r\n\r\n" in self._heard
+        greeted = END_OF_HEAD in self._heard
         self._heard += data
-        if self.hello and not greeted and b"\r\n\r\n" in self._heard and self._transport is not None:
+        if self.hello and not greeted and END_OF_HEAD in self._heard and self._transport is not None:
             self._transport.write(self.hello)
         if self.opened in self._heard:
             self._open.set()

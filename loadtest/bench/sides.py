@@ -17,8 +17,7 @@ from typing import Final
 import psutil  # type: ignore[import-untyped]
 
 from giftserver.embedded.engine import free_port
-from loadtest.bench.publisher import TEXT, Publisher, SocketIoPublisher
-from loadtest.crowd import framed
+from loadtest.bench.publisher import Publisher, SocketIoPublisher
 
 HERE: Final = Path(__file__).parent / "fanout_sides"
 STARTS_S: Final = 15.0
@@ -63,7 +62,7 @@ SIDES: Final = (
     Side("ws", ("node", str(HERE / "ws.mjs"), "{port}"), npm="ws"),
     Side(
         "socket.io", ("node", str(HERE / "socketio.mjs"), "{port}"), npm="socket.io",
-        path=SocketIoPublisher.path, hello=framed(b"40", TEXT), publisher=SocketIoPublisher,
+        path=SocketIoPublisher.path, hello=SocketIoPublisher.hello, publisher=SocketIoPublisher,
     ),
     Side(UWS, ("node", str(HERE / "uws.mjs"), "{port}"), npm="@trufflesuite/uws-js-unofficial"),
     Side("nchan", ("nginx", "-p", "{folder}", "-c", "nchan.conf", "-e", "stderr"), conf="nchan.conf"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.crowd import Crowd, Viewer, framed, mark
+from loadtest.crowd import Crowd, Viewer, mark
 
 
 class Nowhere:
@@ -71,13 +71,3 @@ async def test_whoever_watches_reads_everything() -> None:
     viewer.data_received(b"\x82\x01b")
     assert b"".join(read) == b"\x82\x01a\x82\x01b"
     assert viewer.bytes == crowd.totals.bytes == 6
-
-
-@pytest.mark.parametrize(("length", "head"), [(125, 6), (126, 8), (1_000, 8)])
-def test_a_clients_frame_is_masked_with_zeros(length: int, head: int) -> None:
-    """The payload goes as it is, behind a header of the length it takes."""
-    frame = framed(b"x" * length, 0x82)
-    assert len(frame) == length + head
-    assert frame[0] == 0x82
-    assert frame[1] & 0x80
-    assert frame.endswith(bytes(4) + b"x" * length)
