@@ -138,6 +138,7 @@ class Crowd:
         url: str,
         *,
         subprotocol: str = "",
+        token: str = "",
         hello: bytes = b"",
         sample_every: int = 20,
         on_seen: Callable[[int], None] | None = None,
@@ -146,7 +147,7 @@ class Crowd:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self.request = handshake(self.host, self.port, path, subprotocol)
+        self.request = handshake(self.host, self.port, path, subprotocol, token)
         self.hello, self.sample_every, self.on_seen = hello, sample_every, on_seen
         self._watch = watch
         self.totals = Totals()
