@@ -40,12 +40,14 @@ class CrowdRow:
         """Tell until the crowd has gone."""
         output: IO[bytes] | None = self._process.stdout
         assert output is not None
-        for line in output:
-            self.take(json.loads(line))
+        with output:
+            for line in output:
+                self.take(json.loads(line))
         self._process.wait()
+        self.stop()
 
     def take(self, seen: dict[str, Any]) -> None:
-        """Tell one line: a sample of lags, deliveries and reads of the second, lost sockets, a crowd that did not come."""
+        """Tell a line: a sample of the second's lags, its deliveries, lost sockets, or that the crowd did not come."""
         if "problem" in seen:
             self._tell("crowd not let in", 0.0, 0, ConnectionError(seen["problem"]))
             return

@@ -15,8 +15,8 @@ from giftserver.gifts.service import time_of_key
 from loadtest.bench import gifts, gifts_cases
 from loadtest.bench.figures import Measured
 from loadtest.bench.gifts import Results, cases, rules
-from loadtest.bench.givers import Keys, Kind
 from loadtest.bench.gifts_cases import LARGE, MARKED, SMALL
+from loadtest.bench.givers import Keys, Kind
 from loadtest.bench.shown import Shown
 from loadtest.frames import Messages
 
