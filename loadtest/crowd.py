@@ -7,8 +7,6 @@ the lag.
 """
 
 import asyncio
-import base64
-import os
 import re
 import time
 from collections.abc import Callable
@@ -16,12 +14,19 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 from urllib.parse import urlsplit
 
+from loadtest.frames import END_OF_HEAD, PONG, handshake
+
 MARK: Final = b"@T="
 STAMP: Final = re.compile(rb"@T=([0-9]{19})")
 CONNECTING_AT_ONCE: Final = 200
 CONNECT_S: Final = 30.0
 LAGS_MAX: Final = 2_000_000
-PONG: Final = bytes((0x8A, 0x80, 0, 0, 0, 0))
+PING: Final = bytes((0x89, 0))
+CUT: Final = MARK[:-1]
+"""What a read may end with when it ends in the middle of a mark."""
+
+Watch = Callable[[bytes], None]
+"""Takes what one viewer read, from its first frame on."""
 
 
 def mark() -> bytes:
@@ -48,12 +53,14 @@ class Totals:
 class Viewer(asyncio.Protocol):
     """One socket of the crowd."""
 
-    __slots__ = ("_crowd", "_ready", "_sampled", "_tail", "seen", "transport")
+    __slots__ = ("_crowd", "_ready", "_sampled", "_tail", "_watch", "bytes", "seen", "transport")
 
-    def __init__(self, crowd: "Crowd", ready: "asyncio.Future[None]", *, sampled: bool) -> None:
-        self._crowd, self._ready, self._sampled = crowd, ready, sampled
+    def __init__(
+        self, crowd: "Crowd", ready: "asyncio.Future[None]", *, sampled: bool, watch: Watch | None = None
+    ) -> None:
+        self._crowd, self._ready, self._sampled, self._watch = crowd, ready, sampled, watch
         self._tail = b""
-        self.seen = 0
+        self.seen = self.bytes = 0
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,30 +74,40 @@ class Viewer(asyncio.Protocol):
             data = self._answered(data)
             if not data:
                 return
-        crowd = self._crowd
+        crowd, size = self._crowd, len(data)
         totals = crowd.totals
-        whole = self._tail + data
-        count = whole.count(MARK) - self._tail.count(MARK)
-        self._tail = whole[-len(MARK) + 1 :]
-        if self._sampled:
-            now_ns = time.time_ns()
-            if len(totals.lags_ns) < LAGS_MAX:
-                totals.lags_ns += [now_ns - int(stamp) for stamp in STAMP.findall(whole)]
-            last = whole.rfind(MARK)
-            if last >= 0 and not STAMP.match(whole, last):  # its time comes with the next read
-                self._tail = whole[last:]
+        count = self._timed(data) if self._sampled else self._counted(data)
         self.seen += count
+        self.bytes += size
         totals.deliveries += count
-        totals.bytes += len(data)
+        totals.bytes += size
         totals.reads += 1
-        if data[0] == 0x89 and self.transport is not None:
-            self.transport.write(PONG)
+        if self._watch is not None:
+            self._watch(data)
+        if b"\x89" in data and PING in data and self.transport is not None:  # one byte is found much faster than two
+            self.transport.write(PONG)  # where it was none, the server does not mind
         if crowd.on_seen is not None and self is crowd.last:
             crowd.on_seen(self.seen)
 
+    def _counted(self, data: bytes) -> int:
+        whole = self._tail + data if self._tail else data
+        self._tail = whole[-len(CUT) :] if whole[-1] in CUT else b""
+        return whole.count(MARK)
+
+    def _timed(self, data: bytes) -> int:
+        now_ns, lags_ns = time.time_ns(), self._crowd.totals.lags_ns
+        whole = self._tail + data
+        count = whole.count(MARK) - self._tail.count(MARK)
+        if len(lags_ns) < LAGS_MAX:
+            lags_ns += [now_ns - int(stamp) for stamp in STAMP.findall(whole)]
+        last = whole.rfind(MARK)
+        cut = last >= 0 and not STAMP.match(whole, last)  # its time comes with the next read
+        self._tail = whole[last:] if cut else whole[-len(CUT) :]
+        return count
+
     def _answered(self, data: bytes) -> bytes:
         self._tail += data
-        head, end, rest = self._tail.partition(b"\r\n\r\n")
+        head, end, rest = self._tail.partition(END_OF_HEAD)
         if not end:
             return b""
         self._tail = b""
@@ -110,27 +127,29 @@ class Viewer(asyncio.Protocol):
 
 
 class Crowd:
-    """Viewers of one address. `hello` is sent by each once it is open; `on_seen` follows the last viewer's count."""
+    """Viewers of one address.
+
+    `hello` is sent by each once it is open; `on_seen` follows the last viewer's count; `watch` gives those viewers, by
+    their number, somebody who reads along.
+    """
 
     def __init__(
         self,
         url: str,
         *,
         subprotocol: str = "",
+        token: str = "",
         hello: bytes = b"",
         sample_every: int = 20,
         on_seen: Callable[[int], None] | None = None,
+        watch: Callable[[int], Watch | None] = lambda number: None,
     ) -> None:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        offered = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
-        self.request = (
-            f"GET {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
-            f"Sec-WebSocket-Version: 13\r\n{offered}\r\n"
-        ).encode()
+        self.request = handshake(self.host, self.port, path, subprotocol, token)
         self.hello, self.sample_every, self.on_seen = hello, sample_every, on_seen
+        self._watch = watch
         self.totals = Totals()
         self.viewers: list[Viewer] = []
         self.last: Viewer | None = None
@@ -144,8 +163,9 @@ class Crowd:
             async with gate:
                 loop = asyncio.get_running_loop()
                 ready: asyncio.Future[None] = loop.create_future()
+                sampled, watch = number % self.sample_every == 0, self._watch(number)
                 _, viewer = await loop.create_connection(
-                    lambda: Viewer(self, ready, sampled=number % self.sample_every == 0), self.host, self.port
+                    lambda: Viewer(self, ready, sampled=sampled, watch=watch), self.host, self.port
                 )
                 async with asyncio.timeout(CONNECT_S):
                     await ready
@@ -154,6 +174,12 @@ class Crowd:
         self.viewers += await asyncio.gather(*(one(len(self.viewers) + number) for number in range(count)))
         self.last = self.viewers[-1]
         return time.perf_counter() - started_s
+
+    def count_anew(self) -> None:
+        """Begin to count anew, each viewer and all together."""
+        self.totals.clear()
+        for viewer in self.viewers:
+            viewer.seen = viewer.bytes = 0
 
     async def go(self) -> None:
         """Close all sockets."""

@@ -1,9 +1,10 @@
 # mypy: disable-error-code="untyped-decorator,no-untyped-call"
 """Viewers and gifters under Locust: web page or headless, one process or many. loadtest/README.md says how.
 
-Results are Locust's rows: `gift ack` (sent to final reply), `push fan-out` (sent to shown, by one clock), `refusal
-CODE` (the server's own refusals: results, not failures). Failures are what the protocol never promises away: gifts
-whose outcome stayed unknown, clients that were not let in, outages.
+Results are Locust's rows: `gift ack` (sent to final reply), `push fan-out` (sent to shown, by one clock), `push crowd`
+(what a crowd in a process of its own was shown), `refusal CODE` (the server's own refusals: results, not failures).
+Failures are what the protocol never promises away: gifts whose outcome stayed unknown, clients that were not let in,
+outages.
 """
 
 import itertools
@@ -23,6 +24,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from loadtest.client import Refused
+from loadtest.crowd_row import CrowdRow, Tell
 from loadtest.gifter import Gifter
 from loadtest.history import HistoryReader
 from loadtest.journal import Journal
@@ -32,6 +34,7 @@ from loadtest.viewer import Viewer, make_note
 log = logging.getLogger(__name__)
 
 FUND_S: Final = 15.0
+CROWD_GOES_S: Final = 10.0
 CODECS: Final = ("msgpack", "json")
 
 
@@ -41,6 +44,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     group = parser.add_argument_group("giftserver")
     group.add_argument("--viewers", type=int, default=20, help="People who watch", env_var="LOAD_VIEWERS")
     group.add_argument("--gifters", type=int, default=5, help="People who give", env_var="LOAD_GIFTERS")
+    group.add_argument("--crowd", type=int, default=0, help="Viewers besides, counted and not decoded, in a process")
     group.add_argument("--seconds", type=float, default=30.0, help="Length of the run")
     group.add_argument("--spawn-per-s", type=float, default=10.0, help="People who come a second")
     group.add_argument("--gifts-per-s", type=float, default=1.0, help="Gifts a second of one gifter")
@@ -72,17 +76,36 @@ class Run:
         self.people = _people(options.people)
         self.costs = Costs(self.server.record)
         self.reader = gevent.spawn(HistoryReader(self.server, options.room, self.journal).run)
+        self.crowd: CrowdRow | None = None
+        if options.crowd:
+            self.crowd = CrowdRow(self.server.socket_url(options.room), options.crowd, self._crowd_saw(environment))
+            self.crowd_listener = gevent.spawn(self.crowd.run)
 
     def name(self, kind: str) -> str:
         """A name that no other user of this run has."""
         return f"{kind}-{self.options.run_id}-{os.getpid()}-{next(self.numbers)}"
 
+    def _crowd_saw(self, environment: Environment) -> Tell:
+        return lambda name, value, size, problem: tell(environment, "push", name, value, problem, size)
+
     def finish(self) -> None:
-        """Let the last gifts reach the history, and note what the server's processes cost."""
+        """Let the last gifts reach the history and the crowd, and note what the server's processes cost."""
         gevent.sleep(1.0)
         self.reader.kill()
+        if self.crowd is not None:
+            self.crowd.stop()
+            self.crowd_listener.join(timeout=CROWD_GOES_S)
         for cost in self.costs.spent():
             self.journal.write("process", **cost)
+
+
+def tell(
+    environment: Environment, kind: str, name: str, took_ms: float, problem: BaseException | None = None, size: int = 0
+) -> None:
+    """Add one result to Locust's tables."""
+    environment.events.request.fire(
+        request_type=kind, name=name, response_time=took_ms, response_length=size, exception=problem, context={}
+    )
 
 
 def _people(file: str) -> list[str]:
@@ -144,9 +167,7 @@ class SocketUser(User):
 
     def tell(self, kind: str, name: str, took_ms: float, problem: BaseException | None = None) -> None:
         """Add one result to Locust's tables."""
-        self.environment.events.request.fire(
-            request_type=kind, name=name, response_time=took_ms, response_length=0, exception=problem, context={}
-        )
+        tell(self.environment, kind, name, took_ms, problem)
 
     def outage(self, problem: BaseException) -> None:
         """A connection was lost or could not be made."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from loadtest.client import RoomSocket
+from loadtest.crowd import mark
 from loadtest.journal import Journal
 
 MARK: Final = "load"
@@ -13,14 +14,14 @@ NODE: Final = f"{uuid.getnode():x}"
 
 
 def make_note() -> str:
-    """A note that carries when the gift was sent, by the monotonic clock of this machine."""
-    return f"{MARK} {NODE} {time.monotonic_ns()}"
+    """A note that carries when the gift was sent, by the monotonic clock of this machine; and the mark of a crowd."""
+    return f"{MARK} {NODE} {time.monotonic_ns()} {mark().decode()}"
 
 
 def lag_ms(note: str) -> float | None:
     """How long ago a noted gift was sent, in ms; None when it was sent from another machine or is not ours."""
     parts = note.split(" ")
-    if len(parts) != 3 or parts[0] != MARK or parts[1] != NODE or not parts[2].isdigit():
+    if len(parts) != 4 or parts[0] != MARK or parts[1] != NODE or not parts[2].isdigit():
         return None
     return (time.monotonic_ns() - int(parts[2])) / 1e6
 

@@ -40,7 +40,8 @@ def demo(live_demo: DemoServer) -> DemoServer:
 
 @pytest.fixture(scope="module")
 def load_run(demo: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> LoadRun:
-    """Six viewers and three gifters for a few seconds."""
+    """Six viewers, three gifters and a crowd for a few seconds."""
     journal = tmp_path_factory.mktemp("journals")
-    done = locust(demo, journal, "--viewers", "6", "--gifters", "3", "--seconds", "6", "--gifts-per-s", "3")
+    people = ("--viewers", "6", "--gifters", "3", "--crowd", "30")
+    done = locust(demo, journal, *people, "--seconds", "6", "--gifts-per-s", "3")
     return LoadRun(demo, journal, done.stdout + done.stderr, done.returncode)

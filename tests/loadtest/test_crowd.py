@@ -1,13 +1,10 @@
 """The crowd counts what is there: however the bytes are cut, and over a real server without a message missing."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
 
-from loadtest.bench.fanout import SIDES, Bench, Side
-from loadtest.bench.publisher import MESSAGE_BYTES, framed, message
 from loadtest.crowd import Crowd, Viewer, mark
 
 
@@ -51,7 +48,7 @@ async def test_pings_are_answered_and_refusals_raised() -> None:
     """A server that asks keeps its viewers; one that refuses says why."""
     crowd = Crowd("ws://127.0.0.1:1/", hello=b"hello")
     viewer, transport = watching(crowd, sampled=False)
-    viewer.data_received(b"\x89\x00")
+    viewer.data_received(b"\x82\x01.\x89\x00\x82\x01.")
     assert transport.written.endswith(b"hello\x8a\x80\x00\x00\x00\x00")
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     refused = Viewer(crowd, ready, sampled=False)
@@ -62,20 +59,15 @@ async def test_pings_are_answered_and_refusals_raised() -> None:
         await ready
 
 
-def test_messages_have_their_size_and_time() -> None:
-    """As long as they say, and stamped with the moment."""
-    before_ns = time.time_ns()
-    made = message()
-    assert len(made) == len(framed(b"x" * MESSAGE_BYTES))
-    assert before_ns <= int(made[made.index(b"=") + 1 :][:19]) <= time.time_ns()
-
-
-@pytest.mark.parametrize("side", [side for side in SIDES if not side.npm], ids=lambda side: side.name)
-async def test_every_side_delivers_everything(side: Side) -> None:
-    """At a rate that none is overwhelmed by."""
-    bench = Bench(None, 0.5)
-    if not bench.possible(side):
-        pytest.skip("there is no C compiler")
-    [measured] = await bench.measure(side, 20, [100])
-    assert measured.missing == 0
-    assert measured.deliveries_per_s > 0
+async def test_whoever_watches_reads_everything() -> None:
+    """The viewers that `watch` names have somebody who reads along, from the first frame on."""
+    read: list[bytes] = []
+    crowd = Crowd("ws://127.0.0.1:1/", watch=lambda number: read.append if number == 0 else None)
+    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    viewer = Viewer(crowd, ready, sampled=False, watch=read.append)
+    elsewhere: Any = Nowhere()
+    viewer.connection_made(elsewhere)
+    viewer.data_received(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x82\x01a")
+    viewer.data_received(b"\x82\x01b")
+    assert b"".join(read) == b"\x82\x01a\x82\x01b"
+    assert viewer.bytes == crowd.totals.bytes == 6

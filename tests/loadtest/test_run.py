@@ -52,13 +52,14 @@ def spoiled(run: LoadRun, folder: Path, change: str) -> Path:
 
 
 def test_the_run_gives_rows_and_a_journal(load_run: LoadRun) -> None:
-    """Acks and fan-out lag by codec are Locust's rows, nothing failed, and every gift is in the journal."""
+    """Acks, fan-out lag by codec and the crowd's are Locust's rows; nothing failed; every gift is in the journal."""
     assert load_run.exit_code == 0, load_run.output
     rows = {
         name: int(count) for name, count in re.findall(r"^(\w+ +.+?) {2,}(\d+) +0\(0", load_run.output, re.MULTILINE)
     }
     names = {" ".join(name.split()) for name in rows}
     assert {"gift ack", "push fan-out msgpack", "push fan-out json"} <= names
+    assert {"push crowd lag", "push crowd deliveries a second"} <= names
     lines = [line for file in journal_files([load_run.journal]) for line in read_journal(file)]
     kinds = [line["kind"] for line in lines]
     assert kinds.count("sent") >= 15

@@ -1,6 +1,7 @@
-// The `ws` package of npm: `node ws.mjs PORT`.
-import { WebSocketServer } from 'ws';
+// The `ws` package of npm: `node ws.mjs PORT`, in a folder with the package.
+import { createRequire } from 'node:module';
 
+const { WebSocketServer } = createRequire(`${process.cwd()}/`)('ws');
 const server = new WebSocketServer({ host: '127.0.0.1', port: Number(process.argv[2]), perMessageDeflate: false, backlog: 4096 });
 const viewers = new Set();
 server.on('connection', (socket, request) => {
