@@ -8,10 +8,11 @@ import asyncio
 import json
 import os
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -54,9 +55,11 @@ class Stack:
     """Running engines and processes. `open_stack` makes one."""
 
     def __init__(
-        self, folder: Path, core: int | None, instance: Instance, engines: Engines, settings: Settings
-    ) -> None:
+        self, folder: Path, core: int | None, instance: Instance, engines: Engines, settings: Settings,
+        environment: Mapping[str, str] = {}, workers: int | None = None,
+    ) -> None:  # fmt: skip
         self._folder, self._core, self._instance = folder, core, instance
+        self._given, self._workers = environment, workers
         self.engines, self.settings = engines, settings
         self.port = settings.port
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -65,9 +68,20 @@ class Stack:
         """Start a giftserver process; the web process on the core that is its own."""
         with pinned(self._core if name == "web" else None), (self._folder / f"{name}.log").open("wb") as log:
             self._children[name] = subprocess.Popen(
-                child_command(name), stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=self._environment(),
+                self._command(name), stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=self._environment(),
                 start_new_session=True,
             )  # fmt: skip
+
+    def _command(self, name: str) -> list[str]:
+        if name == "web" and self._workers is not None:
+            return [sys.executable, "-m", "giftserver", "web", "--workers", str(self._workers)]
+        return list(child_command(name))
+
+    @property
+    def web_pids(self) -> list[int]:
+        """The web processes."""
+        parent = psutil.Process(self._children["web"].pid)
+        return [parent.pid] if self._workers is None else [child.pid for child in parent.children()]
 
     def _environment(self) -> dict[str, str]:
         settings = self.settings
@@ -77,7 +91,7 @@ class Stack:
             "GIFTSERVER_DATABASE_URL": str(settings.database_url),
         }
         here = {"GIFTSERVER_PORT": str(self.port), "GIFTSERVER_JWT_SECRET": SECRET, "GIFTSERVER_VERIFY_EVERY_S": "0"}
-        return dict(os.environ) | urls | here | LIMITS
+        return dict(os.environ) | urls | here | LIMITS | dict(self._given)
 
     def stop(self, name: str) -> None:
         """SIGTERM, and by force what does not end in STOP_S."""
@@ -160,9 +174,13 @@ def creator_of(room: str) -> str:
 
 @asynccontextmanager
 async def open_stack(
-    folder: Path, core: int | None, rooms: Sequence[str], people: Sequence[str]
-) -> AsyncIterator[Stack]:
-    """A giftserver in this folder, with live rooms and rich people; web on `core`, the flusher not started yet."""
+    folder: Path, core: int | None, rooms: Sequence[str], people: Sequence[str],
+    environment: Mapping[str, str] = {}, workers: int | None = None,
+) -> AsyncIterator[Stack]:  # fmt: skip
+    """A giftserver in this folder, with live rooms and rich people; web on `core`, the flusher not started yet.
+
+    `environment` goes before what a benchmark sets; with `workers` there are so many web processes.
+    """
     instance = Instance(folder / "engines")
     urls = await asyncio.to_thread(instance.start)
     try:
@@ -170,7 +188,7 @@ async def open_stack(
         await migrate.upgrade(urls.database_url)
         settings = load_settings(**asdict(urls), jwt_secret=SECRET, port=free_port(), ledger_timeout_s=30.0)
         async with open_engines(settings) as engines:
-            stack = Stack(folder, core, instance, engines, settings)
+            stack = Stack(folder, core, instance, engines, settings, environment, workers)
             try:
                 await stack.open_rooms(rooms)
                 await fund(settings, list(people), RICH_COINS)
