@@ -10,7 +10,7 @@ from tests.rooms.conftest import Listener
 
 def people(**changes: int) -> People:
     """Limits wide enough not to matter, but for those given."""
-    limits = {"sockets_per_user": 100, "sockets_per_address": 100, "accepts_per_s": 1_000, "gifts_per_s": 1_000}
+    limits = {"sockets_per_user": 100, "sockets_per_address": 100, "gifts_per_s": 1_000}
     return People(**(limits | changes))
 
 
@@ -32,15 +32,6 @@ def test_sockets_of_a_user_and_of_an_address_are_limited() -> None:
     assert counted.admit(None, "a") is None
     assert "one address" in refusal(counted.admit(None, "a"))
     assert counted.admit(None, "b") is None
-
-
-def test_arrivals_are_limited() -> None:
-    """More than a burst at once is told how long to wait."""
-    counted = people(accepts_per_s=5)
-    found = [counted.admit(None, str(number)) for number in range(11)]
-    assert found[:10] == [None] * 10
-    assert found[10] is not None
-    assert found[10].details["retry_after_ms"] > 0
 
 
 def test_gifts_of_a_user_are_limited_over_all_sockets() -> None:

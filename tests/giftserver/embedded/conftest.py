@@ -15,8 +15,11 @@ from giftserver.embedded import Instance
 from giftserver.embedded.locks import FileLock
 
 # An owner in a process of its own: says what it has, and goes on until its input closes or a signal comes.
-# A shell that starts the tests in the background has SIGINT ignored, and so would have its children.
-CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+# What starts the tests in the background may have these signals ignored, and so would have its children.
+SIGNALS = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+)
 
 OWNER = """
 import json, sys
@@ -87,7 +90,7 @@ class Owner:
             [
                 sys.executable,
                 "-c",
-                CTRL_C + OWNER,
+                SIGNALS + OWNER,
                 str(folder),
                 *extra,
             ],
