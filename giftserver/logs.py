@@ -109,6 +109,10 @@ def configure(
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"  # one line a request tells less than the metrics do
+    sockets = (
+        logging.DEBUG if log_level == "debug" else logging.WARNING
+    )  # the metrics tell more than two lines a socket
+    logging.getLogger("uvicorn.error.sockets").setLevel(sockets)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it tells its plugins at every start
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

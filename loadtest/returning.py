@@ -18,11 +18,19 @@ CLOSE: Final = 0x88
 FIRST_S, MOST_S = 0.5, 15.0
 
 
+class Item(msgspec.Struct):
+    """An item of `gifts_folded`, or of something else."""
+
+    quantity: int = 0
+
+
 class Told(msgspec.Struct):
     """What matters of a message."""
 
     type: str
     offset: int = -1
+    quantity: int = 0
+    items: list[Item] = []
     epoch: str = ""
     resumed: bool = False
     reconnect_after_ms: int | None = None
@@ -42,8 +50,8 @@ class Homecoming:
     restarted: int = 0
     """Came back to a snapshot: something was missed."""
 
-    gaps: int = 0
-    """Messages that did not follow the one before."""
+    repeated: int = 0
+    """Messages whose offset was told before."""
 
     sent_away: int = 0
     tries: int = 0
@@ -55,6 +63,9 @@ class Returner(asyncio.Protocol):
     def __init__(self, address: tuple[str, int], room: str, home: Homecoming, chance: random.Random) -> None:
         self._address, self._room, self._home, self._chance = address, room, home, chance
         self._epoch, self.offset = "", -1
+        self.since = self.gifts = 0
+        """The offset of its last beginning, and how many gifts it was told of since."""
+
         self._transport: asyncio.Transport | None = None
         self._head: bytes | None = b""
         self._messages = Messages()
@@ -107,8 +118,10 @@ class Returner(asyncio.Protocol):
             self._asked_s = (told.reconnect_after_ms or 0) / 1_000
             self._home.sent_away += 1
         elif told.offset >= 0:
-            self._home.gaps += told.offset != self.offset + 1
+            self._home.repeated += told.offset <= self.offset
             self.offset = told.offset
+            if told.type != "combo_ended":  # which tells its gifts once more
+                self.gifts += told.quantity + sum(item.quantity for item in told.items)
 
     def _welcomed(self, told: Told) -> None:
         home = self._home
@@ -119,7 +132,8 @@ class Returner(asyncio.Protocol):
             home.restarted += not told.resumed
             self._lost_s = None
         if not told.resumed:
-            self.offset = told.offset
+            self.since = self.offset = told.offset
+            self.gifts = 0
         self._epoch = told.epoch
 
     def connection_lost(self, exc: Exception | None) -> None:

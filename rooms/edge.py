@@ -7,6 +7,7 @@ Where another server runs the application there is no edge in the scope, and roo
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -20,6 +21,9 @@ from rooms.pings import PingWheel
 
 EXTENSION: Final = "giftserver.edge"
 """Where the scope's extensions have the protocol object."""
+
+LOGGER: Final = logging.getLogger("uvicorn.error.sockets")
+"""For what happens to one socket, which at the level of information is two lines each."""
 
 CLOSE_TIMEOUT_S: Final = 5.0
 PONG_BUFFER_MAX: Final = 65_536
@@ -61,6 +65,10 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
     _wheel: PingWheel | None = None
     _heard = True
     _pings = 0
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.logger = self.conn.logger = LOGGER
 
     def backlog(self) -> int:
         """Bytes accepted and not yet taken by the kernel."""

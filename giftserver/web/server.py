@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import structlog
 import uvicorn
@@ -16,7 +17,7 @@ from giftserver.engines import open_engines
 from giftserver.services import Services
 from giftserver.settings import Settings
 from rooms.edge import EdgeProtocol
-from rooms.handshake import HandshakeProtocol
+from rooms.handshake import HandshakeProtocols
 
 log = structlog.get_logger()
 
@@ -51,7 +52,8 @@ class WebServer(uvicorn.Server):
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
-        logging.getLogger("uvicorn.error").addFilter(OurFailuresOnly())
+        for name in ("uvicorn.error", "uvicorn.error.sockets"):
+            logging.getLogger(name).addFilter(OurFailuresOnly())
         self._services, self._shares_port, self._on_ready = services, shares_port, on_ready
         self._draining: asyncio.Task[None] | None = None
 
@@ -103,7 +105,7 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         ws_ping_interval=None if settings.edge else 20.0,
         loop="uvloop",
-        http=HandshakeProtocol,
+        http=cast(type[asyncio.Protocol], HandshakeProtocols()),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -65,15 +65,15 @@ class Stack:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
-        """Start a giftserver process; the web process on the core that is its own."""
-        with pinned(self._core if name == "web" else None), (self._folder / f"{name}.log").open("wb") as log:
+        """Start a giftserver process; those whose names begin with "web" on the core that is theirs."""
+        with pinned(self._core if name.startswith("web") else None), (self._folder / f"{name}.log").open("wb") as log:
             self._children[name] = subprocess.Popen(
                 self._command(name), stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=self._environment(),
                 start_new_session=True,
             )  # fmt: skip
 
     def _command(self, name: str) -> list[str]:
-        if name == "web" and self._workers is not None:
+        if name.startswith("web") and self._workers is not None:
             return [sys.executable, "-m", "giftserver", "web", "--workers", str(self._workers)]
         return list(child_command(name))
 
@@ -112,14 +112,22 @@ class Stack:
         for name in reversed(list(self._children)):
             self.stop(name)
 
-    async def ready(self) -> None:
-        """Return when gifts can be sent. Raises TimeoutError, with the end of the web process's log."""
+    async def ready(self, name: str = "web") -> None:
+        """Return when gifts can be sent, and all processes of this name listen.
+
+        Raises TimeoutError, with the end of the log.
+        """
         until_s = time.monotonic() + READY_S
-        while not await asyncio.to_thread(self._is_ready):
+        while not (self._all_listen(name) and await asyncio.to_thread(self._is_ready)):
             if time.monotonic() > until_s:
-                log = (self._folder / "web.log").read_text(errors="replace")
-                raise TimeoutError(f"the web process is not ready: {log[-2_000:]}")
+                raise TimeoutError(f"the web process is not ready: {self._log(name)[-2_000:]}")
             await asyncio.sleep(LOOK_S)
+
+    def _all_listen(self, name: str) -> bool:
+        return self._workers is None or "workers_ready" in self._log(name)
+
+    def _log(self, name: str) -> str:
+        return (self._folder / f"{name}.log").read_text(errors="replace")
 
     def _is_ready(self) -> bool:
         try:

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from rooms.edge import EdgeProtocol, edge_of
 from rooms.frames import Frame
-from rooms.handshake import HandshakeProtocol
+from rooms.handshake import HandshakeProtocols
 from rooms.pings import PingWheel
 from tests.rooms.conftest import until
 
@@ -85,7 +85,7 @@ class Echo:
 async def serving(app: Echo) -> AsyncIterator[Echo]:
     """Serve it on a free port."""
     config = uvicorn.Config(
-        app, http=HandshakeProtocol, ws=EdgeProtocol, ws_max_size=MESSAGE_BYTES, ws_per_message_deflate=False,
+        app, http=HandshakeProtocols(), ws=EdgeProtocol, ws_max_size=MESSAGE_BYTES, ws_per_message_deflate=False,
         ws_ping_interval=None,
         loop="uvloop", lifespan="off", log_config=None, timeout_graceful_shutdown=5,
     )  # fmt: skip
