@@ -4,8 +4,8 @@
 
 All viewers are at one web process, another one that shares its port comes, and the first is killed with SIGKILL; its
 parent starts it again. Its viewers come back as browsers do (loadtest/returning.py), to whichever process takes them,
-and must be told exactly what they missed. Meanwhile people send gifts in another room: those at the process that lives on
-must not notice much. Everything shares this machine's cores. Exit status: 0 all rules hold, 1 one fails.
+and must be told exactly what they missed. Meanwhile people send gifts in another room: those at the process that lives
+on must not notice much. Everything shares this machine's cores. Exit status: 0 all rules hold, 1 one fails.
 """
 
 import asyncio
