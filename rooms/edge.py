@@ -32,6 +32,11 @@ PONG_BUFFER_MAX: Final = 65_536
 PINGS_MAX: Final = 100
 """Pings that a peer may send between two of the server's; one that sends more is closed."""
 
+FRAGMENTS_MAX: Final = 4_096
+"""Frames of one message. Empty ones add nothing to its length, and each takes memory until the last one comes."""
+
+BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
 WRITE_HIGH_BYTES: Final = 65_536
 WRITE_LOW_BYTES: Final = 16_384
 
@@ -74,6 +79,13 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         """Bytes accepted and not yet taken by the kernel."""
         return self.transport.get_write_buffer_size()
 
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a handshake that cannot be read is refused, where the base class would wait for nothing."""
+        super().data_received(data)
+        if not self.handshake_initiated and self.conn.handshake_exc is not None:
+            self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
+            self.transport.close()
+
     def handle_connect(self, event: Any) -> None:
         """Begin the ASGI task of the handshake, which finds this object in its scope."""
         super().handle_connect(event)
@@ -114,7 +126,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
 
     def close(self, code: int, reason: str) -> None:
         """Close after what was written; a peer that does not take it in CLOSE_TIMEOUT_S is cut off."""
-        if self.close_sent or self.transport.is_closing():
+        if self._ends():
             return
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -170,10 +182,26 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         data = bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
         text = self.curr_msg_data_type == "text"
         if text and not _is_utf8(data):
-            self.conn.send_close(1007)
-            self.handle_parser_exception()
+            self._fail(1007)
             return
         self._on_message(data, text)
+
+    def handle_cont(self, event: PeerFrame) -> None:
+        """One more frame of a message, which may not have any number of them."""
+        if len(self.frames) < FRAGMENTS_MAX:
+            super().handle_cont(event)
+        else:
+            self.frames = []
+            self._fail(1009)
+
+    def _fail(self, code: int) -> None:
+        if not self._ends():
+            self.conn.send_close(code)
+            self.handle_parser_exception()
+
+    def _ends(self) -> bool:
+        """Whether a close frame is on its way; a peer's may have been answered before what came with it is handled."""
+        return self.close_sent or self.conn.close_sent is not None or self.transport.is_closing()
 
     def handle_ping(self) -> None:
         """Answer, unless the peer does not take the answers, or floods."""

@@ -14,6 +14,11 @@ from tests.rooms.conftest import until
 from tests.rooms.edge_server import MESSAGE_BYTES, Echo, deaf, serving
 
 
+def frame(first: int, payload: bytes = b"") -> bytes:
+    """A short frame as clients send them, masked with zeros."""
+    return bytes((first, 0x80 | len(payload), 0, 0, 0, 0)) + payload
+
+
 @pytest.fixture
 async def echo() -> AsyncIterator[Echo]:
     """An echo over detached sockets."""
@@ -98,6 +103,63 @@ async def test_a_frame_that_breaks_the_protocol_closes_the_socket(echo: Echo) ->
             await client.recv()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1002
+
+
+async def test_a_message_of_endless_frames_closes_the_socket(echo: Echo) -> None:
+    """Empty ones, which never make it too long: 1009, and they do not pile up."""
+    async with echo.connect() as client:
+        client.transport.write(frame(0x01) + frame(0x00) * 3 * edge_module.FRAGMENTS_MAX)
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+        assert max(len(edge.frames) for edge in echo.edges) <= edge_module.FRAGMENTS_MAX
+    assert echo.messages == []
+
+
+async def test_a_message_of_very_many_frames_is_taken(echo: Echo) -> None:
+    """Up to the limit."""
+    async with echo.connect() as client:
+        client.transport.write(frame(0x01, b"a") + frame(0x00) * (edge_module.FRAGMENTS_MAX - 2) + frame(0x80, b"z"))
+        assert await client.recv() == "az"
+
+
+@pytest.mark.parametrize("payload", [b"not UTF-8: \xff", b"refused by the application"])
+async def test_a_message_that_cannot_be_taken_together_with_the_end(
+    echo: Echo, payload: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The peer's close is answered already when its last message is looked at: nothing closes a second time."""
+    echo.take = lambda edge, data, text: edge.close(4501, "no")  # type: ignore[method-assign]
+    async with echo.connect() as client:
+        client.transport.write(frame(0x81, payload) + frame(0x88, b"\x03\xe8"))
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1000
+    assert await until(lambda: echo.lost == 1)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("Transfer-Encoding: chunked", b"400"),
+        ("Content-Length: 1", b"400"),
+        ("X-Long: " + "x" * 10_000, b"431"),
+        ("\r\n".join(["X-Many: x"] * 200), b"431"),
+    ],
+)
+async def test_a_handshake_that_cannot_be_read_is_refused(echo: Echo, header: str, status: bytes) -> None:
+    """With an answer and an end, instead of a socket that waits for nothing."""
+    reader, writer = await asyncio.open_connection(*echo.url.removeprefix("ws://").split(":"))
+    writer.write(
+        "GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{header}\r\n\r\n".encode()
+    )
+    answer = await asyncio.wait_for(reader.read(), 5)
+    assert answer.split()[1] == status
+    writer.close()
+    assert await until(lambda: not echo.server.server_state.connections)
 
 
 async def test_the_server_closes_after_what_it_wrote(echo: Echo) -> None:

@@ -13,12 +13,13 @@ from rooms.edge import EdgeProtocol
 from rooms.handshake import HandshakeProtocol
 
 OVERRIDDEN = (
-    "handle_connect", "run_asgi", "send_receive_event_to_app", "handle_ping", "handle_pong", "connection_lost",
+    "data_received", "handle_connect", "run_asgi", "send_receive_event_to_app", "handle_cont", "handle_ping",
+    "handle_pong", "connection_lost",
 )  # fmt: skip
 CALLED = ("stop_keepalive", "handle_parser_exception", "send_500_response")
 READ = (
     "app", "close_sent", "close_timer", "conn", "curr_msg_data_type", "disconnected", "frames", "handshake_complete",
-    "logger", "loop", "queue", "read_paused", "transport", "writable",
+    "handshake_initiated", "logger", "loop", "queue", "read_paused", "transport", "writable",
 )  # fmt: skip
 HTTP_OVERRIDDEN = (
     "connection_made", "on_message_begin", "on_headers_complete", "on_message_complete", "connection_lost",
@@ -108,5 +109,6 @@ def test_the_http_attributes_are_there(name: str) -> None:
 
 
 def test_websockets_closes_and_tells() -> None:
-    """`send_close` and `data_to_send` are public; these are all that is used of it."""
+    """`send_close`, `data_to_send` and what it remembers are public; these are all that is used of it."""
     assert {"send_close", "data_to_send"} <= set(dir(Protocol))
+    assert {"handshake_exc", "close_sent"} <= attributes_set(Protocol)
