@@ -35,6 +35,10 @@ PINGS_MAX: Final = 100
 FRAGMENTS_MAX: Final = 4_096
 """Frames of one message. Empty ones add nothing to its length, and each takes memory until the last one comes."""
 
+PIECE_BYTES: Final = 1_024
+PIECES_AFTER_CLOSE: Final = 4
+"""So much is read after a close frame was sent, for the answer to it; a peer that has sent more is cut off later."""
+
 BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 WRITE_HIGH_BYTES: Final = 65_536
@@ -70,6 +74,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
     _wheel: PingWheel | None = None
     _heard = True
     _pings = 0
+    _after_close = 0
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -80,8 +85,16 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         return self.transport.get_write_buffer_size()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; a handshake that cannot be read is refused, where the base class would wait for nothing."""
-        super().data_received(data)
+        """Take bytes, some at a time: once the socket is being closed, what else a peer has sent is not worth reading.
+
+        A handshake that cannot be read is refused, where the base class would wait for nothing.
+        """
+        for start in range(0, len(data), PIECE_BYTES):
+            if self.close_sent:
+                self._after_close += 1
+                if self._after_close > PIECES_AFTER_CLOSE:
+                    return
+            super().data_received(data[start : start + PIECE_BYTES])
         if not self.handshake_initiated and self.conn.handshake_exc is not None:
             self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
             self.transport.close()
@@ -208,6 +221,8 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         self._pings += 1
         self._heard = True
         answer = b"".join(self.conn.data_to_send())
+        if self._ends():
+            return
         if self._pings > PINGS_MAX:
             self.close(TOO_MANY.code, TOO_MANY.name)
         elif self._on_lost is None or self.backlog() <= PONG_BUFFER_MAX:

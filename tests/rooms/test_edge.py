@@ -238,6 +238,36 @@ async def test_a_flood_of_pings_is_closed(echo: Echo) -> None:
         assert await until(lambda: echo.lost == 1)
 
 
+async def test_what_comes_after_a_close_is_not_read(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of frames cost no more than the few that come in time to answer the close, which is heard."""
+    handled = 0
+    count = edge_module.EdgeProtocol.handle_ping
+
+    def counting(edge: edge_module.EdgeProtocol) -> None:
+        nonlocal handled
+        handled += 1
+        count(edge)
+
+    monkeypatch.setattr(edge_module.EdgeProtocol, "handle_ping", counting)
+    async with echo.connect() as client:
+        await client.send("hello")
+        await client.recv()
+        ping = b"\x89\x80\0\0\0\0"
+        client.transport.write(ping * 10_000)
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == TOO_MANY.code
+    pieces = (edge_module.PIECES_AFTER_CLOSE + 2) * edge_module.PIECE_BYTES
+    assert edge_module.PINGS_MAX < handled <= edge_module.PINGS_MAX + pieces // len(ping)
+    async with echo.connect() as polite:
+        await polite.send("hello")
+        await polite.recv()
+        echo.edges[-1].close(4001, "polite")
+        await polite.wait_closed()
+        assert await until(lambda: echo.edges[-1].disconnected)
+
+
 async def test_pings_below_a_flood_are_counted_between_those_of_the_server() -> None:
     """Whoever asks often for a long time stays."""
     async with serving(Echo(wheel=PingWheel(turn_s=SPOKES * 0.005))) as echo, echo.connect() as client:
