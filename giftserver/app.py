@@ -12,6 +12,7 @@ from starlette.routing import WebSocketRoute
 
 from giftserver.auth.tickets import Tickets
 from giftserver.auth.tokens import TokenVerifier
+from giftserver.conduct import Conduct
 from giftserver.durable.wallets import DurableWallets
 from giftserver.engines import Engines
 from giftserver.gifts.announce import Announcer
@@ -99,6 +100,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         history=history,
         presenter=presenter,
         people=people,
+        conduct=Conduct(),
         announcer=announcer,
         verifier=TokenVerifier(settings),
         tickets=Tickets(engines.rooms_redis),

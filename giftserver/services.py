@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.auth.tickets import Tickets
 from giftserver.auth.tokens import TokenVerifier
+from giftserver.conduct import Conduct
 from giftserver.gifts.announce import Announcer
 from giftserver.gifts.catalog import Catalog
 from giftserver.gifts.presenter import Presenter
@@ -42,6 +43,7 @@ class Services:
     history: History
     presenter: Presenter
     people: People
+    conduct: Conduct
     announcer: Announcer
     verifier: TokenVerifier
     tickets: Tickets

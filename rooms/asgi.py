@@ -25,6 +25,11 @@ class AsgiOutlet:
         self._closing: tuple[int, str] | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
+    @property
+    def closed_for(self) -> int | None:
+        """The code it was closed with from here; None for none, and where the ASGI server did it by itself."""
+        return self._closing[0] if self._closing is not None else None
+
     def backlog(self) -> int:
         """Bytes that the ASGI server has not taken yet."""
         return self._waiting_bytes

@@ -64,3 +64,6 @@ CLOSE_CODES: Final = (
     KICKED,
     REFUSED,
 )
+
+PEERS_FAULT: Final = frozenset({1002, 1007, 1009, TOO_MANY.code, BAD_MESSAGE.code})
+"""Codes with which a socket is closed for what it sent."""

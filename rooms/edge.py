@@ -105,6 +105,12 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         if not self.handshake_complete:
             cast(dict[str, Any], self.scope["extensions"])[EXTENSION] = self
 
+    @property
+    def closed_for(self) -> int | None:
+        """The code of the close frame that was sent; None for none."""
+        sent = self.conn.close_sent
+        return None if sent is None else int(sent.code)
+
     def detach(self, on_message: OnMessage, on_lost: OnLost, wheel: PingWheel) -> None:
         """Let the ASGI task end without the socket; what came meanwhile is delivered at once, in order.
 

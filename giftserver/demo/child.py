@@ -13,7 +13,7 @@ from giftserver.lifeline import follow_parent
 BOTS = "giftserver.demo.bots"
 
 
-def main(name: str) -> None:
+def main(name: str, *arguments: str) -> None:
     """Run the command of that name, or the bots, until it ends."""
     follow_parent()
     if name == "bots":
@@ -21,8 +21,8 @@ def main(name: str) -> None:
         logs.configure(settings.log_format, settings.log_level)
         importlib.import_module(BOTS).run(settings)
     else:
-        cli.main([name])
+        cli.main([name, *arguments])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -44,8 +44,7 @@ async def room_socket(websocket: WebSocket) -> None:
         services.metrics.refused_sockets.labels(codes.BUSY.name).inc()
         await _send_away(websocket, codec, later_ms)
         return
-    async with services.admission.turn():
-        visit = await _enter(services, websocket, codec, resume)
+    visit = await _enter(services, websocket, codec, resume)
     if visit is None:
         return
     if isinstance(visit.outlet, AsgiOutlet):
@@ -59,7 +58,25 @@ async def room_socket(websocket: WebSocket) -> None:
 
 
 async def _enter(services: Services, websocket: WebSocket, codec: Codec, resume: Resume | None) -> "Visit | None":
-    """Join the room; None when the socket was refused or has gone meanwhile."""
+    """Join the room, in turn; None when the socket was refused or has gone meanwhile."""
+    visit, begun = None, False
+    try:
+        async with services.admission.turn():
+            visit = await _visit(services, websocket, codec)
+            if visit is None or not visit.wait_s:
+                begun = visit is not None and await visit.begin(websocket, resume)
+                return visit if begun else None
+        await asyncio.sleep(visit.wait_s)
+        async with services.admission.turn():
+            begun = await visit.begin(websocket, resume)
+        return visit if begun else None
+    finally:
+        if visit is not None and not begun:
+            visit.end()
+
+
+async def _visit(services: Services, websocket: WebSocket, codec: Codec) -> "Visit | None":
+    """Who comes, counted in; None when that was refused."""
     room_id = websocket.path_params["room"]
     identity = await admit(services, websocket, room_id)
     if isinstance(identity, Refusal):
@@ -71,14 +88,7 @@ async def _enter(services: Services, websocket: WebSocket, codec: Codec, resume:
         await _refuse(services, websocket, refusal)
         return None
     outlet = edge_of(websocket.scope) or AsgiOutlet(websocket, binary=codec.binary)
-    visit = Visit(services, room_id, identity, codec, outlet, address)
-    begun = False
-    try:
-        begun = await visit.begin(websocket, resume)
-    finally:
-        if not begun:
-            visit.end()
-    return visit if begun else None
+    return Visit(services, room_id, identity, codec, outlet, address)
 
 
 async def _refuse(services: Services, websocket: WebSocket, refusal: Refusal) -> None:
@@ -116,6 +126,9 @@ class Visit:
         self._services, self._room_id, self._identity, self._address = services, room_id, identity, address
         self._room: Room | None = None
         self._counted = False
+        self.wait_s = services.conduct.wait_s(identity.user, address)
+        """What whoever misbehaved has to wait before the handshake goes on."""
+
         self._session: asyncio.TimerHandle | None = None
         self._connection = Connection(
             outlet,
@@ -153,12 +166,15 @@ class Visit:
             self._session.cancel()
         if not self._counted:
             return
+        closed_with = connection.closed_with
+        if self.outlet.closed_for in codes.PEERS_FAULT or (closed_with and closed_with.code in codes.PEERS_FAULT):
+            services.conduct.misbehaved(self._identity.user, self._address)
         services.people.remove(connection)
         services.metrics.connections.dec()
         if self._room is not None:
             services.hub.leave(self._room, connection)
-        if connection.closed_with is not None:
-            services.metrics.closes.labels(str(connection.closed_with.code)).inc()
+        if closed_with is not None:
+            services.metrics.closes.labels(str(closed_with.code)).inc()
 
 
 async def _join(

@@ -53,13 +53,15 @@ class Phase:
     seen: int
     p50_ms: float
     p99_ms: float
+    ack_max_ms: float
     web_share: float
     rss_mib: float
 
     def __str__(self) -> str:
         return (
             f"{self.name:<14}{self.gifts:>6} gifts{self.seen:>10,} of {self.wanted:,} shown"
-            f"{self.p50_ms:>8.1f}{self.p99_ms:>8.1f} ms (p50, p99){self.web_share:>6.2f} core{self.rss_mib:>8.1f} MiB"
+            f"{self.p50_ms:>8.1f}{self.p99_ms:>8.1f} ms (p50, p99), ack {self.ack_max_ms:>6.1f} ms at most"
+            f"{self.web_share:>6.2f} core{self.rss_mib:>8.1f} MiB"
         )
 
 
@@ -83,15 +85,18 @@ class Watched:
         """Gifts at a steady rate; returns once they are shown, or do not come any more."""
         givers, crowd = self._givers, self.crowd
         crowd.count_anew()
+        givers.took_ns.clear()
         marks, cpu_s = givers.marks, self._stack.cpu_s()["web"]
         await givers.at_rate(PER_S, seconds)
         web_share = (self._stack.cpu_s()["web"] - cpu_s) / seconds
         gifts = givers.marks - marks
         await wait_until(lambda: all(viewer.seen >= gifts for viewer in crowd.viewers), SHOWN_S)
+        if givers.errors or givers.acked < givers.sent:
+            click.echo(f"  {givers.sent - givers.acked} gifts without an answer; errors: {givers.errors}")
         lags_ms = [lag / 1e6 for lag in crowd.totals.lags_ns] or [0.0]
         return Phase(
             name, gifts, gifts * len(crowd.viewers), crowd.totals.deliveries, percentile(lags_ms, 50),
-            percentile(lags_ms, 99), web_share, self._web.memory_info().rss / 2**20,
+            percentile(lags_ms, 99), max(givers.took_ns) / 1e6, web_share, self._web.memory_info().rss / 2**20,
         )  # fmt: skip
 
     async def go(self) -> None:

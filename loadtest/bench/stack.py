@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -74,7 +73,7 @@ class Stack:
 
     def _command(self, name: str) -> list[str]:
         if name.startswith("web") and self._workers is not None:
-            return [sys.executable, "-m", "giftserver", "web", "--workers", str(self._workers)]
+            return [*child_command("web"), "--workers", str(self._workers)]
         return list(child_command(name))
 
     @property
