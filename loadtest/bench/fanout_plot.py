@@ -23,7 +23,10 @@ PANELS: Final = (
 
 
 def draw(path: Path, results: Results, counts: Sequence[int], caption: str) -> bool:
-    """Write the picture; False, with nothing written, when matplotlib is not installed."""
+    """Write the picture; False, with nothing written, when matplotlib is not installed or nothing was measured."""
+    counts = [viewers for viewers in counts if any(results.outcomes(spot) for spot in shown(viewers))]
+    if not counts:
+        return False
     try:
         import matplotlib
     except ImportError:
@@ -45,6 +48,11 @@ def draw(path: Path, results: Results, counts: Sequence[int], caption: str) -> b
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
     return True
+
+
+def shown(viewers: int) -> list[Spot]:
+    """What is drawn of so many viewers."""
+    return [Spot(side.name, viewers, load) for side in SIDES for load in {load for _, load, _, _ in PANELS}]
 
 
 def bars(axis: Any, results: Results, viewers: int, load: int, metric: str) -> None:

@@ -72,7 +72,7 @@ def cases(viewers: int) -> tuple[Case, ...]:
 @click.option("--rounds", type=click.IntRange(1, 100), help="[default: 3; quick: 1]")
 @click.option("--seconds", type=click.FloatRange(0.1), help="Length of each measurement.  [default: 6; quick: 3]")
 @click.option("--viewers", type=click.IntRange(10), default=VIEWERS, show_default=True, help="Of the hot room.")
-@click.option("--window", type=click.IntRange(1, 100), default=4, show_default=True,
+@click.option("--window", type=click.IntRange(1, 100), default=16, show_default=True,
               help="Gifts on their way on each of the 64 sockets, at the maximum.")  # fmt: skip
 @click.option("--flush-beside", is_flag=True, help="Flush while the clock runs, not after each round.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results.")
