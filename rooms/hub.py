@@ -80,6 +80,7 @@ class Hub:
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._closing: dict[str, asyncio.Task[None]] = {}
         self._closers: dict[str, asyncio.Task[None]] = {}
+        self._combos_new: set[str] = set()
         self._stirred: set[str] = set()
         self._snapshots: dict[str, Shared[Push]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -197,21 +198,31 @@ class Hub:
             self._watch_combos(room.id)
 
     def _watch_combos(self, room_id: str) -> None:
+        self._combos_new.add(room_id)
         if room_id not in self._closers:
-            task = self._closers[room_id] = asyncio.create_task(self._close_combos(room_id), name=f"combos {room_id}")
-            task.add_done_callback(lambda _: self._closers.pop(room_id, None))
+            self._closers[room_id] = asyncio.create_task(self._close_combos(room_id), name=f"combos {room_id}")
 
     async def _close_combos(self, room_id: str) -> None:
+        try:
+            await self._close_due_combos(room_id)
+        finally:
+            # Here, not when the task is done: a combo that begins in between would be watched by nobody.
+            del self._closers[room_id]
+            self._combos_new.discard(room_id)
+
+    async def _close_due_combos(self, room_id: str) -> None:
         """End this room's combos as they come due; Redis lets exactly one process end each."""
         while room_id in self.rooms and not self._stopped:
+            self._combos_new.discard(room_id)
             try:
                 _, next_ms = await self.history.close_due(room_id)
             except (RedisError, OSError, TimeoutError) as problem:
                 log.warning("combos_not_closed", room=room_id, error=type(problem).__name__)
                 next_ms = 1_000
-            if next_ms is None:
+            if next_ms is not None:
+                await asyncio.sleep(next_ms / 1_000 + 0.005)
+            elif room_id not in self._combos_new:  # else one began after the answer was given
                 return
-            await asyncio.sleep(next_ms / 1_000 + 0.005)
 
     def _heal_all(self) -> None:
         for room in self.rooms.values():

@@ -32,17 +32,23 @@ class Announcer:
             return
         waiting.append(event)
         if room not in self._workers:
-            task = self._workers[room] = asyncio.create_task(self._work(room), name=f"announce {room}")
-            task.add_done_callback(lambda _: self._workers.pop(room, None))
+            self._workers[room] = asyncio.create_task(self._work(room), name=f"announce {room}")
 
     async def _work(self, room: str) -> None:
-        while waiting := self._waiting.pop(room, None):
-            for start in range(0, len(waiting), BATCH_MAX):
-                try:
-                    self._on_announced(await self._history.append(room, waiting[start : start + BATCH_MAX]))
-                except (RedisError, OSError, TimeoutError) as problem:
-                    self._on_failed()
-                    log.warning("gifts_not_announced", room=room, error=type(problem).__name__)
+        try:
+            while waiting := self._waiting.pop(room, None):
+                for start in range(0, len(waiting), BATCH_MAX):
+                    await self._show(room, waiting[start : start + BATCH_MAX])
+        finally:
+            # Here, not when the task is done: a gift that came in between would wait for a worker that has ended.
+            del self._workers[room]
+
+    async def _show(self, room: str, events: list[Event]) -> None:
+        try:
+            self._on_announced(await self._history.append(room, events))
+        except (RedisError, OSError, TimeoutError) as problem:
+            self._on_failed()
+            log.warning("gifts_not_announced", room=room, error=type(problem).__name__)
 
     async def close(self) -> None:
         """Wait for what was submitted."""

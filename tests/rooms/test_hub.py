@@ -205,6 +205,30 @@ async def test_empty_rooms_are_closed_and_open_again(history: History, make_hub:
     assert await until(lambda: second.offsets == [1])
 
 
+async def test_a_combo_that_begins_while_the_last_one_ends_is_ended(
+    history: History, make_hub: MakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis has just said that none is left when one begins: its end comes without another event."""
+    hub = await make_hub()
+    listener = Listener()
+    close_due, began = history.close_due, False
+
+    async def and_one_begins(room_id: str) -> tuple[int, int | None]:
+        nonlocal began
+        found = await close_due(room_id)
+        if listener.offsets and found[1] is None and not began:
+            began = True
+            await history.append("r", [event(2, "second")])
+            await until(lambda: len(listener.offsets) == 3)
+        return found
+
+    monkeypatch.setattr(history, "close_due", and_one_begins)
+    await hub.join("r", listener.connection, None, None)
+    await history.append("r", [event(1, "first")])
+    assert await until(lambda: len(listener.offsets) == 4)
+    assert began
+
+
 async def test_silence_is_broken_by_heartbeats(make_hub: MakeHub) -> None:
     """An empty frame comes before heartbeat_s passes."""
     hub = await make_hub(heartbeat_s=1)
