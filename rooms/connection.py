@@ -87,10 +87,11 @@ class Connection:
         self.strikes = 0
         self.closed_with: CloseCode | None = None
         self.resumed = False
-        self.backlog: Callable[[], int] = outlet.backlog
-        """Unsent bytes; more than there can be while frames may not go out as they are (held, closed)."""
-        self.push: Callable[[Frame], None] = outlet.write
-        """Send one frame to a viewer who is not slow."""
+        self.backlog: Callable[[], int] = _endless
+        """Unsent bytes; more than there can be while bytes may not go straight to the transport."""
+        self.push: Callable[[bytes], None] = _nowhere
+        """Send a frame's wire bytes, while `backlog` is small."""
+        self._direct: Callable[[], int] | None = None
         self._outlet = outlet
         self._outbox_bytes = outbox_bytes
         self._held: list[Frame] | None = None
@@ -122,9 +123,9 @@ class Connection:
             return
         self._outlet.write(frame)
 
-    def write_slowly(self, tick: Tick, frame: Frame, *, whole: bool) -> None:
-        """Send what a viewer with many unsent bytes is shown of a tick, whose usual frame this is; or close it."""
-        if self._held is not None or self.closed_with is not None:
+    def write_carefully(self, tick: Tick, frame: Frame, *, whole: bool) -> None:
+        """Send a tick, whose usual frame this is; less of it to a viewer with many unsent bytes, or close it."""
+        if self._held is not None or self.closed_with is not None or self._outlet.backlog() <= SKIP_LATEST_BYTES:
             self.write(frame)
             return
         now_s = time.monotonic()
@@ -145,11 +146,23 @@ class Connection:
     def release(self, first: Sequence[Encoded]) -> None:
         """Send `first`, then every frame that was held."""
         held, self._held = self._held or [], None
-        if self.closed_with is None:
-            self.backlog = self._outlet.backlog
+        self._open()
         self.write(self.codec.frame([message.to(self.codec) for message in first]))
         for frame in held:
             self.write(frame)
+
+    def direct(self, backlog: Callable[[], int], push: Callable[[bytes], None]) -> None:
+        """From now on the bytes of frames may go straight to the transport, until `quiet`."""
+        self._direct, self.push = backlog, push
+        self._open()
+
+    def quiet(self) -> None:
+        """The transport takes no bytes any more, or not just any."""
+        self._direct, self.push, self.backlog = None, _nowhere, _endless
+
+    def _open(self) -> None:
+        if self._direct is not None and self._held is None and self.closed_with is None:
+            self.backlog = self._direct
 
     def close(self, code: CloseCode, reason: str | None = None, reconnect_after_ms: int | None = None) -> None:
         """Say goodbye and close; the client knows from the code whether to come back."""
@@ -171,3 +184,7 @@ class Connection:
 def _endless() -> int:
     """More than a transport ever holds."""
     return 1 << 62
+
+
+def _nowhere(wire: bytes) -> None:
+    """Nobody is there."""

@@ -16,6 +16,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame as PeerFrame
 
 from rooms.codes import TOO_MANY
+from rooms.connection import Connection
 from rooms.frames import PING, Frame
 from rooms.pings import PingWheel
 
@@ -72,6 +73,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
     _on_message: OnMessage | None = None
     _on_lost: OnLost | None = None
     _wheel: PingWheel | None = None
+    _connection: Connection | None = None
     _heard = True
     _pings = 0
     _after_close = 0
@@ -111,11 +113,13 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         sent = self.conn.close_sent
         return None if sent is None else int(sent.code)
 
-    def detach(self, on_message: OnMessage, on_lost: OnLost, wheel: PingWheel) -> None:
+    def detach(
+        self, on_message: OnMessage, on_lost: OnLost, wheel: PingWheel, connection: Connection | None = None
+    ) -> None:
         """Let the ASGI task end without the socket; what came meanwhile is delivered at once, in order.
 
         `on_lost` is called once, when the connection is gone; at once when it is gone already. Until then the wheel
-        asks whether the peer is there.
+        asks whether the peer is there. The `connection` may write to the transport as long as nothing ends it.
         """
         waiting, self.queue = self.queue, cast("asyncio.Queue[Any]", NOBODY)
         self.writable = cast(asyncio.Event, NOBODY)
@@ -134,19 +138,23 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
             self._wheel = wheel
             wheel.add(self)
             self.transport.set_write_buffer_limits(WRITE_HIGH_BYTES, WRITE_LOW_BYTES)
+            if connection is not None and not self._ends():
+                self._connection = connection
+                connection.direct(self.transport.get_write_buffer_size, self.transport.write)
             if self.read_paused:
                 self.read_paused = False
                 self.transport.resume_reading()
 
     def write(self, frame: Frame) -> None:
         """Send one message; what the kernel does not take waits in the transport. Nothing for a peer that is gone."""
-        if not self.transport.is_closing():
+        if not self._ends():
             self.transport.write(frame.wire)
 
     def close(self, code: int, reason: str) -> None:
         """Close after what was written; a peer that does not take it in CLOSE_TIMEOUT_S is cut off."""
         if self._ends():
             return
+        self._quiet()
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
@@ -213,6 +221,21 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
             self.frames = []
             self._fail(1009)
 
+    def handle_parser_exception(self) -> None:
+        """What came breaks the protocol: the base class closes."""
+        self._quiet()
+        super().handle_parser_exception()
+
+    def handle_close(self, event: PeerFrame) -> None:
+        """The peer closes: the base class answers."""
+        self._quiet()
+        super().handle_close(event)
+
+    def _quiet(self) -> None:
+        if self._connection is not None:
+            self._connection.quiet()
+            self._connection = None
+
     def _fail(self, code: int) -> None:
         if not self._ends():
             self.conn.send_close(code)
@@ -247,6 +270,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
             self._lost()
 
     def _lost(self) -> None:
+        self._quiet()
         if self._wheel is not None:
             self._wheel.remove(self)
         gone, self._on_lost = self._on_lost, _ignore

@@ -4,6 +4,7 @@ A slow viewer is known by the bytes that wait in its transport, asked before eac
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
@@ -33,11 +34,12 @@ class Job:
         frame = self.tick.frame(codec, whole=whole)
         members = self.members[self.at : self.at + most]
         self.at += len(members)
+        wire = frame.wire
         for connection in members:
             if connection.backlog() <= SKIP_LATEST_BYTES:
-                connection.push(frame)
+                connection.push(wire)
             else:
-                connection.write_slowly(self.tick, frame, whole=whole)
+                connection.write_carefully(self.tick, frame, whole=whole)
         return len(members)
 
 
@@ -61,8 +63,7 @@ class Fanout:
             self._work()
 
     def _work(self) -> None:
-        loop = asyncio.get_running_loop()
-        started_s, left = loop.time(), SLICE
+        started_s, left = time.thread_time(), SLICE
         try:
             while self._jobs and left > 0:
                 job = self._jobs[0]
@@ -70,8 +71,8 @@ class Fanout:
                 if job.at == len(job.members):
                     self._jobs.popleft()
         finally:  # whatever one socket does, the others are written to
-            self._next = loop.call_soon(self._work) if self._jobs else None
-        self._on_done(loop.time() - started_s, SLICE - left)
+            self._next = asyncio.get_running_loop().call_soon(self._work) if self._jobs else None
+        self._on_done(time.thread_time() - started_s, SLICE - left)
 
     def stop(self) -> None:
         """Write nothing more."""

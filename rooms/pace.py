@@ -3,8 +3,13 @@
 from typing import Final
 
 TICK_MAX_S: Final = 0.2
-SHARE: Final = 0.5
-"""Of the core that writing may take."""
+SHARE: Final = 0.36
+"""Of the core that writing should take."""
+
+LAG_S: Final = 0.22
+"""From an event to the last socket of a large room: its ticks come sooner than SHARE asks for."""
+
+SHARE_MAX: Final = 0.9
 
 FORGET: Final = 0.1
 """Weight of the newest slice in the mean time a write takes."""
@@ -21,10 +26,12 @@ class Pace:
         self._write_s = WRITE_S
 
     def written(self, seconds: float, sockets: int) -> None:
-        """A slice of a tick took so long."""
+        """A slice of a tick took so much CPU time."""
         if sockets >= 50:  # of fewer the clock says nothing
             self._write_s += FORGET * (seconds / sockets - self._write_s)
 
     def tick_s(self, sockets: int) -> float:
         """Time between the ticks of a room with so many sockets: as set, longer when writing would take too much."""
-        return min(TICK_MAX_S, max(self._tick_s, sockets * self._write_s / SHARE))
+        writing_s = sockets * self._write_s
+        polite_s, latest_s = writing_s / SHARE, max(LAG_S - writing_s, writing_s / SHARE_MAX)
+        return min(TICK_MAX_S, max(self._tick_s, min(polite_s, latest_s)))

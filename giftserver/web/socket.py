@@ -54,7 +54,7 @@ async def room_socket(websocket: WebSocket) -> None:
         finally:
             visit.end()
     else:
-        visit.outlet.detach(visit.on_message, visit.end, services.wheel)
+        visit.outlet.detach(visit.on_message, visit.end, services.wheel, visit.connection)
 
 
 async def _enter(services: Services, websocket: WebSocket, codec: Codec, resume: Resume | None) -> "Visit | None":
@@ -130,20 +130,20 @@ class Visit:
         """What whoever misbehaved has to wait before the handshake goes on."""
 
         self._session: asyncio.TimerHandle | None = None
-        self._connection = Connection(
+        self.connection = Connection(
             outlet,
             codec,
             Member(identity.user, identity.name, identity.role),
             outbox_bytes=services.settings.outbox_bytes,
             commands_per_s=services.settings.commands_per_s,
         )
-        self._commands = CommandReader(services, services.people, room_id, identity, self._connection)
+        self._commands = CommandReader(services, services.people, room_id, identity, self.connection)
         self.on_message = self._commands.on_message
         self.finish = self._commands.finish
 
     async def begin(self, websocket: WebSocket, resume: Resume | None) -> bool:
         """Accept the handshake and join the room; False when the client has gone meanwhile."""
-        services, connection = self._services, self._connection
+        services, connection = self._services, self.connection
         you = await _you(services, self._identity)
         try:
             await websocket.accept(connection.codec.subprotocol if websocket.scope["subprotocols"] else None)
@@ -160,7 +160,7 @@ class Visit:
 
     def end(self) -> None:
         """The socket is gone: forget it everywhere."""
-        services, connection = self._services, self._connection
+        services, connection = self._services, self.connection
         services.people.leave(self._identity.user, self._address)
         if self._session is not None:
             self._session.cancel()

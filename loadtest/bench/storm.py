@@ -29,7 +29,6 @@ from websockets.typing import Subprotocol
 from giftserver.app import open_history
 from loadtest.bench.engines import temporary_folder
 from loadtest.bench.figures import percentile
-from loadtest.bench.gifts_cases import wait_until
 from loadtest.bench.givers import Keys
 from loadtest.bench.rules import Rule, at_most, exit_status
 from loadtest.bench.stack import Stack, open_stack
@@ -44,6 +43,7 @@ CALM_S: Final = 5.0
 BACK_S: Final = 10.0
 ACK_P99_MS: Final = 1_000
 
+LOOK_S: Final = 0.02
 GIVE_UP_S: Final = 120.0
 COMING_AT_ONCE: Final = 100
 LIMITS: Final = {"GIFTSERVER_ACCEPTS_PER_S": "2000"}
@@ -154,9 +154,9 @@ def batches(crowd: list[Returner]) -> list[list[Returner]]:
 
 async def until(condition: Callable[[], bool], most_s: float) -> None:
     """Wait until it holds. Raises TimeoutError."""
-    await wait_until(condition, most_s)
-    if not condition():
-        raise TimeoutError
+    async with asyncio.timeout(most_s):
+        for _ in itertools.takewhile(lambda _: not condition(), itertools.count()):
+            await asyncio.sleep(LOOK_S)
 
 
 def say_ms(what: str, took_ms: list[float]) -> None:

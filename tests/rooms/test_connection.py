@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rooms import connection
-from rooms.codes import DRAINING, KICKED, TOO_SLOW
+from rooms.codes import DRAINING, KICKED, TOO_MANY, TOO_SLOW
 from rooms.connection import Allowance
 from rooms.protocol import Viewers
 from tests.rooms.conftest import Listener
@@ -73,3 +73,28 @@ def test_an_allowance_allows_a_burst_then_its_rate(monkeypatch: pytest.MonkeyPat
     now[0] += 0.125
     assert allowance.take() == 0
     assert allowance.take() > 0
+
+
+async def test_bytes_go_straight_to_the_transport_while_they_may() -> None:
+    """Not before the transport is given, not while frames are held, and not once it is closed or takes no more."""
+    listener, wires = Listener(), list[bytes]()
+    connection = listener.connection
+
+    def straight() -> bool:
+        return connection.backlog() == 0
+
+    assert not straight()
+    connection.hold()
+    connection.direct(lambda: 0, wires.append)
+    assert not straight()
+    connection.release([])
+    assert straight()
+    connection.push(b"now")
+    assert wires == [b"now"]
+    connection.quiet()
+    assert not straight()
+    connection.push(b"late")  # of a tick that was on its way
+    assert wires == [b"now"]
+    connection.direct(lambda: 0, wires.append)
+    connection.close(TOO_MANY)
+    assert not straight()

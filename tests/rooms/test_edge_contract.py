@@ -15,6 +15,7 @@ from rooms.handshake import HandshakeProtocol
 OVERRIDDEN = (
     "data_received", "handle_connect", "run_asgi", "send_receive_event_to_app", "handle_cont", "handle_ping",
     "handle_pong", "connection_lost",
+    "handle_close", "handle_parser_exception",
 )  # fmt: skip
 CALLED = ("stop_keepalive", "handle_parser_exception", "send_500_response")
 READ = (

@@ -10,7 +10,7 @@ from rooms import fanout
 from rooms.codes import TOO_SLOW
 from rooms.connection import FOLD_BYTES, SKIP_LATEST_BYTES
 from rooms.history import Batch, Record
-from rooms.pace import TICK_MAX_S, Pace
+from rooms.pace import LAG_S, SHARE, SHARE_MAX, TICK_MAX_S, WRITE_S, Pace
 from rooms.protocol import Viewers
 from rooms.room import Room
 from tests.rooms.conftest import Listener, Plain, until
@@ -127,13 +127,22 @@ def test_ticks_grow_with_the_room_and_what_a_write_takes() -> None:
     """From what is set, up to the longest; a small room's measure says nothing."""
     pace = Pace(0.02)
     assert pace.tick_s(1_000) == 0.02
-    assert pace.tick_s(10_000) == pytest.approx(0.08)
+    assert pace.tick_s(10_000) == pytest.approx(10_000 * WRITE_S / SHARE)
     assert pace.tick_s(1_000_000) == TICK_MAX_S
     pace.written(1.0, 1)
     assert pace.tick_s(1_000) == 0.02
     for _ in range(100):
-        pace.written(0.020, 500)
-    assert pace.tick_s(1_000) == pytest.approx(0.08, rel=0.01)
+        pace.written(0.010, 500)
+    assert pace.tick_s(1_000) == pytest.approx(0.02 / SHARE, rel=0.01)
+
+
+def test_a_large_room_is_told_in_time_as_long_as_the_core_can() -> None:
+    """Longer ticks would be kinder to others; but the last socket must not be told too late."""
+    pace = Pace(0.02)
+    for sockets in (15_000, 25_000):
+        writing_s = sockets * WRITE_S
+        assert pace.tick_s(sockets) + writing_s == pytest.approx(LAG_S)
+    assert pace.tick_s(40_000) == pytest.approx(40_000 * WRITE_S / SHARE_MAX)
 
 
 async def test_a_room_that_stops_writes_nothing_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ class Side:
         member = Member(None, "", "viewer")
         connection = Connection(edge, MSGPACK, member, outbox_bytes=1 << 20, commands_per_s=1e9)
         self.room.attach(connection)
-        edge.detach(lambda data, text: None, lambda: self.room.detach(connection), self._wheel)
+        edge.detach(lambda data, text: None, lambda: self.room.detach(connection), self._wheel, connection)
 
     async def publisher(self, websocket: WebSocket) -> None:
         """Every message is the room's next event; those of one turn of the loop come together, as from the bus."""
