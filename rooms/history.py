@@ -18,7 +18,7 @@ COMBOS_CLOSED_MAX: Final = 200
 RESUME_MAX: Final = 1_000
 
 
-class Record(msgspec.Struct, array_like=True, frozen=True):
+class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One event as Redis keeps it. `combo` is "" without one; `body` is the application's, opaque here."""
 
     offset: int

@@ -44,7 +44,7 @@ def in_words(problem: Exception) -> str:
     return text[:200]
 
 
-class Person(msgspec.Struct, frozen=True):
+class Person(msgspec.Struct, frozen=True, gc=False):
     """Somebody as others see them."""
 
     id: str
@@ -93,7 +93,7 @@ class Receipt(msgspec.Struct, frozen=True):
     state: str
 
 
-class Gift(Push, tag="gift", frozen=True, kw_only=True, omit_defaults=False):
+class Gift(Push, tag="gift", frozen=True, kw_only=True, omit_defaults=False, gc=False):
     """A gift was sent. `quantity` is this event's own; `combo_quantity` is the combo's so far."""
 
     offset: int
@@ -109,7 +109,7 @@ class Gift(Push, tag="gift", frozen=True, kw_only=True, omit_defaults=False):
     note: str = ""
 
 
-class ComboEnded(Push, tag="combo_ended", frozen=True, kw_only=True, omit_defaults=False):
+class ComboEnded(Push, tag="combo_ended", frozen=True, kw_only=True, omit_defaults=False, gc=False):
     """A combo is over, told exactly once by the server's timer; totals of the whole combo."""
 
     offset: int

@@ -105,8 +105,10 @@ class GiftService:
         order = self._order(checked, room, gift, command)
         if isinstance(order, Refusal):
             done(order)
-            return
+        else:
+            self._decide(order, gift, done)
 
+    def _decide(self, order: "_Order", gift: Gift, done: Callable[[Reply], None]) -> None:
         def decided(outcome: Outcome) -> None:
             if isinstance(outcome, Refused) and outcome.reason is Reason.TRY_AGAIN:
                 self._start(self._again(order, outcome, gift, done))
@@ -117,15 +119,18 @@ class GiftService:
 
     async def _slowly(self, sender: Identity, room_id: str, command: SendGift, done: Callable[[Reply], None]) -> None:
         try:
-            reply = await self._send(sender, room_id, command)
+            found = await self._prepare(sender, room_id, command)
         except Exception:
             log.exception("gift_failed", room=room_id)
-            reply = FAILED
+            found = FAILED
         user = sender.user or ""
         self._waiting[user] -= 1
         if self._waiting[user] <= 0:
             del self._waiting[user]
-        done(reply)
+        if isinstance(found, tuple):
+            self._decide(*found, done)
+        else:
+            done(found)
 
     async def _again(self, order: "_Order", outcome: Outcome, gift: Gift, done: Callable[[Reply], None]) -> None:
         try:
@@ -155,6 +160,14 @@ class GiftService:
         return reply
 
     async def _send(self, sender: Identity, room_id: str, command: SendGift) -> Reply:
+        found = await self._prepare(sender, room_id, command)
+        if not isinstance(found, tuple):
+            return found
+        order, gift = found
+        return self._finish(order, await self._ledger.send(order.order), gift)
+
+    async def _prepare(self, sender: Identity, room_id: str, command: SendGift) -> "tuple[_Order, Gift] | Reply":
+        """The order for the ledger, or what can be said without it."""
         checked = self._check(sender, command)
         if isinstance(checked, Refusal):
             return checked
@@ -173,9 +186,7 @@ class GiftService:
             earlier = await self._earlier(checked.user, command.key, hash_request(room_id, command))
             return earlier or refusal or Refusal(codes.ROOM_NOT_FOUND, f"There is no room {room_id}.")
         order = self._order(checked, room, gift, command)
-        if isinstance(order, Refusal):
-            return order
-        return self._finish(order, await self._ledger.send(order.order), gift)
+        return order if isinstance(order, Refusal) else (order, gift)
 
     def _check(self, sender: Identity, command: SendGift) -> "_Sender | Refusal":
         if sender.user is None or sender.role == "overlay":
