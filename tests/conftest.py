@@ -1,6 +1,7 @@
 """Shared fixtures: real engines once a session, a clean ledger for each test that asks."""
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 import uuid
@@ -60,9 +61,9 @@ def template(engine_urls: Any) -> str:
         return thread.submit(asyncio.run, create()).result()
 
 
-@pytest.fixture
-async def settings(engine_urls: Any, template: str, tmp_path: Path) -> AsyncIterator[Settings]:
-    """Settings on a database of its own and emptied Redises."""
+@contextlib.asynccontextmanager
+async def fresh_settings(engine_urls: Any, template: str, folder: Path) -> AsyncIterator[Settings]:
+    """Settings on a database of their own and emptied Redises, until the block ends."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin = await asyncpg.connect(engine_urls.database_url)
     await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -75,12 +76,19 @@ async def settings(engine_urls: Any, template: str, tmp_path: Path) -> AsyncIter
         ledger_redis_url=engine_urls.ledger_redis_url,
         rooms_redis_url=engine_urls.rooms_redis_url,
         database_url=database_url,
-        data_dir=tmp_path,
+        data_dir=folder,
         jwt_secret=SECRET,
         port=0,
     )
     await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await admin.close()
+
+
+@pytest.fixture
+async def settings(engine_urls: Any, template: str, tmp_path: Path) -> AsyncIterator[Settings]:
+    """Settings on a database of its own and emptied Redises."""
+    async with fresh_settings(engine_urls, template, tmp_path) as fresh:
+        yield fresh
 
 
 @pytest.fixture
