@@ -7,14 +7,13 @@ Both end with standard input.
 import asyncio
 import socket
 import sys
-import threading
 from typing import Any
 
 import uvicorn
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 
-from giftserver.demo.child import follow_parent
+from giftserver.lifeline import follow_parent
 from giftserver.settings import Settings
 from giftserver.web.server import server_config
 from rooms.edge import edge_of
@@ -61,7 +60,7 @@ async def serve_library(listener: socket.socket) -> None:
 
 def main(kind: str) -> None:
     """Serve until standard input ends."""
-    threading.Thread(target=follow_parent, daemon=True).start()
+    follow_parent()
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
