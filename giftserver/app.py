@@ -73,6 +73,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         presenter,
         process=f"{os.getpid()}-{secrets.token_hex(4)}",
         tick_s=settings.tick_ms / 1_000,
+        share=settings.fanout_share,
         heartbeat_s=settings.heartbeat_s,
         presence_s=settings.presence_s,
         catalog_version=catalog.version,

@@ -61,7 +61,13 @@ class Settings(BaseSettings):
 
     # Rooms
     heartbeat_s: int = Field(20, ge=1, le=25, description="Longest silence on a socket")
-    tick_ms: int = Field(20, ge=1, le=200, description="Fan-out tick of a busy room")
+    tick_ms: int = Field(20, ge=0, le=200, description="Fan-out tick of a busy room")
+    fanout_share: float = Field(
+        0.36,
+        ge=0.1,
+        le=1,
+        description="Of a core, what writing to viewers should take: more makes ticks shorter",
+    )
     small_below_coins: int = Field(
         100, ge=1, description="Gifts below this are put together for viewers when a room is busy; others never"
     )

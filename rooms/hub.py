@@ -14,7 +14,7 @@ from rooms.codec import Encoded
 from rooms.codes import DRAINING
 from rooms.connection import Connection
 from rooms.history import COMBO_ENDED, History, Record, channel, decode_batch
-from rooms.pace import Pace
+from rooms.pace import SHARE, Pace
 from rooms.protocol import Push, Viewers, Welcome
 from rooms.room import Room
 from rooms.shared import Shared
@@ -61,6 +61,7 @@ class Hub:
         *,
         process: str,
         tick_s: float,
+        share: float = SHARE,
         heartbeat_s: int,
         presence_s: float,
         catalog_version: int,
@@ -74,7 +75,7 @@ class Hub:
         self.rooms: dict[str, Room] = {}
         self._application, self._process, self._watching = application, process, watching
         self._heartbeat_s, self._presence_s = heartbeat_s, presence_s
-        self._pace, self._whole = Pace(tick_s), whole
+        self._pace, self._whole = Pace(tick_s, share), whole
         self._fresh_ms = int(presence_s * 1_000 * FRESH_PRESENCES)
         self._catalog_version = catalog_version
         self._opening: dict[str, asyncio.Task[None]] = {}

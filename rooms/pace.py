@@ -4,10 +4,10 @@ from typing import Final
 
 TICK_MAX_S: Final = 0.2
 SHARE: Final = 0.36
-"""Of the core that writing should take."""
+"""Of the core that writing should take, where nothing else is said."""
 
 LAG_S: Final = 0.22
-"""From an event to the last socket of a large room: its ticks come sooner than SHARE asks for."""
+"""From an event to the last socket of a large room: its ticks come sooner than the share asks for."""
 
 SHARE_MAX: Final = 0.9
 
@@ -21,8 +21,8 @@ WRITE_S: Final = 4e-6
 class Pace:
     """One for a process: measures what a write takes, and stretches the ticks of large rooms accordingly."""
 
-    def __init__(self, tick_s: float) -> None:
-        self._tick_s = tick_s
+    def __init__(self, tick_s: float, share: float = SHARE) -> None:
+        self._tick_s, self._share = tick_s, share
         self._write_s = WRITE_S
 
     def written(self, seconds: float, sockets: int) -> None:
@@ -33,5 +33,5 @@ class Pace:
     def tick_s(self, sockets: int) -> float:
         """Time between the ticks of a room with so many sockets: as set, longer when writing would take too much."""
         writing_s = sockets * self._write_s
-        polite_s, latest_s = writing_s / SHARE, max(LAG_S - writing_s, writing_s / SHARE_MAX)
+        polite_s, latest_s = writing_s / self._share, max(LAG_S - writing_s, writing_s / SHARE_MAX)
         return min(TICK_MAX_S, max(self._tick_s, min(polite_s, latest_s)))
