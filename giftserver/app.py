@@ -101,7 +101,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         history=history,
         presenter=presenter,
         people=people,
-        conduct=Conduct(),
+        conduct=Conduct(settings.sockets_per_user),
         announcer=announcer,
         verifier=TokenVerifier(settings),
         tickets=Tickets(engines.rooms_redis),

@@ -12,9 +12,11 @@ WAIT_S: Final = 3.0
 OFFENCES: Final = 5.0
 """So many closes for what was sent are forgiven a user."""
 
-SOCKETS_AN_OFFENCE: Final = 20.0
+SOCKETS_TIMES: Final = 10.0
+"""A user may open so many times the sockets that may be open at once before that counts as misbehaving."""
+
 COMES_BACK_S: Final = 10.0
-"""After so long one offence is forgotten; a user may also open two sockets a second for ever."""
+"""After so long one offence is forgotten."""
 
 GUESTS: Final = 10.0
 """Guests of an address are many, maybe: they have so many times a user's patience, and their sockets cost nothing."""
@@ -25,12 +27,13 @@ KNOWN_MAX: Final = 50_000
 class Conduct:
     """Patience left, by user or address; one process's view."""
 
-    def __init__(self) -> None:
+    def __init__(self, sockets_per_user: int) -> None:
+        self._socket_cost = OFFENCES / (SOCKETS_TIMES * sockets_per_user)
         self._spent: dict[str, tuple[float, float]] = {}
 
     def wait_s(self, user: str | None, address: str) -> float:
         """How long the next handshake has to wait; a user's costs a little."""
-        spent = self._now(_who(user, address), 0.0 if user is None else 1.0 / SOCKETS_AN_OFFENCE)
+        spent = self._now(_who(user, address), 0.0 if user is None else self._socket_cost)
         return WAIT_S if spent > OFFENCES else 0.0
 
     def misbehaved(self, user: str | None, address: str) -> None:
