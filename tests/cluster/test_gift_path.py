@@ -49,6 +49,7 @@ async def test_a_client_that_comes_back_gets_what_it_missed(web: Web) -> None:
         welcome = guest.seen[0]
     async with joined(web) as ana:
         transfers = [(await ana.gift(n, new_key()))["result"]["transfer"] for n in range(1, 6)]
+        await ana.wait("gift", transfer=transfers[-1])  # from here on it is history, gift by gift
     async with joined(web, None, query=f"?epoch={welcome['epoch']}&offset=0") as guest:
         assert guest.seen[0]["resumed"] is True
         await guest.wait("gift", transfer=transfers[-1])
