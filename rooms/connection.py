@@ -91,6 +91,8 @@ class Connection:
         """Unsent bytes; more than there can be while bytes may not go straight to the transport."""
         self.push: Callable[[bytes], None] = _nowhere
         """Send a frame's wire bytes, while `backlog` is small."""
+        self.descriptor = -1
+        """The socket's, to be written to while `backlog` is nothing; below zero where only the transport may."""
         self._direct: Callable[[], int] | None = None
         self._outlet = outlet
         self._outbox_bytes = outbox_bytes
@@ -151,14 +153,14 @@ class Connection:
         for frame in held:
             self.write(frame)
 
-    def direct(self, backlog: Callable[[], int], push: Callable[[bytes], None]) -> None:
-        """From now on the bytes of frames may go straight to the transport, until `quiet`."""
-        self._direct, self.push = backlog, push
+    def direct(self, backlog: Callable[[], int], push: Callable[[bytes], None], descriptor: int = -1) -> None:
+        """From now on the bytes of frames may go straight to the transport, or to its socket, until `quiet`."""
+        self._direct, self.push, self.descriptor = backlog, push, descriptor
         self._open()
 
     def quiet(self) -> None:
         """The transport takes no bytes any more, or not just any."""
-        self._direct, self.push, self.backlog = None, _nowhere, _endless
+        self._direct, self.push, self.backlog, self.descriptor = None, _nowhere, _endless, -1
 
     def _open(self) -> None:
         if self._direct is not None and self._held is None and self.closed_with is None:

@@ -140,7 +140,10 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
             self.transport.set_write_buffer_limits(WRITE_HIGH_BYTES, WRITE_LOW_BYTES)
             if connection is not None and not self._ends():
                 self._connection = connection
-                connection.direct(self.transport.get_write_buffer_size, self.transport.write)
+                transport = self.transport
+                plain = transport.get_extra_info("sslcontext") is None
+                descriptor = transport.get_extra_info("socket").fileno() if plain else -1
+                connection.direct(transport.get_write_buffer_size, transport.write, descriptor)
             if self.read_paused:
                 self.read_paused = False
                 self.transport.resume_reading()

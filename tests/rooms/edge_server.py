@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
+from rooms.connection import Connection
 from rooms.edge import EdgeProtocol, edge_of
 from rooms.frames import Frame
 from rooms.handshake import HandshakeProtocols
@@ -55,7 +56,7 @@ class Echo:
         edge = edge_of(scope)
         assert edge is not None
         self.edges.append(edge)
-        edge.detach(lambda data, text: self.take(edge, data, text), self.count_lost, self.wheel)
+        edge.detach(lambda data, text: self.take(edge, data, text), self.count_lost, self.wheel, self.joins(edge))
 
     async def answer(self, scope: Any, receive: Any, send: Any) -> None:
         """What was sent, once `before_detach` has ended."""
@@ -68,6 +69,10 @@ class Echo:
                 break
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
         await send({"type": "http.response.body", "body": body})
+
+    def joins(self, edge: EdgeProtocol) -> Connection | None:
+        """A connection of its own that may write to the socket; None for none."""
+        return None
 
     def take(self, edge: EdgeProtocol, data: bytes, text: bool) -> None:
         self.messages.append((data, text))

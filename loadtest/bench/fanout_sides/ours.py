@@ -15,7 +15,7 @@ from rooms.codec import MSGPACK
 from rooms.connection import Connection, Member
 from rooms.edge import EdgeProtocol, edge_of
 from rooms.history import EVENT, Batch, Record
-from rooms.pace import SHARE, Pace
+from rooms.pace import Pace
 from rooms.pings import PingWheel
 from rooms.protocol import Push
 from rooms.room import Room
@@ -62,7 +62,7 @@ class Side:
         """The room, made on the loop it lives on."""
         if self._room is None:
             history: Any = None
-            pace = Pace(self._tick_s, SHARE if self._tick_s else 1.0)
+            pace = Pace(self._tick_s)
             self._room = Room(
                 "bench", "e", 0, history=history, renderer=Notes(), pace=pace, whole=(),
                 on_event=lambda room, record: None,

@@ -1,0 +1,90 @@
+"""Frames that go straight to sockets: in order and whole, also where the kernel takes only a part of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection
+
+from rooms.codec import JSON
+from rooms.connection import Connection, Member
+from rooms.fanout import Fanout
+from rooms.history import EVENT, Record
+from rooms.tick import Condenser, Shown, Tick
+from tests.rooms.conftest import Plain, until
+from tests.rooms.edge_server import Echo, serving
+
+LARGE = 30_000
+FRAMES = 400
+
+
+class Audience(Echo):
+    """Lets go of every socket, and keeps a connection of each for the fan-out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connections: list[Connection] = []
+
+    def take(self, edge: Any, data: bytes, text: bool) -> None:
+        self.messages.append((data, text))
+
+    def joins(self, edge: Any) -> Connection:
+        connection = Connection(edge, JSON, Member(None, "", "viewer"), outbox_bytes=1 << 26, commands_per_s=10)
+        self.connections.append(connection)
+        return connection
+
+
+@pytest.fixture
+async def audience() -> AsyncIterator[Audience]:
+    """A server whose sockets are written to by a fan-out."""
+    async with serving(Audience()) as app:
+        yield app
+
+
+def tick(number: int, size: int) -> Tick:
+    """A tick of one event."""
+    record = Record(number, EVENT, 0, "", 0, 0, f"{number}-" + "x" * size)
+    renderer = Plain()
+    return Tick([Shown(record, renderer)], [], Condenser(renderer))
+
+
+async def read(client: ClientConnection, count: int) -> list[int]:
+    """Offsets of so many frames."""
+    found = []
+    for _ in range(count):
+        found += [message["offset"] for message in JSON.decode((await client.recv()).encode(), list[dict[str, Any]])]
+    return found
+
+
+@pytest.mark.parametrize("size", [10, LARGE])
+async def test_what_the_kernel_does_not_take_follows(audience: Audience, size: int) -> None:
+    """One reads all the time, one begins when megabytes wait for it: both read the same frames."""
+    async with audience.connect(max_size=None) as quick, audience.connect(max_size=None, max_queue=1) as late:
+        assert await until(lambda: len(audience.connections) == 2)
+        assert all(connection.descriptor >= 0 for connection in audience.connections)
+        late.transport.pause_reading()
+        fanout = Fanout(lambda seconds, sockets: None)
+        reading = asyncio.create_task(read(quick, FRAMES))
+        for number in range(1, FRAMES + 1):
+            fanout.send(tick(number, size), {(JSON, True): audience.connections})
+            await asyncio.sleep(0)
+        assert await reading == list(range(1, FRAMES + 1))
+        if size == LARGE:
+            assert max(connection.backlog() for connection in audience.connections) > 1_000_000
+        late.transport.resume_reading()
+        assert await read(late, FRAMES) == list(range(1, FRAMES + 1))
+
+
+async def test_a_socket_that_is_gone_is_passed_over(audience: Audience) -> None:
+    """Its number may be another's by now: nobody writes to it."""
+    async with audience.connect() as stays:
+        leaves = await audience.connect()
+        assert await until(lambda: len(audience.connections) == 2)
+        fanout, members = Fanout(lambda seconds, sockets: None), tuple(audience.connections)
+        leaves.transport.abort()
+        fanout.send(tick(1, 10), {(JSON, True): members})
+        assert await until(lambda: audience.lost == 1)
+        assert [connection.descriptor for connection in members].count(-1) == 1
+        fanout.send(tick(2, 10), {(JSON, True): members})
+        assert await read(stays, 2) == [1, 2]
