@@ -24,6 +24,10 @@ log = structlog.get_logger()
 
 DRAIN_SPREAD_S = 1.0
 
+BACKLOG = 16_384
+"""Connections that wait to be accepted; the kernel allows no more than net.core.somaxconn. Beyond it a client's first
+packet is dropped, and the client tries again after 1, 3 and 7 s."""
+
 GC_THRESHOLDS = (10_000, 20, 20)
 """Nearly nothing here is in a cycle; Python's own 700 looks at the youngest objects hundreds of times a second."""
 
@@ -112,6 +116,7 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         ws_ping_interval=None if settings.edge else 20.0,
         loop="uvloop",
+        backlog=BACKLOG,
         http=cast(type[asyncio.Protocol], HandshakeProtocols()),
         log_config=None,
         access_log=False,
