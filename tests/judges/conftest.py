@@ -40,7 +40,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for reports in terminalreporter.stats.values()
         for report in reports
         for name, text in getattr(report, "user_properties", ())
-        if name == "judge" and report.when == "call"
+        if name == "judge" and report.when == "teardown"
     ]
     if said:
         terminalreporter.section("judges")

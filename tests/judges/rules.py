@@ -25,13 +25,9 @@ class Unreadable(Exception):
 def read(data: bytes, binary: bool) -> Any:
     """The message in these bytes, by decoders that are not the server's; raises Unreadable."""
     try:
-        return msgpack.unpackb(data) if binary else json.loads(data.decode(), object_pairs_hook=_object)
+        return msgpack.unpackb(data) if binary else json.loads(data.decode())
     except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as problem:
         raise Unreadable(str(problem)) from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return dict(pairs)
 
 
 def is_command(message: Any) -> bool:

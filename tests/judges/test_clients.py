@@ -31,6 +31,7 @@ TRAY = (
 CROWD = ("ada", "bo", "cy", "di")
 LARGE = "fountain"
 COINS = 100_000
+ROUNDS_MAX = 30
 
 
 @contextlib.asynccontextmanager
@@ -116,11 +117,13 @@ async def traffic(web: WebProcess, viewers: Sequence[Viewer], crowd: Sequence[Vi
             await send_notice(web.engines.rooms_redis, BalanceChanged(viewer.user, receipts[-1]["balance_coins"]))
             transfers = {viewer.user: [receipt["transfer"] for receipt in receipts]}
             await send_notice(web.engines.rooms_redis, GiftsSettled(transfers))
-    for _ in range(3):  # a tick with more than 30 kinds of small ones is folded, the same one again is merged
+    for _ in range(ROUNDS_MAX):  # a tick with more than 30 kinds of small ones is folded, the same one again is merged
         await asyncio.gather(*(give(one, [(gift, 1) for gift in TRAY]) for one in crowd))
+        if viewers[0].of("gifts_folded"):
+            break
     await give(crowd[0], [("rose", 1)] * 20)
-    combos = {gift["combo"] for gift in viewers[0].of("gift") if gift["combo"]}
     creators = [viewer for viewer in viewers if viewer.creator]
+    combos = {gift["combo"] for gift in creators[0].of("gift") if gift["combo"]}
     assert combos
     await until(creators, lambda viewer: combos <= {end["combo"] for end in viewer.of("combo_ended")}, "combos end")
 
