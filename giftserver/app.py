@@ -101,7 +101,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         history=history,
         presenter=presenter,
         people=people,
-        conduct=Conduct(settings.sockets_per_user),
+        conduct=Conduct(settings.sockets_per_user, settings.offender_wait_s),
         announcer=announcer,
         verifier=TokenVerifier(settings),
         tickets=Tickets(engines.rooms_redis),

@@ -27,14 +27,15 @@ KNOWN_MAX: Final = 50_000
 class Conduct:
     """Patience left, by user or address; one process's view."""
 
-    def __init__(self, sockets_per_user: int) -> None:
+    def __init__(self, sockets_per_user: int, wait_s: float = WAIT_S) -> None:
+        self._wait_s = wait_s
         self._socket_cost = OFFENCES / (SOCKETS_TIMES * sockets_per_user)
         self._spent: dict[str, tuple[float, float]] = {}
 
     def wait_s(self, user: str | None, address: str) -> float:
         """How long the next handshake has to wait; a user's costs a little."""
         spent = self._now(_who(user, address), 0.0 if user is None else self._socket_cost)
-        return WAIT_S if spent > OFFENCES else 0.0
+        return self._wait_s if spent > OFFENCES else 0.0
 
     def misbehaved(self, user: str | None, address: str) -> None:
         """A socket was closed for what it sent."""

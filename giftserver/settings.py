@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     sockets_per_user: int = Field(10, ge=1, description="Open sockets of one user on one process")
     sockets_per_address: int = Field(2_000, ge=1, description="Open sockets of one address on one process")
     rooms_per_process: int = Field(10_000, ge=1, description="Rooms open on one process")
+    offender_wait_s: float = Field(
+        3.0,
+        ge=0,
+        le=30,
+        description="How long a handshake waits whose sender misbehaved again and again; 0: not at all",
+    )
     accepts_per_s: int = Field(2_000, ge=1, description="Sockets accepted a second by one process")
     outbox_bytes: int = Field(1_048_576, ge=65_536, description="Unsent bytes at which a slow viewer is closed (4008)")
 

@@ -86,6 +86,7 @@ async def web_process(settings: Settings, **options: object) -> AsyncIterator[We
         "GIFTSERVER_DATA_DIR": str(folder.path),
         "GIFTSERVER_JWT_SECRET": SECRET,
         "GIFTSERVER_PORT": str(port),
+        "GIFTSERVER_OFFENDER_WAIT_S": "0",
     }
     server = Server("web", "web", folder, environment)
     async with open_engines(settings) as engines:
