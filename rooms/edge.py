@@ -91,15 +91,18 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
 
         A handshake that cannot be read is refused, where the base class would wait for nothing.
         """
+        if not self.handshake_initiated:
+            super().data_received(data)
+            if not self.handshake_initiated and self.conn.handshake_exc is not None:
+                self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
+                self.transport.close()
+            return
         for start in range(0, len(data), PIECE_BYTES):
             if self.close_sent:
                 self._after_close += 1
                 if self._after_close > PIECES_AFTER_CLOSE:
                     return
             super().data_received(data[start : start + PIECE_BYTES])
-        if not self.handshake_initiated and self.conn.handshake_exc is not None:
-            self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
-            self.transport.close()
 
     def handle_connect(self, event: Any) -> None:
         """Begin the ASGI task of the handshake, which finds this object in its scope."""
