@@ -171,8 +171,11 @@ class Workers:
                 async with asyncio.timeout(pause_s):
                     await self._stopping.wait()
             except TimeoutError:
+                fresh = await self._start(worker.slot)
                 if self._slots.get(worker.slot) is worker:
-                    self._slots[worker.slot] = await self._start(worker.slot)
+                    self._slots[worker.slot] = fresh
+                else:  # a rolling restart was quicker
+                    _signal(fresh, signal.SIGTERM)
 
     async def _end(self) -> None:
         if self._rolling is not None:
