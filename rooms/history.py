@@ -1,7 +1,7 @@
 """A room's exact history in Redis: numbered events, combos, and resuming from an offset."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
@@ -79,7 +79,7 @@ class OpenCombo:
 
 
 decode_batch = msgspec.msgpack.Decoder(Batch).decode
-_decode_record = msgspec.msgpack.Decoder(Record).decode
+_decode_records = msgspec.msgpack.Decoder(list[Record]).decode
 _decode_combo = msgspec.msgpack.Decoder(_Combo).decode
 
 
@@ -109,8 +109,10 @@ class History:
         return epoch.decode(), int(offset)
 
     async def append(self, room: str, events: Sequence[Event]) -> int:
-        """Append and publish events that were not seen before; returns how many were new."""
-        keys = [_key(room, name) for name in ("meta", "history", "combos", "due", "seen", "scores", "names")]
+        """Append and publish events that were not seen before, a thousand at most; returns how many were new."""
+        if not events:
+            return 0
+        keys = [_key(room, name) for name in ("meta", "batches", "combos", "due", "seen", "scores", "names")]
         args: list[str | int] = [_new_epoch(), self._window_ms, self._events, self._ttl_ms, SEEN_MS]
         for event in events:
             args += [event.id, event.combo_key, event.quantity, event.score]
@@ -131,7 +133,7 @@ class History:
 
     async def close_due(self, room: str) -> tuple[int, int | None]:
         """End the combos that are due; returns how many, and the ms until the next one is due."""
-        keys = [_key(room, name) for name in ("meta", "history", "combos", "due")]
+        keys = [_key(room, name) for name in ("meta", "batches", "combos", "due")]
         ended, following = await self._close_due(keys=[*keys, channel(room)], args=[self._events, COMBOS_CLOSED_MAX])
         return int(ended), int(following) if int(following) >= 0 else None
 
@@ -139,11 +141,11 @@ class History:
         """All events after an offset, in order, or None when they cannot all be given (resume is exact or refused)."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hmget(_key(room, "meta"), "epoch", "offset")
-            pipe.xrange(_key(room, "history"), min=f"({offset}-0", max="+", count=limit + 1)
+            pipe.xrange(_key(room, "batches"), min=f"({offset}-0", max="+", count=limit + 1)
             meta, entries = await pipe.execute()
         if meta[0] is None or meta[0].decode() != epoch or offset < 0 or offset > int(meta[1]):
             return None
-        records = [_decode_record(fields[b"r"]) for _, fields in entries]
+        records = _records(entries, after=offset)
         wanted = range(offset + 1, int(meta[1]) + 1)
         if len(wanted) > limit or [record.offset for record in records] != list(wanted):
             return None
@@ -153,9 +155,9 @@ class History:
         """Epoch and up to `limit` kept events after an offset."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hget(_key(room, "meta"), "epoch")
-            pipe.xrange(_key(room, "history"), min=f"({after}-0", max="+", count=limit)
+            pipe.xrange(_key(room, "batches"), min=f"({after}-0", max="+", count=limit)
             epoch, entries = await pipe.execute()
-        return epoch.decode() if epoch else None, [_decode_record(fields[b"r"]) for _, fields in entries]
+        return epoch.decode() if epoch else None, _records(entries, after=after)[:limit]
 
     async def mark_shown(self, room: str, offsets: Sequence[int]) -> None:
         """Remember that the room's overlay has shown these offsets."""
@@ -170,11 +172,11 @@ class History:
     async def unshown(self, room: str, limit: int = 200) -> list[int]:
         """Offsets of kept events that no overlay has shown, newest last."""
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.xrevrange(_key(room, "history"), count=limit)
+            pipe.xrevrange(_key(room, "batches"), count=limit)
             pipe.zrange(_key(room, "shown"), 0, -1)
             entries, shown = await pipe.execute()
         known = {int(offset) for offset in shown}
-        records = [_decode_record(fields[b"r"]) for _, fields in reversed(entries)]
+        records = _records(reversed(entries))[-limit:]
         return [record.offset for record in records if record.kind == EVENT and record.offset not in known]
 
     async def combos(self, room: str) -> list[OpenCombo]:
@@ -210,6 +212,12 @@ class History:
             values = await self._redis.hvals(_key(room, "presence"))
             counts.append(sum(int(value.split(b":")[0]) for value in values))
         return counts
+
+
+def _records(entries: Iterable[tuple[bytes, dict[bytes, bytes]]], after: int = 0) -> list[Record]:
+    """The events of a history's entries, each of which holds those of one append, after an offset."""
+    batches = [_decode_records(fields[b"b"]) for _, fields in entries]
+    return [record for batch in batches for record in batch if record.offset > after]
 
 
 def _key(room: str, name: str) -> str:

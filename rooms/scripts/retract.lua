@@ -11,6 +11,7 @@ if left > 0 then
   redis.call('ZADD', KEYS[2], string.format('%.0f', left), ARGV[2])
 else
   redis.call('ZREM', KEYS[2], ARGV[2])
+  redis.call('HDEL', KEYS[1], 'expires_ms')  -- the zset may have gone with its last person: it gets an end again
 end
 redis.call('HINCRBY', KEYS[1], 'score', string.format('%.0f', left - tonumber(score)))
 return string.format('%.0f', left)

@@ -112,8 +112,9 @@ async def test_what_cannot_be_exact_is_refused(history: Counting) -> None:
 async def test_a_gap_in_the_history_ends_the_tail(history: Counting, rooms_redis: Redis) -> None:
     """What is before it is not given as if it were whole."""
     epoch, _ = await history.open("r")
-    await history.append("r", [event(number) for number in range(40)])
-    await rooms_redis.xdel("{r:r}:history", "20-0")
+    for start in range(0, 40, 10):
+        await history.append("r", [event(number) for number in range(start, start + 10)])
+    await rooms_redis.xdel("{r:r}:batches", "20-0")
     tail = Tail("r", epoch, 40, history, Plain())
     assert await tail.between(10, 40) is None
     assert offsets(await tail.between(20, 40)) == list(range(21, 41))
