@@ -12,9 +12,10 @@ from starlette.routing import WebSocketRoute
 
 from giftserver.auth.tickets import Tickets
 from giftserver.auth.tokens import TokenVerifier
+from giftserver.cluster.pipe import Pipes
 from giftserver.conduct import Conduct
 from giftserver.durable.wallets import DurableWallets
-from giftserver.engines import Engines
+from giftserver.engines import ROOMS_TIMEOUT_S, Engines
 from giftserver.gifts.announce import Announcer
 from giftserver.gifts.catalog import load_catalog
 from giftserver.gifts.inbox import Inbox
@@ -33,7 +34,7 @@ from giftserver.web.api import middleware, routes
 from giftserver.web.socket import room_socket
 from rooms.admission import Admission
 from rooms.bus import Bus
-from rooms.history import History
+from rooms.history import Call, History
 from rooms.hub import Hub
 from rooms.pings import PingWheel
 
@@ -42,13 +43,14 @@ WHOLE = ("creator", "overlay", "admin")
 """Roles that are shown every gift, however many there are."""
 
 
-def open_history(settings: Settings, rooms_redis: Redis) -> History:
+def open_history(settings: Settings, rooms_redis: Redis, call: Call | None = None) -> History:
     """Room histories as the settings say."""
     return History(
         rooms_redis,
         combo_window_ms=settings.combo_window_ms,
         history_events=settings.history_events,
         ttl_s=settings.history_ttl_s,
+        call=call,
     )
 
 
@@ -63,7 +65,8 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         timeout_s=settings.ledger_timeout_s,
         on_batch=metrics.batch,
     )
-    history = open_history(settings, engines.rooms_redis)
+    pipes = Pipes(engines.rooms_redis, ROOMS_TIMEOUT_S)
+    history = open_history(settings, engines.rooms_redis, lambda room, *command: pipes.call(hash(room), *command))
     rooms = RoomDirectory(engines.database, engines.rooms_redis, engines.ledger_redis)
     presenter = Presenter(rooms, history, settings.small_below_coins)
     announcer = Announcer(history, metrics.announced.labels("web").inc, metrics.announce_failures.inc)
@@ -99,6 +102,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         admission=Admission(settings.accepts_per_s),
         wheel=PingWheel(),
         history=history,
+        room_pipes=pipes,
         presenter=presenter,
         people=people,
         conduct=Conduct(settings.sockets_per_user, settings.offender_wait_s),
@@ -128,6 +132,7 @@ def create_app(settings: Settings, engines: Engines) -> Starlette:
             await services.in_flight.wait(settings.drain_s)
             await services.ledger.close()
             await services.announcer.close()
+            await services.room_pipes.close()
             await services.hub.stop()
             services.wheel.stop()
 

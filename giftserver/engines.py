@@ -21,6 +21,7 @@ from giftserver.packed import PACKED
 from giftserver.settings import Settings
 
 CONNECT_TIMEOUT_S = 2.0
+ROOMS_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ async def open_engines(settings: Settings) -> AsyncIterator[Engines]:
     if not (settings.ledger_redis_url and settings.rooms_redis_url and settings.database_url):
         raise ValueError("engine URLs are not set: start the embedded engines first")
     ledger = open_redis(settings.ledger_redis_url, settings.ledger_timeout_s)
-    rooms = open_redis(settings.rooms_redis_url, 5.0)
+    rooms = open_redis(settings.rooms_redis_url, ROOMS_TIMEOUT_S)
     database = open_database(settings.database_url)
     try:
         await _check_kind("LEDGER", ledger)

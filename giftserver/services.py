@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.auth.tickets import Tickets
 from giftserver.auth.tokens import TokenVerifier
+from giftserver.cluster.pipe import Pipes
 from giftserver.conduct import Conduct
 from giftserver.gifts.announce import Announcer
 from giftserver.gifts.catalog import Catalog
@@ -41,6 +42,7 @@ class Services:
     admission: Admission
     wheel: PingWheel
     history: History
+    room_pipes: Pipes
     presenter: Presenter
     people: People
     conduct: Conduct

@@ -13,6 +13,8 @@ log = structlog.get_logger()
 
 BATCH_MAX: Final = 200
 WAITING_MAX: Final = 20_000
+TOGETHER_S: Final = 0.01
+"""A room that was shown gifts just now is shown the next ones so much later, together; shorter than its tick."""
 
 
 class Announcer:
@@ -39,6 +41,7 @@ class Announcer:
             while waiting := self._waiting.pop(room, None):
                 for start in range(0, len(waiting), BATCH_MAX):
                     await self._show(room, waiting[start : start + BATCH_MAX])
+                await asyncio.sleep(TOGETHER_S)
         finally:
             # Here, not when the task is done: a gift that came in between would wait for a worker that has ended.
             del self._workers[room]

@@ -14,8 +14,8 @@ from typing import Any, Final
 from redis.exceptions import NoScriptError, ResponseError
 
 from giftserver.cluster.client import server_of
+from giftserver.cluster.pipe import Pipes
 from giftserver.ledger import keys
-from giftserver.ledger.pipe import Pipes
 
 SCRIPTS: Final = files("giftserver.ledger") / "scripts"
 

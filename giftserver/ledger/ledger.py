@@ -17,12 +17,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from giftserver.cluster.pipe import NotSent, Pipes
 from giftserver.ledger import keys
 from giftserver.ledger.epochs import STALE, Epochs
 from giftserver.ledger.guarded import GuardedScript, RunNotApproved
 from giftserver.ledger.lookups import Lookups
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
-from giftserver.ledger.pipe import NotSent, Pipes
 from giftserver.ledger.sources import WalletSource
 from giftserver.ledger.unsettled import Unsettled, look_after
 from giftserver.ledger.wallets import RETRY_S, RETRY_STEP_S, Wallets

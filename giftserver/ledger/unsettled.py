@@ -41,6 +41,7 @@ class Unsettled:
 
     def __init__(self) -> None:
         self._gifts: list[deque[_Gift]] = [deque() for _ in range(keys.SHARDS)]
+        self._epochs: list[str | None] = [None] * keys.SHARDS
         self._count = 0
 
     def __len__(self) -> int:
@@ -58,7 +59,10 @@ class Unsettled:
             if isinstance(outcome, Accepted)
         ]
         if gifts:
-            self._gifts[gifts[0].receipt.shard].extend(gifts)
+            shard = gifts[0].receipt.shard
+            if self._epochs[shard] != epoch:
+                self._epochs[shard] = None if self._gifts[shard] else epoch
+            self._gifts[shard].extend(gifts)
             self._count += len(gifts)
         while self._count > GIFTS_MAX:
             max(self._gifts, key=len).popleft()
@@ -72,8 +76,14 @@ class Unsettled:
             self._count -= 1
 
     def take_older(self, shard: int, epoch: str) -> list[_Gift]:
-        """Remove and return the gifts whose receipts were seen in an earlier epoch only."""
+        """Remove and return the gifts whose receipts were seen in an earlier epoch only.
+
+        Usually there are none, and that is known without a look at each.
+        """
+        if self._epochs[shard] == epoch:
+            return []
         older = [gift for gift in self._gifts[shard] if gift.epoch != epoch]
+        self._epochs[shard] = epoch
         if older:
             self._gifts[shard] = deque(gift for gift in self._gifts[shard] if gift.epoch == epoch)
             self._count -= len(older)
@@ -83,6 +93,7 @@ class Unsettled:
         """They were not decided again: keep them, before all others."""
         for gift in reversed(gifts):
             self._gifts[gift.receipt.shard].appendleft(gift)
+            self._epochs[gift.receipt.shard] = None
         self._count += len(gifts)
 
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import structlog
 
+from giftserver.cluster.pipe import Pipes
 from giftserver.ledger import keys
 from giftserver.ledger.epochs import STALE, Epochs
 from giftserver.ledger.guarded import GuardedScript, RunNotApproved
-from giftserver.ledger.pipe import Pipes
 from giftserver.ledger.sources import WalletSnapshot, WalletSource
 
 log = structlog.get_logger()

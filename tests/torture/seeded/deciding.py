@@ -7,7 +7,7 @@ LOAD = f"{SCRIPTS}/load_wallets.lua"
 CREDIT = f"{SCRIPTS}/apply_credit.lua"
 CLIENT = "giftserver/ledger/ledger.py"
 GUARD = "giftserver/ledger/guarded.py"
-PIPE = "giftserver/ledger/pipe.py"
+PIPE = "giftserver/cluster/pipe.py"
 TROUBLE = "tests/giftserver/ledger/test_trouble.py"
 PIPES = "tests/giftserver/ledger/test_pipe.py"
 

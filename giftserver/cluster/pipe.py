@@ -67,7 +67,7 @@ class _Life:
         self._unsent: list[bytes] = []
         self._something = asyncio.Event()
         self._timer = self._loop.call_later(timeout_s, self._look)
-        self._tasks = [self._loop.create_task(self._write(), name="write ledger calls")]
+        self._tasks = [self._loop.create_task(self._write(), name="write calls")]
         self.over = False
 
     def call(self, packed: bytes) -> asyncio.Future[Any]:
@@ -83,7 +83,7 @@ class _Life:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._connection.connect()  # type: ignore[no-untyped-call]
-            self._tasks.append(self._loop.create_task(self._read(), name="read ledger replies"))
+            self._tasks.append(self._loop.create_task(self._read(), name="read replies"))
             while True:
                 await self._something.wait()
                 self._something.clear()
@@ -144,24 +144,24 @@ def failed(problem: Exception) -> asyncio.Future[Any]:
 
 
 class Pipes:
-    """Pipes to every server of a Redis or of a cluster; calls of one shard go out and are answered in their order."""
+    """Pipes to every server of a Redis or of a cluster; calls of one lane go out and are answered in their order."""
 
     def __init__(self, redis: Any, timeout_s: float) -> None:
         self._redis, self._timeout_s = redis, timeout_s
         self._pipes: dict[tuple[Redis, int], Pipe] = {}
 
-    async def call(self, shard: int, *command: Any) -> Any:
-        """Reply of a command about keys of a shard, followed through a cluster. Raises redis-py's errors."""
+    async def call(self, lane: int, *command: Any) -> Any:
+        """Reply of a command about keys of one slot, followed through a cluster. Raises redis-py's errors."""
         if not isinstance(self._redis, ClusterRedis):
-            return await self._pipe(self._redis, shard).call(*command)
+            return await self._pipe(self._redis, lane).call(*command)
 
         async def call(server: Any, asking: bool) -> Any:
-            return await (ask(server, *command) if asking else self._pipe(server, shard).call(*command))
+            return await (ask(server, *command) if asking else self._pipe(server, lane).call(*command))
 
         return await self._redis.follow(slot_of(command), call)
 
-    def _pipe(self, server: Redis, shard: int) -> Pipe:
-        place = server, shard % CONNECTIONS
+    def _pipe(self, server: Redis, lane: int) -> Pipe:
+        place = server, lane % CONNECTIONS
         pipe = self._pipes.get(place)
         if pipe is None:
             pipe = self._pipes[place] = Pipe(server.connection_pool, self._timeout_s)

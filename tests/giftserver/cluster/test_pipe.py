@@ -12,9 +12,9 @@ from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisSilent
 
+from giftserver.cluster import pipe as pipe_module
+from giftserver.cluster.pipe import NotSent, Pipe
 from giftserver.engines import open_redis
-from giftserver.ledger import pipe as pipe_module
-from giftserver.ledger.pipe import NotSent, Pipe
 
 TIMEOUT_S = 0.3
 
