@@ -56,10 +56,13 @@ class Job:
 
 
 class Fanout:
-    """The ticks of one room on their way, in order."""
+    """The ticks of one room on their way, in order.
 
-    def __init__(self, on_done: Callable[[float, int], None]) -> None:
-        self._on_done = on_done
+    `on_slice` is told the CPU seconds and the sockets of each turn, `on_idle` when everything is written.
+    """
+
+    def __init__(self, on_slice: Callable[[float, int], None], on_idle: Callable[[], None]) -> None:
+        self._on_slice, self._on_idle = on_slice, on_idle
         self._jobs: deque[Job] = deque()
         self._next: asyncio.Handle | None = None
 
@@ -84,7 +87,9 @@ class Fanout:
                     self._jobs.popleft()
         finally:  # whatever one socket does, the others are written to
             self._next = asyncio.get_running_loop().call_soon(self._work) if self._jobs else None
-        self._on_done(time.thread_time() - started_s, SLICE - left)
+            self._on_slice(time.thread_time() - started_s, SLICE - left)
+            if self._next is None:
+                self._on_idle()
 
     def stop(self) -> None:
         """Write nothing more."""

@@ -15,7 +15,6 @@ from rooms.tail import Tail
 from rooms.tick import Condenser, Renderer, Shown, Tick
 
 WAITING_MAX: Final = 1_000
-SOON_S: Final = 0.001
 
 
 class Room:
@@ -45,11 +44,11 @@ class Room:
         self._audiences: dict[Audience, dict[Connection, None]] = {}
         self._condenser = Condenser(renderer)
         self.tail = Tail(room_id, epoch, offset, history, renderer)
-        self._fanout = Fanout(pace.written)
+        self._fanout = Fanout(pace.written, self._written)
         self.told = offset
         self._shown: list[Shown] = []
         self._latest: dict[type, Encoded] = {}
-        self._tick: asyncio.TimerHandle | None = None
+        self._tick: asyncio.Handle | None = None
         self._written_s = self._loop.time()
         self._waiting: list[Batch] = []
         self._healing: asyncio.Task[None] | None = None
@@ -127,20 +126,17 @@ class Room:
                 connection.write(connection.codec.frame([encoded.to(connection.codec)]))
 
     def _schedule(self) -> None:
-        if self._tick is not None:
+        if self._tick is not None or self._fanout.busy:  # what is pending grows until the last one is written
             return
         wait_s = self._written_s + self._pace.tick_s(len(self.connections)) - self._loop.time()
-        if wait_s <= 0 and not self._fanout.busy:
-            self.flush()
-        else:
-            self._tick = self._loop.call_later(max(wait_s, SOON_S), self._turn)
+        if wait_s > 0:
+            self._tick = self._loop.call_later(wait_s, self.flush)
+        else:  # at once, with everything else that this turn of the loop brings
+            self._tick = self._loop.call_soon(self.flush)
 
-    def _turn(self) -> None:
-        self._tick = None
-        if self._fanout.busy:  # the last one is still being written: this one grows meanwhile
-            self._tick = self._loop.call_later(SOON_S, self._turn)
-        else:
-            self.flush()
+    def _written(self) -> None:
+        if self._shown or self._latest:
+            self._schedule()
 
     def flush(self) -> None:
         """Write what is pending: the same bytes for every socket that looks at the room in the same way."""

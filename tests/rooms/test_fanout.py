@@ -59,11 +59,43 @@ async def test_what_waits_for_the_tick_reaches_a_newcomer(room: Room) -> None:
     early, late = Listener(), Listener()
     room.attach(early.connection)
     await until(lambda: room.silent_s > 0.002)
-    show(room)  # at once: the room was quiet
+    show(room)  # in the next turn: the room was quiet
+    await until(lambda: early.offsets == [1])
     show(room)  # waits for its tick
     assert room.attach(late.connection) == 1
     await until(lambda: late.offsets == [2])
     assert early.offsets == [1, 2]
+
+
+async def test_what_a_turn_brings_to_a_quiet_room_is_one_frame(room: Room) -> None:
+    """However many batches it comes in; and what comes while a tick is written is the next one, at once."""
+    room.flush()
+    listeners = [Listener() for _ in range(3)]
+    for listener in listeners:
+        room.attach(listener.connection)
+    await until(lambda: room.silent_s > 0.002)
+    show(room, count=3)
+    show(room)
+    await until(lambda: room.told == 4)
+    assert all(len(listener.tape.frames) == 1 for listener in listeners)
+    assert listeners[0].offsets == [1, 2, 3, 4]
+
+
+async def test_what_comes_while_a_tick_is_written_follows_together(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is written the second tick before everybody was written the first."""
+    monkeypatch.setattr(fanout, "SLICE", 1)
+    listeners = [Listener() for _ in range(40)]
+    for listener in listeners:
+        room.attach(listener.connection)
+    show(room)
+    room.flush()
+    assert len(listeners[1].tape.frames) == 0
+    for _ in range(3):
+        show(room)
+        await asyncio.sleep(0)
+    assert len(listeners[0].tape.frames) == 1
+    await until(lambda: listeners[-1].offsets == [1, 2, 3, 4])
+    assert all(len(listener.tape.frames) == 2 for listener in listeners)
 
 
 async def test_slow_viewers_are_shown_less_then_closed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ async def test_what_the_kernel_does_not_take_follows(audience: Audience, size: i
         assert await until(lambda: len(audience.connections) == 2)
         assert all(connection.descriptor >= 0 for connection in audience.connections)
         late.transport.pause_reading()
-        fanout = Fanout(lambda seconds, sockets: None)
+        fanout = Fanout(lambda seconds, sockets: None, lambda: None)
         reading = asyncio.create_task(read(quick, FRAMES))
         for number in range(1, FRAMES + 1):
             fanout.send(tick(number, size), {(JSON, True): audience.connections})
@@ -81,7 +81,7 @@ async def test_a_socket_that_is_gone_is_passed_over(audience: Audience) -> None:
     async with audience.connect() as stays:
         leaves = await audience.connect()
         assert await until(lambda: len(audience.connections) == 2)
-        fanout, members = Fanout(lambda seconds, sockets: None), tuple(audience.connections)
+        fanout, members = Fanout(lambda seconds, sockets: None, lambda: None), tuple(audience.connections)
         leaves.transport.abort()
         fanout.send(tick(1, 10), {(JSON, True): members})
         assert await until(lambda: audience.lost == 1)
