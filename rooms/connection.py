@@ -93,6 +93,8 @@ class Connection:
         """Send a frame's wire bytes, while `backlog` is small."""
         self.descriptor = -1
         """The socket's, to be written to while `backlog` is nothing; below zero where only the transport may."""
+        self.clear = -1
+        """The descriptor as long as nothing was given to the transport since `backlog` was nothing; else below zero."""
         self._direct: Callable[[], int] | None = None
         self._outlet = outlet
         self._outbox_bytes = outbox_bytes
@@ -143,7 +145,7 @@ class Connection:
     def hold(self) -> None:
         """Keep frames back until `release`, so that what was missed can be sent before them."""
         self._held = []
-        self.backlog = _endless
+        self.backlog, self.clear = _endless, -1
 
     def release(self, first: Sequence[Encoded]) -> None:
         """Send `first`, then every frame that was held."""
@@ -160,7 +162,7 @@ class Connection:
 
     def quiet(self) -> None:
         """The transport takes no bytes any more, or not just any."""
-        self._direct, self.push, self.backlog, self.descriptor = None, _nowhere, _endless, -1
+        self._direct, self.push, self.backlog, self.descriptor, self.clear = None, _nowhere, _endless, -1, -1
 
     def _open(self) -> None:
         if self._direct is not None and self._held is None and self.closed_with is None:
@@ -179,7 +181,7 @@ class Connection:
             self._outlet.drop()
         else:
             self._outlet.write(self.codec.frame([self.codec.encode(Goodbye(code.code, text, reconnect_after_ms))]))
-        self.closed_with, self.backlog = code, _endless
+        self.closed_with, self.backlog, self.clear = code, _endless, -1
         self._outlet.close(code.code, text)
 
 

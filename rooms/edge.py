@@ -146,7 +146,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
                 transport = self.transport
                 plain = transport.get_extra_info("sslcontext") is None
                 descriptor = transport.get_extra_info("socket").fileno() if plain else -1
-                connection.direct(transport.get_write_buffer_size, transport.write, descriptor)
+                connection.direct(transport.get_write_buffer_size, self._give, descriptor)
             if self.read_paused:
                 self.read_paused = False
                 self.transport.resume_reading()
@@ -154,7 +154,12 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
     def write(self, frame: Frame) -> None:
         """Send one message; what the kernel does not take waits in the transport. Nothing for a peer that is gone."""
         if not self._ends():
-            self.transport.write(frame.wire)
+            self._give(frame.wire)
+
+    def _give(self, data: bytes) -> None:
+        if self._connection is not None:
+            self._connection.clear = -1
+        self.transport.write(data)
 
     def close(self, code: int, reason: str) -> None:
         """Close after what was written; a peer that does not take it in CLOSE_TIMEOUT_S is cut off."""
@@ -176,7 +181,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
             return
         self._heard, self._pings = False, 0
         if not self.close_sent and not self.transport.is_closing():
-            self.transport.write(PING)
+            self._give(PING)
 
     def shutdown(self) -> None:
         """The server ends. A peer whose connection is ending already is not told: it may be told nothing any more."""
@@ -195,7 +200,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
                 self.logger.error("ASGI callable returned without completing handshake.")
                 self.send_500_response()
         except ClientDisconnected:
-            pass
+            self._connection.clear = -1
         except Exception:
             self.logger.exception("Exception in ASGI application\n")
             self.send_500_response()
@@ -261,7 +266,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         if self._pings > PINGS_MAX:
             self.close(TOO_MANY.code, TOO_MANY.name)
         elif self._on_lost is None or self.backlog() <= PONG_BUFFER_MAX:
-            self.transport.write(answer)
+            self._give(answer)
 
     def handle_pong(self, event: PeerFrame) -> None:
         """The peer is there."""

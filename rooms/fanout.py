@@ -37,21 +37,25 @@ class Job:
         self.at += len(members)
         wire, size, write = frame.wire, len(frame.wire), os.write
         for connection in members:
-            backlog = connection.backlog()
-            if not backlog and connection.descriptor >= 0:  # what the transport would do, without its bookkeeping
-                try:
-                    written = write(connection.descriptor, wire)
-                except BlockingIOError:
-                    connection.push(wire)
-                except OSError:
-                    continue  # gone: the transport will find out
-                else:
-                    if written < size:
-                        connection.push(wire[written:])
-            elif backlog <= SKIP_LATEST_BYTES:
+            descriptor = connection.clear
+            if descriptor < 0:
+                backlog = connection.backlog()
+                if backlog or connection.descriptor < 0:
+                    if backlog <= SKIP_LATEST_BYTES:
+                        connection.push(wire)
+                    else:
+                        connection.write_carefully(self.tick, frame, whole=whole)
+                    continue
+                descriptor = connection.clear = connection.descriptor
+            try:  # what the transport would do, without its bookkeeping
+                written = write(descriptor, wire)
+            except BlockingIOError:
                 connection.push(wire)
+            except OSError:
+                continue  # gone: the transport will find out
             else:
-                connection.write_carefully(self.tick, frame, whole=whole)
+                if written < size:
+                    connection.push(wire[written:])
         return len(members)
 
 

@@ -1,15 +1,19 @@
 """Frames that go straight to sockets: in order and whole, also where the kernel takes only a part of them."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
 
+from loadtest.frames import handshake
 from rooms.codec import JSON
 from rooms.connection import Connection, Member
 from rooms.fanout import Fanout
+from rooms.frames import Frame
 from rooms.history import EVENT, Record
 from rooms.tick import Condenser, Shown, Tick
 from tests.rooms.conftest import Plain, until
@@ -17,6 +21,7 @@ from tests.rooms.edge_server import Echo, serving
 
 LARGE = 30_000
 FRAMES = 400
+REPLY = 8_000_000
 
 
 class Audience(Echo):
@@ -74,6 +79,42 @@ async def test_what_the_kernel_does_not_take_follows(audience: Audience, size: i
             assert max(connection.backlog() for connection in audience.connections) > 1_000_000
         late.transport.resume_reading()
         assert await read(late, FRAMES) == list(range(1, FRAMES + 1))
+
+
+async def test_what_waits_in_the_transport_is_not_overtaken(audience: Audience) -> None:
+    """Also when the kernel has room again before the transport knows."""
+    reply = Frame(b"a" * REPLY, binary=False)
+
+    def come() -> socket.socket:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        client.connect(("127.0.0.1", int(audience.url.rsplit(":", 1)[1])))
+        client.sendall(handshake("127.0.0.1", 0, "/"))
+        while not client.recv(1, socket.MSG_PEEK):
+            pass
+        return client
+
+    with await asyncio.to_thread(come) as client:
+        assert await until(lambda: audience.connections)
+        [connection], [edge] = audience.connections, audience.edges
+        fanout, everybody = Fanout(lambda seconds, sockets: None, lambda: None), {(JSON, True): audience.connections}
+        fanout.send(tick(1, 10), everybody)
+        assert connection.clear >= 0
+        edge.write(reply)
+        assert connection.backlog() > 0
+        client.setblocking(False)
+        first, second = (tick(number, 10).frame(JSON, whole=True).wire for number in (1, 2))
+        wanted, got = first + reply.wire + second, bytearray()
+        while len(got) < REPLY // 8:  # the loop has no turn meanwhile
+            with contextlib.suppress(BlockingIOError):
+                got += client.recv(1 << 20)
+        fanout.send(tick(2, 10), everybody)
+        start = got.index(b"\r\n\r\n") + 4
+        while len(got) < start + len(wanted):
+            with contextlib.suppress(BlockingIOError):
+                got += client.recv(1 << 20)
+            await asyncio.sleep(0)
+        assert got[start:] == wanted
 
 
 async def test_a_socket_that_is_gone_is_passed_over(audience: Audience) -> None:
