@@ -200,7 +200,7 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
                 self.logger.error("ASGI callable returned without completing handshake.")
                 self.send_500_response()
         except ClientDisconnected:
-            self._connection.clear = -1
+            pass
         except Exception:
             self.logger.exception("Exception in ASGI application\n")
             self.send_500_response()

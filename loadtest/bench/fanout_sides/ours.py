@@ -20,7 +20,6 @@ from rooms.pings import PingWheel
 from rooms.protocol import Push
 from rooms.room import Room
 
-
 AT_ONCE: Final = 0.95
 """Share of the core for writing where there is no tick: others are there for nothing else."""
 
