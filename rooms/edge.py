@@ -14,10 +14,11 @@ from typing import Any, Final, cast
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame as PeerFrame
+from websockets.protocol import State
 
 from rooms.codes import TOO_MANY
 from rooms.connection import Connection
-from rooms.frames import PING, Frame
+from rooms.frames import PING, Frame, plain_message
 from rooms.pings import PingWheel
 
 EXTENSION: Final = "giftserver.edge"
@@ -77,6 +78,8 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
     _heard = True
     _pings = 0
     _after_close = 0
+    _between_frames = False
+    """Whether the base class, whose messages they are, would begin a new message with the next byte."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -87,9 +90,10 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
         return self.transport.get_write_buffer_size()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, some at a time: once the socket is being closed, what else a peer has sent is not worth reading.
+        """Take bytes. The usual message is taken here, as cheaply as it can be; the base class reads everything else.
 
-        A handshake that cannot be read is refused, where the base class would wait for nothing.
+        Some at a time: once the socket is being closed, what else a peer has sent is not worth reading. A handshake
+        that cannot be read is refused, where the base class would wait for nothing.
         """
         if not self.handshake_initiated:
             super().data_received(data)
@@ -97,12 +101,27 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
                 self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
                 self.transport.close()
             return
-        for start in range(0, len(data), PIECE_BYTES):
+        at = 0
+        while self._between_frames and not self.close_sent:
+            found = plain_message(data, at, self.config.ws_max_size)
+            if found is None:
+                break
+            text, payload, at = found
+            self._take(payload, text)
+        if at == len(data):
+            return
+        for start in range(at, len(data), PIECE_BYTES):
             if self.close_sent:
                 self._after_close += 1
                 if self._after_close > PIECES_AFTER_CLOSE:
                     return
             super().data_received(data[start : start + PIECE_BYTES])
+        self._between_frames = self._on_message is not None and self._is_between_frames()
+
+    def _is_between_frames(self) -> bool:
+        waits = getattr(getattr(self.conn.parser, "gi_yieldfrom", None), "gi_yieldfrom", None)
+        at_start = getattr(waits, "__name__", "") == "at_eof" and self.conn.current_size is None
+        return at_start and self.conn.state is State.OPEN
 
     def handle_connect(self, event: Any) -> None:
         """Begin the ASGI task of the handshake, which finds this object in its scope."""
@@ -214,11 +233,13 @@ class EdgeProtocol(WebSocketsSansIOProtocol):
             super().send_receive_event_to_app()
             return
         parts, self.frames = self.frames, []
-        if self.close_sent:
-            return
+        if not self.close_sent:
+            data = bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+            self._take(data, self.curr_msg_data_type == "text")
+
+    def _take(self, data: bytes, text: bool) -> None:
+        assert self._on_message is not None
         self._heard = True
-        data = bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
-        text = self.curr_msg_data_type == "text"
         if text and not _is_utf8(data):
             self._fail(1007)
             return

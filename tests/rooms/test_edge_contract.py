@@ -8,6 +8,7 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import Protocol
+from websockets.server import ServerProtocol
 
 from rooms.edge import EdgeProtocol
 from rooms.handshake import HandshakeProtocol
@@ -19,7 +20,7 @@ OVERRIDDEN = (
 )  # fmt: skip
 CALLED = ("stop_keepalive", "handle_parser_exception", "send_500_response")
 READ = (
-    "app", "close_sent", "close_timer", "conn", "curr_msg_data_type", "disconnected", "frames", "handshake_complete",
+    "app", "close_sent", "close_timer", "config", "conn", "curr_msg_data_type", "disconnected", "frames", "handshake_complete",
     "handshake_initiated", "logger", "loop", "queue", "read_paused", "transport", "writable",
 )  # fmt: skip
 HTTP_OVERRIDDEN = (
@@ -112,4 +113,10 @@ def test_the_http_attributes_are_there(name: str) -> None:
 def test_websockets_closes_and_tells() -> None:
     """`send_close`, `data_to_send` and what it remembers are public; these are all that is used of it."""
     assert {"send_close", "data_to_send"} <= set(dir(Protocol))
-    assert {"handshake_exc", "close_sent"} <= attributes_set(Protocol)
+    assert {"handshake_exc", "close_sent", "current_size", "parser", "state"} <= attributes_set(Protocol)
+
+
+def test_where_websockets_waits_is_told_by_its_generators() -> None:
+    """Between messages it waits for the end of the stream, at one place (tests/rooms/test_incoming.py does it)."""
+    assert inspect.getsource(Protocol.parse).count("self.reader.at_eof()") == 1
+    assert "super().parse()" in inspect.getsource(ServerProtocol.parse)
