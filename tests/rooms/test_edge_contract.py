@@ -20,8 +20,8 @@ OVERRIDDEN = (
 )  # fmt: skip
 CALLED = ("stop_keepalive", "handle_parser_exception", "send_500_response")
 READ = (
-    "app", "close_sent", "close_timer", "config", "conn", "curr_msg_data_type", "disconnected", "frames", "handshake_complete",
-    "handshake_initiated", "logger", "loop", "queue", "read_paused", "transport", "writable",
+    "app", "close_sent", "close_timer", "config", "conn", "curr_msg_data_type", "disconnected", "frames",
+    "handshake_complete", "handshake_initiated", "logger", "loop", "queue", "read_paused", "transport", "writable",
 )  # fmt: skip
 HTTP_OVERRIDDEN = (
     "connection_made", "on_message_begin", "on_headers_complete", "on_message_complete", "connection_lost",
