@@ -13,6 +13,7 @@ from typing import Final
 
 import psutil  # type: ignore[import-untyped]
 
+from loadtest.bench.awake import Awake
 from loadtest.bench.figures import Values, percentile
 from loadtest.bench.publisher import Publisher
 from loadtest.bench.sides import Broken, Side, Sides, cpu_s, rss_kib
@@ -49,13 +50,13 @@ class Spent:
 
     seconds: float
     cpu_s: float
-    crowd_cpu_s: float
+    crowd_s: float
     deliveries: int
     reads: int
 
     def __sub__(self, before: "Spent") -> "Spent":
         return Spent(
-            self.seconds - before.seconds, self.cpu_s - before.cpu_s, self.crowd_cpu_s - before.crowd_cpu_s,
+            self.seconds - before.seconds, self.cpu_s - before.cpu_s, self.crowd_s - before.crowd_s,
             self.deliveries - before.deliveries, self.reads - before.reads,
         )  # fmt: skip
 
@@ -68,8 +69,11 @@ async def measure(sides: Sides, side: Side, viewers: int, loads: Sequence[int], 
             crowd = Crowd(f"ws://127.0.0.1:{port}{side.path}", hello=side.hello)
             publisher = side.publisher("127.0.0.1", port)
             load = Load(crowd, publisher, process, seconds)
-            await load.gather(viewers)
-            return await load.all(sorted(loads))
+            try:
+                await load.gather(viewers)
+                return await load.all(sorted(loads))
+            finally:
+                load.stop()
     except (Broken, OSError, TimeoutError, psutil.Error) as problem:
         words = str(problem) or type(problem).__name__
         return dict.fromkeys(loads, f"{viewers:,} viewers could not be served: {words}")
@@ -86,6 +90,7 @@ class Load:
         self._crowd, self._publisher, self._process, self._seconds = crowd, publisher, process, seconds
         self._before_kib, self._counted = 0.0, 1
         self._coming: dict[str, float] = {}
+        self._awake = Awake(lambda: crowd.totals.reads)
         self._at_rest = True
 
     async def gather(self, viewers: int) -> None:
@@ -105,6 +110,10 @@ class Load:
             while shown != crowd.totals.deliveries:
                 shown = crowd.totals.deliveries
                 await asyncio.sleep(4 * LOOK_S)
+
+    def stop(self) -> None:
+        """Let the viewers' process sleep again."""
+        self._awake.stop()
 
     def _kib(self) -> float:
         return (rss_kib(self._process) - self._before_kib) / self._counted
@@ -143,7 +152,7 @@ class Load:
             "k_per_s": spent.deliveries / spent.seconds / 1e3,
             "k_per_cpu_s": spent.deliveries / spent.cpu_s / 1e3 if spent.cpu_s else 0.0,
             "share": spent.cpu_s / spent.seconds,
-            "crowd_share": spent.crowd_cpu_s / spent.seconds,
+            "crowd_share": spent.crowd_s / spent.seconds,
             "merged": spent.deliveries / spent.reads if spent.reads else 0.0,
             "p50_ms": percentile(lags_ms, 50),
             "p99_ms": percentile(lags_ms, 99),
@@ -155,7 +164,7 @@ class Load:
 
     def _spent(self) -> "Spent":
         totals = self._crowd.totals
-        used_s = cpu_s(self._process), time.process_time()
+        used_s = cpu_s(self._process), self._awake.busy_s
         return Spent(time.perf_counter(), *used_s, totals.deliveries, totals.reads)
 
     def _keeps_up(self, load: int) -> bool:
@@ -189,6 +198,6 @@ class Load:
 
 def not_carried(spent: Spent) -> str:
     """Why a load was given up: whose core was full."""
-    cores = {"server's": spent.cpu_s, "viewers'": spent.crowd_cpu_s}
+    cores = {"server's": spent.cpu_s, "viewers'": spent.crowd_s}
     full = [f"the {name}" for name, used_s in cores.items() if used_s >= FULL_SHARE * spent.seconds]
     return f"not carried: {' and '.join(full)} core is full" if full else "not carried"
