@@ -6,7 +6,7 @@ TICK_MAX_S: Final = 0.2
 SHARE: Final = 0.33
 """Of the core that writing should take, where nothing else is said."""
 
-LAG_S: Final = 0.22
+LAG_S: Final = 0.18
 """From an event to the last socket of a large room: its ticks come sooner than the share asks for."""
 
 SHARE_MAX: Final = 0.9
