@@ -15,6 +15,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from loadtest.frames import END_OF_HEAD, PONG, handshake
+from loadtest.reading import Reading
 
 MARK: Final = b"@T="
 STAMP: Final = re.compile(rb"@T=([0-9]{19})")
@@ -69,11 +70,18 @@ class Viewer(asyncio.Protocol):
         self.transport.write(self._crowd.request)
 
     def data_received(self, data: bytes) -> None:
-        """Count; before the handshake's answer is whole, wait for it."""
+        """Wait until the handshake's answer is whole, then count."""
         if not self._ready.done():
             data = self._answered(data)
-            if not data:
-                return
+        if data:
+            self.take(data)
+
+    def take(self, data: bytes) -> None:
+        """Count what the server sent; nothing at the end."""
+        if not data:
+            if self.transport is not None:
+                self.transport.abort()
+            return
         crowd, size = self._crowd, len(data)
         totals = crowd.totals
         count = self._timed(data) if self._sampled else self._counted(data)
@@ -152,11 +160,13 @@ class Crowd:
         self._watch = watch
         self.totals = Totals()
         self.viewers: list[Viewer] = []
+        self._reading: Reading | None = None
         self.last: Viewer | None = None
 
     async def come(self, count: int) -> float:
         """Open so many more sockets; the seconds it took. Raises OSError when one is refused."""
         started_s = time.perf_counter()
+        reading = self._reading = self._reading or Reading()
         gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
         async def one(number: int) -> Viewer:
@@ -169,6 +179,8 @@ class Crowd:
                 )
                 async with asyncio.timeout(CONNECT_S):
                     await ready
+                if viewer.transport is not None and not viewer.transport.is_closing():
+                    reading.add(viewer.transport, viewer.take)
                 return viewer
 
         self.viewers += await asyncio.gather(*(one(len(self.viewers) + number) for number in range(count)))
@@ -183,6 +195,9 @@ class Crowd:
 
     async def go(self) -> None:
         """Close all sockets."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
         for viewer in self.viewers:
             if viewer.transport is not None:
                 viewer.transport.abort()
