@@ -30,6 +30,9 @@ from giftserver.settings import Settings
 log = structlog.get_logger()
 
 LOOK_S: Final = 0.05
+LOOK_MAX_S: Final = 0.2
+"""While nothing is found, the time to the next look doubles up to this."""
+
 REBUILT_S: Final = 0.2
 CREDITS_MAX: Final = 500
 """Credits that one round tries to bring."""
@@ -177,18 +180,21 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
         asyncio.create_task(proving, name="verify"),
         asyncio.create_task(coordinator.run(stop), name="coordinator"),
         asyncio.create_task(_again(fill, REBUILT_S, stop), name="load wallets"),
-        asyncio.create_task(_again(carrier.carry, LOOK_S, stop), name="credits"),
+        asyncio.create_task(_again(carrier.carry, LOOK_S, stop, LOOK_MAX_S), name="credits"),
         asyncio.create_task(_again(refunder.step, REFUND_S, stop), name="refunds"),
     ]
     await asyncio.gather(*tasks)
 
 
-async def _again(step: Callable[[], Awaitable[object]], period_s: float, stop: asyncio.Event) -> None:
-    failing = ""
+async def _again(
+    step: Callable[[], Awaitable[object]], period_s: float, stop: asyncio.Event, longest_s: float = 0.0
+) -> None:
+    """Step by step until `stop`; `longest_s`: the most that may pass between two that did nothing."""
+    failing, pause_s = "", period_s
     while not stop.is_set():
-        pause_s = period_s
         try:
-            await step()
+            idle = not await step()
+            pause_s = min(2 * pause_s, max(longest_s, period_s)) if idle else period_s
             failing = ""
         except Exception as problem:  # the engines' drivers have many errors; the work goes on when they are back
             if failing != type(problem).__name__:

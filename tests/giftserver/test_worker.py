@@ -1,6 +1,8 @@
 """Credits go from PostgreSQL to wallets once each, whatever dies in between."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -163,3 +165,28 @@ async def test_a_closed_shard_with_many_credits_stops_nobody_else(
     while await carrier.carry():
         pass
     assert await coins(engines, "ana") == 10
+
+
+async def test_a_worker_that_finds_nothing_looks_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to a limit, and as often as before once there is something; a failure waits for longer, once."""
+    found: list[Any] = [3, 0, 0, 0, 0, 1, 0, OSError("away"), 0, 2]
+    pauses: list[float] = []
+    stop = asyncio.Event()
+
+    async def step() -> int:
+        outcome = found.pop(0)
+        if not found:
+            stop.set()
+        if isinstance(outcome, OSError):
+            raise outcome
+        return int(outcome)
+
+    @contextlib.asynccontextmanager
+    async def at_once(seconds: float) -> AsyncIterator[None]:
+        pauses.append(seconds)
+        yield
+
+    monkeypatch.setattr(asyncio, "timeout", at_once)
+    monkeypatch.setattr(stop, "wait", lambda: asyncio.sleep(0))
+    await worker._again(step, 0.05, stop, 0.2)
+    assert pauses == [0.05, 0.1, 0.2, 0.2, 0.2, 0.05, 0.1, worker.PAUSE_S, 0.2, 0.05]
