@@ -9,7 +9,7 @@ CLIENT = "giftserver/ledger/ledger.py"
 GUARD = "giftserver/ledger/guarded.py"
 PIPE = "giftserver/cluster/pipe.py"
 TROUBLE = "tests/giftserver/ledger/test_trouble.py"
-PIPES = "tests/giftserver/ledger/test_pipe.py"
+PIPES = "tests/giftserver/cluster/test_pipe.py"
 
 BUGS = (
     bug(

@@ -66,6 +66,11 @@ BUGS = (
         f"{COORDINATOR}::test_a_gift_that_redis_lost_is_sent_again",
     ),
     bug(
+        "gifts of an older epoch are not looked for when newer ones came", UNSETTLED,
+        "None if self._gifts[shard] else epoch\n", "epoch\n",
+        "tests/giftserver/ledger/test_unsettled.py",
+    ),
+    bug(
         "gifts that are still there are sent again, under new keys", UNSETTLED,
         "if last is not None and gift.receipt.seq <= last:\n",
         "if gift.order.key.endswith('x'):\n",
