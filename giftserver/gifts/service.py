@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import re
 import time
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -78,7 +77,8 @@ class GiftService:
         self._announcer, self._database, self._metrics = announcer, database, metrics
         self._accepted = metrics.gifts.labels("accepted")
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: Counter[str] = Counter()
+        self._slow: dict[str, asyncio.Future[None]] = {}
+        """The last gift of each sender that is on the way to the ledger and not there yet: done once it is."""
 
     def post(self, sender: Identity, room_id: str, command: SendGift, told: Callable[[Reply], None]) -> None:
         """Send a gift once, however often its key is sent; `told` gets a Receipt exactly when it is charged.
@@ -97,10 +97,11 @@ class GiftService:
             done(checked)
             return
         room, gift = self._rooms.fresh(room_id), self._catalog.get(command.gift)
-        waits = checked.user in self._waiting  # an earlier gift of this sender: they are decided in their order
+        waits = checked.user in self._slow  # an earlier gift of this sender: they are decided in their order
         if waits or room is None or gift is None or self._judge(room, gift, command) is not None:
-            self._waiting[checked.user] += 1
-            self._start(self._slowly(sender, room_id, command, done))
+            before = self._slow.get(checked.user)
+            mine = self._slow[checked.user] = asyncio.get_running_loop().create_future()
+            self._start(self._slowly(sender, room_id, command, done, before, mine))
             return
         order = self._order(checked, room, gift, command)
         if isinstance(order, Refusal):
@@ -117,20 +118,28 @@ class GiftService:
 
         self._ledger.post(order.order, decided)
 
-    async def _slowly(self, sender: Identity, room_id: str, command: SendGift, done: Callable[[Reply], None]) -> None:
+    async def _slowly(
+        self, sender: Identity, room_id: str, command: SendGift, done: Callable[[Reply], None],
+        before: "asyncio.Future[None] | None", mine: "asyncio.Future[None]",
+    ) -> None:  # fmt: skip
+        """Look up what is needed beside the sender's other gifts, then go on after `before`."""
         try:
             found = await self._prepare(sender, room_id, command)
         except Exception:
             log.exception("gift_failed", room=room_id)
             found = FAILED
-        user = sender.user or ""
-        self._waiting[user] -= 1
-        if self._waiting[user] <= 0:
-            del self._waiting[user]
-        if isinstance(found, tuple):
-            self._decide(*found, done)
-        else:
-            done(found)
+        try:
+            if before is not None:
+                await before
+            if isinstance(found, tuple):
+                self._decide(*found, done)
+            else:
+                done(found)
+        finally:
+            mine.set_result(None)
+            user = sender.user or ""
+            if self._slow.get(user) is mine:
+                del self._slow[user]
 
     async def _again(self, order: "_Order", outcome: Outcome, gift: Gift, done: Callable[[Reply], None]) -> None:
         try:
