@@ -144,7 +144,7 @@ BUGS = (
     ),
     bug(
         "a gift overtakes an earlier one of its sender", "giftserver/gifts/service.py",
-        "        waits = checked.user in self._waiting", "        waits = False",
+        "        waits = checked.user in self._slow", "        waits = False",
         "tests/giftserver/gifts/test_order.py",
     ),
     bug(
