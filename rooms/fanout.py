@@ -1,21 +1,13 @@
-"""Writing one tick to every socket of a room, without an await, and politely when there are many.
+"""Writing one tick to every socket that looks at a room in the same way, without an await.
 
-A slow viewer is known by the bytes that wait in its transport, asked before each write; nobody waits for it.
+A slow viewer is known by the bytes that wait in its transport; nobody waits for it.
 """
 
-import asyncio
 import os
-import time
-from collections import deque
-from collections.abc import Callable, Collection, Mapping
-from typing import Final
 
 from rooms.codec import Codec
 from rooms.connection import SKIP_LATEST_BYTES, Connection
 from rooms.tick import Tick
-
-SLICE: Final = 500
-"""Sockets that are written to before other work has its turn: about 2 ms."""
 
 Audience = tuple[Codec, bool]
 """Sockets that get the same bytes: by codec, and whether they see everything."""
@@ -57,47 +49,3 @@ class Job:
                 if written < size:
                     connection.push(wire[written:])
         return len(members)
-
-
-class Fanout:
-    """The ticks of one room on their way, in order.
-
-    `on_slice` is told the CPU seconds and the sockets of each turn, `on_idle` when everything is written.
-    """
-
-    def __init__(self, on_slice: Callable[[float, int], None], on_idle: Callable[[], None]) -> None:
-        self._on_slice, self._on_idle = on_slice, on_idle
-        self._jobs: deque[Job] = deque()
-        self._next: asyncio.Handle | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether something is still to be written."""
-        return self._next is not None
-
-    def send(self, tick: Tick, audiences: Mapping[Audience, Collection[Connection]]) -> None:
-        """Write the tick to all who are here now: at once in a small room, else with turns for others in between."""
-        self._jobs += [Job(tick, audience, tuple(members)) for audience, members in audiences.items() if members]
-        if self._next is None:
-            self._work()
-
-    def _work(self) -> None:
-        started_s, left = time.thread_time(), SLICE
-        try:
-            while self._jobs and left > 0:
-                job = self._jobs[0]
-                left -= job.write(left)
-                if job.at == len(job.members):
-                    self._jobs.popleft()
-        finally:  # whatever one socket does, the others are written to
-            self._next = asyncio.get_running_loop().call_soon(self._work) if self._jobs else None
-            self._on_slice(time.thread_time() - started_s, SLICE - left)
-            if self._next is None:
-                self._on_idle()
-
-    def stop(self) -> None:
-        """Write nothing more."""
-        self._jobs.clear()
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None

@@ -19,6 +19,7 @@ from rooms.protocol import Push, Viewers, Welcome
 from rooms.room import Room
 from rooms.shared import Shared
 from rooms.tick import Renderer
+from rooms.turns import Turns
 
 log = structlog.get_logger()
 
@@ -76,6 +77,7 @@ class Hub:
         self._application, self._process, self._watching = application, process, watching
         self._heartbeat_s, self._presence_s = heartbeat_s, presence_s
         self._pace, self._whole = Pace(tick_s, share), whole
+        self._turns = Turns(self._pace.written)
         self._fresh_ms = int(presence_s * 1_000 * FRESH_PRESENCES)
         self._catalog_version = catalog_version
         self._opening: dict[str, asyncio.Task[None]] = {}
@@ -183,6 +185,7 @@ class Hub:
             history=self.history,
             renderer=self._application,
             pace=self._pace,
+            turns=self._turns,
             whole=self._whole,
             on_event=self._on_event,
         )

@@ -30,8 +30,8 @@ class Pace:
         if sockets >= 50:  # of fewer the clock says nothing
             self._write_s += FORGET * (seconds / sockets - self._write_s)
 
-    def tick_s(self, sockets: int) -> float:
-        """Time between the ticks of a room with so many sockets: as set, longer when writing would take too much."""
+    def tick_s(self, sockets: int, blocks: int = 1) -> float:
+        """Time between the ticks of each block of a room: as set, longer when writing would take too much."""
         writing_s = sockets * self._write_s
-        polite_s, latest_s = writing_s / self._share, max(LAG_S - writing_s, writing_s / SHARE_MAX)
+        polite_s, latest_s = writing_s / self._share, max(LAG_S - writing_s / blocks, writing_s / SHARE_MAX)
         return min(TICK_MAX_S, max(self._tick_s, min(polite_s, latest_s)))

@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import Final
 
+from rooms.block import SOCKETS_MAX, Block
 from rooms.codec import Encoded
 from rooms.codes import HISTORY_RESET, CloseCode
 from rooms.connection import Connection
-from rooms.fanout import Audience, Fanout
 from rooms.history import Batch, History, Record
 from rooms.pace import Pace
 from rooms.protocol import Push
 from rooms.tail import Tail
-from rooms.tick import Condenser, Renderer, Shown, Tick
+from rooms.tick import Renderer, Shown
+from rooms.turns import Turns
 
 WAITING_MAX: Final = 1_000
 
@@ -32,31 +33,36 @@ class Room:
         history: History,
         renderer: Renderer,
         pace: Pace,
+        turns: Turns,
         whole: Collection[str],
         on_event: Callable[["Room", Record], None],
     ) -> None:
         self.id, self.epoch, self.offset = room_id, epoch, offset
-        self.connections: dict[Connection, None] = {}
+        self.connections: dict[Connection, Block] = {}
         self.viewers = 0
         self._history, self._renderer, self._on_event = history, renderer, on_event
-        self._whole, self._pace = whole, pace
+        self._whole, self._pace, self._turns = whole, pace, turns
         self._loop = asyncio.get_running_loop()
-        self._audiences: dict[Audience, dict[Connection, None]] = {}
-        self._condenser = Condenser(renderer)
         self.tail = Tail(room_id, epoch, offset, history, renderer)
-        self._fanout = Fanout(pace.written, self._written)
-        self.told = offset
-        self._shown: list[Shown] = []
-        self._latest: dict[type, Encoded] = {}
-        self._tick: asyncio.Handle | None = None
-        self._written_s = self._loop.time()
+        self._blocks = [self._new_block()]
         self._waiting: list[Batch] = []
         self._healing: asyncio.Task[None] | None = None
 
     @property
     def silent_s(self) -> float:
         """Seconds since everybody was last sent a frame."""
-        return self._loop.time() - self._written_s
+        return self._loop.time() - min(block.written_s for block in self._blocks)
+
+    @property
+    def told(self) -> int:
+        """The offset up to which everybody is told."""
+        return min(block.told for block in self._blocks)
+
+    def _new_block(self) -> Block:
+        return Block(self._renderer, self._whole, self._turns, self.offset, self._tick_s)
+
+    def _tick_s(self) -> float:
+        return self._pace.tick_s(len(self.connections), len(self._blocks))
 
     def deliver(self, batch: Batch) -> None:
         """Take what the bus brought; it may repeat, skip or belong to another epoch."""
@@ -108,14 +114,15 @@ class Room:
         self.offset = record.offset
         self._on_event(self, record)
         shown = Shown(record, self._renderer)
-        self._shown.append(shown)
         self.tail.append(shown)
-        self._schedule()
+        for block in self._blocks:
+            block.show(shown)
 
     def push_latest(self, message: Push) -> None:
         """Show a state of which only the newest counts."""
-        self._latest[type(message)] = Encoded(message)
-        self._schedule()
+        encoded = Encoded(message)
+        for block in self._blocks:
+            block.show_latest(type(message), encoded)
 
     def push_to(self, roles: Collection[str], message: Push) -> None:
         """Show a message at once to the members with these roles."""
@@ -125,37 +132,15 @@ class Room:
             if connection.member.role in roles:
                 connection.write(connection.codec.frame([encoded.to(connection.codec)]))
 
-    def _schedule(self) -> None:
-        if self._tick is not None or self._fanout.busy:  # what is pending grows until the last one is written
-            return
-        wait_s = self._written_s + self._pace.tick_s(len(self.connections)) - self._loop.time()
-        if wait_s > 0:
-            self._tick = self._loop.call_later(wait_s, self.flush)
-        else:  # at once, with everything else that this turn of the loop brings
-            self._tick = self._loop.call_soon(self.flush)
-
-    def _written(self) -> None:
-        if self._shown or self._latest:
-            self._schedule()
-
     def flush(self) -> None:
-        """Write what is pending: the same bytes for every socket that looks at the room in the same way."""
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
-        if self._shown or self._latest:
-            shown, latest = self._shown, list(self._latest.values())
-            self._shown, self._latest = [], {}
-            self._broadcast(shown, latest)
+        """Begin to write what is pending: the same bytes for every socket that looks at the room in the same way."""
+        for block in self._blocks:
+            block.flush()
 
     def heartbeat(self) -> None:
         """Send an empty frame, so that a client can tell silence from a dead connection."""
-        self._broadcast([], [])
-
-    def _broadcast(self, shown: list[Shown], latest: list[Encoded]) -> None:
-        self._written_s = self._loop.time()
-        self.told = self.offset
-        self._fanout.send(Tick(shown, latest, self._condenser), self._audiences)
+        for block in self._blocks:
+            block.heartbeat()
 
     def reset(self) -> None:
         """The history began anew: ask everybody to come back for a snapshot."""
@@ -169,17 +154,23 @@ class Room:
 
     def attach(self, connection: Connection) -> int:
         """Let a connection listen from here on; returns the offset up to which it must be told by other means."""
-        self.connections[connection] = None
-        self._audiences.setdefault(self._audience(connection), {})[connection] = None
-        return self.told
+        block = next((block for block in self._blocks if block.sockets < SOCKETS_MAX), None)
+        if block is None:
+            block = self._new_block()
+            self._blocks.append(block)
+        self.connections[connection] = block
+        block.attach(connection)
+        return block.told
 
     def detach(self, connection: Connection) -> None:
         """Forget a connection."""
-        self.connections.pop(connection, None)
-        self._audiences.get(self._audience(connection), {}).pop(connection, None)
-
-    def _audience(self, connection: Connection) -> Audience:
-        return connection.codec, connection.member.role in self._whole
+        block = self.connections.pop(connection, None)
+        if block is None:
+            return
+        block.detach(connection)
+        if not block.sockets and len(self._blocks) > 1:
+            self._blocks.remove(block)
+            block.stop()
 
     def count(self, roles: Collection[str]) -> int:
         """Connections of members with these roles."""
@@ -187,8 +178,7 @@ class Room:
 
     def stop(self) -> None:
         """Cancel what is scheduled."""
-        if self._tick is not None:
-            self._tick.cancel()
         if self._healing is not None:
             self._healing.cancel()
-        self._fanout.stop()
+        for block in self._blocks:
+            block.stop()

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from rooms import connection as connection_module
-from rooms import fanout
+from rooms import room as room_module
+from rooms import turns
 from rooms.codes import TOO_SLOW
 from rooms.connection import FOLD_BYTES, SKIP_LATEST_BYTES
 from rooms.history import Batch, Record
@@ -20,8 +21,9 @@ from tests.rooms.conftest import Listener, Plain, until
 async def room() -> Room:
     """A room that nothing is ever missed in."""
     history: Any = None
+    pace = Pace(0.001)
     return Room(
-        "r", "e", 0, history=history, renderer=Plain(), pace=Pace(0.001), whole=("creator",),
+        "r", "e", 0, history=history, renderer=Plain(), pace=pace, turns=turns.Turns(pace.written), whole=("creator",),
         on_event=lambda room, record: None,
     )  # fmt: skip
 
@@ -35,7 +37,7 @@ def show(room: Room, body: str = "large", count: int = 1) -> None:
 
 async def test_a_large_room_is_written_to_in_turns(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others have their turn in between; everybody gets every tick, in order, and newcomers what is new to them."""
-    monkeypatch.setattr(fanout, "SLICE", 10)
+    monkeypatch.setattr(turns, "SLICE", 10)
     listeners = [Listener() for _ in range(95)]
     for listener in listeners:
         room.attach(listener.connection)
@@ -83,7 +85,7 @@ async def test_what_a_turn_brings_to_a_quiet_room_is_one_frame(room: Room) -> No
 
 async def test_what_comes_while_a_tick_is_written_follows_together(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is written the second tick before everybody was written the first."""
-    monkeypatch.setattr(fanout, "SLICE", 1)
+    monkeypatch.setattr(turns, "SLICE", 1)
     listeners = [Listener() for _ in range(40)]
     for listener in listeners:
         room.attach(listener.connection)
@@ -96,6 +98,88 @@ async def test_what_comes_while_a_tick_is_written_follows_together(room: Room, m
     assert len(listeners[0].tape.frames) == 1
     await until(lambda: listeners[-1].offsets == [1, 2, 3, 4])
     assert all(len(listener.tape.frames) == 2 for listener in listeners)
+
+
+async def test_a_large_room_is_written_to_block_by_block(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is shown everything once, in order; the last ones what happened until their turn came."""
+    monkeypatch.setattr(turns, "SLICE", 10)
+    monkeypatch.setattr(room_module, "SOCKETS_MAX", 10)
+    listeners = [Listener() for _ in range(35)]
+    for listener in listeners:
+        assert room.attach(listener.connection) == 0
+    await until(lambda: room.silent_s > 0.002)
+    show(room)
+    while not listeners[0].offsets:
+        await asyncio.sleep(0)
+    assert listeners[-1].offsets == []
+    show(room)
+    await until(lambda: listeners[-1].offsets)
+    assert listeners[-1].offsets == [1, 2]
+    assert len(listeners[-1].tape.frames) == 1
+    await until(lambda: room.told == 2)
+    for listener in listeners:
+        await until(lambda listener=listener: listener.offsets == [1, 2])
+    room.heartbeat()
+    await until(lambda: all(listener.tape.frames[-1].payload == b"[]" for listener in listeners))
+
+
+async def test_blocks_come_and_go_with_their_sockets(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newcomer takes the first free place, and is told from where that block goes on."""
+    monkeypatch.setattr(room_module, "SOCKETS_MAX", 2)
+    listeners = [Listener() for _ in range(5)]
+    for listener in listeners:
+        room.attach(listener.connection)
+    assert [block.sockets for block in room._blocks] == [2, 2, 1]
+    show(room)
+    late = Listener()
+    room.detach(listeners[0].connection)
+    room.detach(listeners[0].connection)
+    assert room.attach(late.connection) == 0
+    newest = Listener()
+    room.detach(listeners[4].connection)
+    assert [block.sockets for block in room._blocks] == [2, 2]
+    assert room.attach(newest.connection) == 1  # of a new block, for which nothing waits
+    show(room)
+    await until(lambda: newest.offsets)
+    assert newest.offsets == [2]
+    await until(lambda: late.offsets == [1, 2])
+    assert listeners[0].offsets == listeners[4].offsets == []
+    for listener in (*listeners[1:4], late, newest):
+        room.detach(listener.connection)
+    assert [block.sockets for block in room._blocks] == [0]
+
+
+async def test_a_small_room_does_not_wait_for_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one whose writing fails hold up another."""
+    monkeypatch.setattr(turns, "SLICE", 10)
+    order: list[str] = []
+
+    class Writes:
+        def __init__(self, name: str, sockets: int) -> None:
+            self.name, self.left = name, sockets
+
+        @property
+        def more(self) -> bool:
+            return self.left > 0
+
+        def write(self, most: int) -> int:
+            order.append(self.name)
+            some = min(most, self.left)
+            self.left -= some
+            if self.name == "fails":
+                self.left = 0
+                raise RuntimeError("a bug")
+            return some
+
+    slices: list[int] = []
+    shared = turns.Turns(lambda seconds, sockets: slices.append(sockets))
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    shared.ask(Writes("large", 35))
+    for name, sockets in (("fails", 5), ("small", 3), ("other", 4)):
+        shared.ask(Writes(name, sockets))
+    await until(lambda: sum(slices) == 42)
+    assert order == ["large", "large", "fails", "small", "other", "large", "large", "large"]
+    assert max(slices) <= 10
 
 
 async def test_slow_viewers_are_shown_less_then_closed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,15 +215,18 @@ async def test_a_viewer_that_is_behind_too_long_is_closed(room: Room, monkeypatc
     for _ in range(10):
         show(room)
         room.flush()
+        await asyncio.sleep(0)
         now[0] += 1.0
     now[0] += 3.0
     for _ in range(11):
         assert listener.connection.closed_with is None
         show(room)
         room.flush()
+        await asyncio.sleep(0)
         now[0] += 1.0
     show(room)
     room.flush()
+    await asyncio.sleep(0)
     assert listener.connection.closed_with is TOO_SLOW
 
 
@@ -175,11 +262,12 @@ def test_a_large_room_is_told_in_time_as_long_as_the_core_can() -> None:
         writing_s = sockets * WRITE_S
         assert pace.tick_s(sockets) + writing_s == pytest.approx(LAG_S)
     assert pace.tick_s(40_000) == pytest.approx(40_000 * WRITE_S / SHARE_MAX)
+    assert pace.tick_s(15_000, 15) + 15_000 * WRITE_S / 15 == pytest.approx(LAG_S)
 
 
 async def test_a_room_that_stops_writes_nothing_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was on its way."""
-    monkeypatch.setattr(fanout, "SLICE", 1)
+    monkeypatch.setattr(turns, "SLICE", 1)
     listeners = [Listener(), Listener()]
     for listener in listeners:
         room.attach(listener.connection)

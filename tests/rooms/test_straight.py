@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 from loadtest.frames import handshake
 from rooms.codec import JSON
 from rooms.connection import Connection, Member
-from rooms.fanout import Fanout
+from rooms.fanout import Job
 from rooms.frames import Frame
 from rooms.history import EVENT, Record
 from rooms.tick import Condenser, Shown, Tick
@@ -54,6 +54,11 @@ def tick(number: int, size: int) -> Tick:
     return Tick([Shown(record, renderer)], [], Condenser(renderer))
 
 
+def write(number: int, members: Sequence[Connection], size: int = 10) -> None:
+    """Write a tick to all of them."""
+    assert Job(tick(number, size), (JSON, True), tuple(members)).write(len(members)) == len(members)
+
+
 async def read(client: ClientConnection, count: int) -> list[int]:
     """Offsets of so many frames."""
     found = []
@@ -69,10 +74,9 @@ async def test_what_the_kernel_does_not_take_follows(audience: Audience, size: i
         assert await until(lambda: len(audience.connections) == 2)
         assert all(connection.descriptor >= 0 for connection in audience.connections)
         late.transport.pause_reading()
-        fanout = Fanout(lambda seconds, sockets: None, lambda: None)
         reading = asyncio.create_task(read(quick, FRAMES))
         for number in range(1, FRAMES + 1):
-            fanout.send(tick(number, size), {(JSON, True): audience.connections})
+            write(number, audience.connections, size)
             await asyncio.sleep(0)
         assert await reading == list(range(1, FRAMES + 1))
         if size == LARGE:
@@ -97,8 +101,7 @@ async def test_what_waits_in_the_transport_is_not_overtaken(audience: Audience) 
     with await asyncio.to_thread(come) as client:
         assert await until(lambda: audience.connections)
         [connection], [edge] = audience.connections, audience.edges
-        fanout, everybody = Fanout(lambda seconds, sockets: None, lambda: None), {(JSON, True): audience.connections}
-        fanout.send(tick(1, 10), everybody)
+        write(1, audience.connections)
         assert connection.clear >= 0
         edge.write(reply)
         assert connection.backlog() > 0
@@ -108,7 +111,7 @@ async def test_what_waits_in_the_transport_is_not_overtaken(audience: Audience) 
         while len(got) < REPLY // 8:  # the loop has no turn meanwhile
             with contextlib.suppress(BlockingIOError):
                 got += client.recv(1 << 20)
-        fanout.send(tick(2, 10), everybody)
+        write(2, audience.connections)
         start = got.index(b"\r\n\r\n") + 4
         while len(got) < start + len(wanted):
             with contextlib.suppress(BlockingIOError):
@@ -122,10 +125,10 @@ async def test_a_socket_that_is_gone_is_passed_over(audience: Audience) -> None:
     async with audience.connect() as stays:
         leaves = await audience.connect()
         assert await until(lambda: len(audience.connections) == 2)
-        fanout, members = Fanout(lambda seconds, sockets: None, lambda: None), tuple(audience.connections)
+        members = tuple(audience.connections)
         leaves.transport.abort()
-        fanout.send(tick(1, 10), {(JSON, True): members})
+        write(1, members)
         assert await until(lambda: audience.lost == 1)
         assert [connection.descriptor for connection in members].count(-1) == 1
-        fanout.send(tick(2, 10), {(JSON, True): members})
+        write(2, members)
         assert await read(stays, 2) == [1, 2]

@@ -19,6 +19,7 @@ from rooms.pace import Pace
 from rooms.pings import PingWheel
 from rooms.protocol import Push
 from rooms.room import Room
+from rooms.turns import Turns
 
 AT_ONCE: Final = 0.95
 """Share of the core for writing where there is no tick: others are there for nothing else."""
@@ -67,8 +68,8 @@ class Side:
             history: Any = None
             pace = Pace(self._tick_s) if self._tick_s else Pace(0.0, AT_ONCE)
             self._room = Room(
-                "bench", "e", 0, history=history, renderer=Notes(), pace=pace, whole=(),
-                on_event=lambda room, record: None,
+                "bench", "e", 0, history=history, renderer=Notes(), pace=pace, turns=Turns(pace.written),
+                whole=(), on_event=lambda room, record: None,
             )  # fmt: skip
         return self._room
 
