@@ -33,7 +33,7 @@ class Turns:
         self._working = False
 
     def ask(self, writer: Writer) -> None:
-        """Its turn comes: now, when nobody had one in this turn of the loop. Ask once until nothing more is to write."""
+        """Its turn comes: now, when nobody had one in this loop turn. Ask once until nothing is left to write."""
         self._queue.append(writer)
         if self._next is None and not self._working:
             self._work()

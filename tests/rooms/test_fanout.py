@@ -110,7 +110,8 @@ async def test_a_large_room_is_written_to_block_by_block(room: Room, monkeypatch
     await until(lambda: room.silent_s > 0.002)
     show(room)
     while not listeners[0].offsets:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the very next turn matters
+        assert listeners[-1].offsets == []
     assert listeners[-1].offsets == []
     show(room)
     await until(lambda: listeners[-1].offsets)
