@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     heartbeat_s: int = Field(20, ge=1, le=25, description="Longest silence on a socket")
     tick_ms: int = Field(20, ge=0, le=200, description="Fan-out tick of a busy room")
     fanout_share: float = Field(
-        0.33,
+        0.36,
         ge=0.1,
         le=1,
         description="Of a core, what writing to viewers should take: more makes ticks shorter",

@@ -3,7 +3,7 @@
 from typing import Final
 
 TICK_MAX_S: Final = 0.2
-SHARE: Final = 0.33
+SHARE: Final = 0.36
 """Of the core that writing should take, where nothing else is said."""
 
 LAG_S: Final = 0.18
