@@ -263,7 +263,7 @@ def test_a_large_room_is_told_in_time_as_long_as_the_core_can() -> None:
         writing_s = sockets * WRITE_S
         assert pace.tick_s(sockets) + writing_s == pytest.approx(LAG_S)
     assert pace.tick_s(40_000) == pytest.approx(40_000 * WRITE_S / SHARE_MAX)
-    assert pace.tick_s(15_000, 15) + 15_000 * WRITE_S / 15 == pytest.approx(LAG_S)
+    assert pace.tick_s(18_000, 18) + 18_000 * WRITE_S / 18 == pytest.approx(LAG_S)
 
 
 async def test_a_room_that_stops_writes_nothing_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
