@@ -1,5 +1,6 @@
 """Rooms: who gives them, what they are called, whether they are live."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -63,9 +64,14 @@ async def upsert_room(
 
 async def get_room(engine: AsyncEngine, id: str) -> RoomRecord | None:
     """The room, None when there is none of this id."""
+    return (await get_rooms(engine, [id])).get(id)
+
+
+async def get_rooms(engine: AsyncEngine, ids: Collection[str]) -> dict[str, RoomRecord]:
+    """Those of the rooms that there are, by id."""
     async with engine.connect() as connection:
-        row = (await connection.execute(select(room).where(room.c.id == id))).one_or_none()
-    return RoomRecord(*row) if row is not None else None
+        rows = await connection.execute(select(room).where(room.c.id.in_(ids)))
+        return {row.id: RoomRecord(*row) for row in rows}
 
 
 async def list_rooms(engine: AsyncEngine, *, creator: str | None = None, limit: int = 1000) -> list[RoomRecord]:

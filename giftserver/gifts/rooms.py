@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -23,15 +24,18 @@ CACHED_MAX: Final = 50_000
 KNOWN_WAIT_S: Final = 0.5
 """A room whose last state is known waits no longer than this for PostgreSQL."""
 
+GATHER_S: Final = 0.05
+"""Rooms that are to be read anew, and are fresh still, wait so long for others: then one query reads them all."""
+
 LOOK_UP_S: Final = 3.0
 """A look-up is given up after this, so that one that hangs does not stand in the way of the next."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _LookUp:
-    """A room being read from PostgreSQL, for everybody who asks meanwhile."""
+    """Rooms being read from PostgreSQL, for everybody who asks for one of them meanwhile."""
 
-    task: "asyncio.Task[RoomRecord | None]"
+    task: "asyncio.Task[dict[str, RoomRecord]]"
     started_s: float
 
 
@@ -39,13 +43,16 @@ class RoomDirectory:
     """Rooms from PostgreSQL, kept for FRESH_S; a change is told to every process at once.
 
     While PostgreSQL is away or says nothing, the last known state of a room holds, so gifts go on. At most one
-    look-up of a room runs at a time, unless the room changed since it began.
+    look-up of a room runs at a time, unless the room changed since it began; known
+    rooms are read anew together.
     """
 
     def __init__(self, database: AsyncEngine, rooms_redis: Redis, ledger_redis: Redis) -> None:
         self._database, self._redis, self._ledger_redis = database, rooms_redis, ledger_redis
         self._cached: dict[str, tuple[float, RoomRecord | None]] = {}
         self._look_ups: dict[str, _LookUp] = {}
+        self._due: set[str] = set()
+        self._gathering: asyncio.TimerHandle | None = None
         self._listed: list[RoomRecord] | None = None
         self._listing: asyncio.Task[list[RoomRecord]] | None = None
 
@@ -59,15 +66,15 @@ class RoomDirectory:
         cached = self._cached.get(room_id)
         if cached is not None and time.monotonic() - cached[0] < FRESH_S:
             return cached[1]
-        look_up = self._look_ups.get(room_id) or self._begin(room_id)
+        look_up = self._look_ups.get(room_id) or self._begin({room_id})  # alone: it may be no id of a room at all
         if cached is None:
             async with asyncio.timeout(LOOK_UP_S):
-                return await asyncio.shield(look_up.task)
+                return (await asyncio.shield(look_up.task)).get(room_id)
         wait_s = look_up.started_s + KNOWN_WAIT_S - time.monotonic()
         if wait_s > 0:
             await asyncio.wait({look_up.task}, timeout=wait_s)
         found = look_up.task.done() and not look_up.task.cancelled() and look_up.task.exception() is None
-        return look_up.task.result() if found else cached[1]
+        return look_up.task.result().get(room_id) if found else cached[1]
 
     def fresh(self, room_id: str) -> RoomRecord | None:
         """The room when it was read within FRESH_S, without waiting; None says nothing about whether there is one.
@@ -79,31 +86,43 @@ class RoomDirectory:
             return None
         age_s = time.monotonic() - cached[0]
         if age_s > FRESH_S / 2 and room_id not in self._look_ups:
-            self._begin(room_id)
+            self._due.add(room_id)
+            if self._gathering is None:
+                self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._read_due)
         return cached[1] if age_s < FRESH_S else None
 
-    def _begin(self, room_id: str) -> _LookUp:
-        task = asyncio.create_task(self._read(room_id), name="look up a room")
-        look_up = self._look_ups[room_id] = _LookUp(task, time.monotonic())
-        task.add_done_callback(lambda _: self._end(room_id, look_up))
+    def _read_due(self) -> None:
+        self._gathering = None
+        due, self._due = self._due - self._look_ups.keys(), set()
+        if due:
+            self._begin(due)
+
+    def _begin(self, ids: Collection[str]) -> _LookUp:
+        """Read rooms by one query."""
+        task = asyncio.create_task(self._read(ids), name="look up rooms")
+        look_up = _LookUp(task, time.monotonic())
+        self._look_ups |= dict.fromkeys(ids, look_up)
+        task.add_done_callback(lambda _: self._end(ids, look_up))
         return look_up
 
-    async def _read(self, room_id: str) -> RoomRecord | None:
+    async def _read(self, ids: Collection[str]) -> dict[str, RoomRecord]:
         async with asyncio.timeout(LOOK_UP_S):
-            return await durable_rooms.get_room(self._database, room_id)
+            return await durable_rooms.get_rooms(self._database, ids)
 
-    def _end(self, room_id: str, look_up: _LookUp) -> None:
+    def _end(self, ids: Collection[str], look_up: _LookUp) -> None:
         failed = look_up.task.cancelled() or look_up.task.exception() is not None
-        if self._look_ups.get(room_id) is not look_up:  # the room changed since: what was read may be of before
-            return
-        del self._look_ups[room_id]
-        known = self._cached.get(room_id)
-        if failed and known is None:
-            return
-        record = known[1] if failed and known is not None else look_up.task.result()
-        if len(self._cached) >= CACHED_MAX:
-            self._cached.clear()
-        self._cached[room_id] = (time.monotonic(), record)
+        found = {} if failed else look_up.task.result()
+        for room_id in ids:
+            if self._look_ups.get(room_id) is not look_up:  # it changed since: what was read may be of before
+                continue
+            del self._look_ups[room_id]
+            known = self._cached.get(room_id)
+            if failed and known is None:
+                continue
+            record = known[1] if failed and known is not None else found.get(room_id)
+            if len(self._cached) >= CACHED_MAX:
+                self._cached.clear()
+            self._cached[room_id] = (time.monotonic(), record)
 
     async def all(self) -> list[RoomRecord]:
         """All rooms, live ones first as PostgreSQL orders them; while it is away, as they were read last.

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -62,7 +62,7 @@ async def test_the_last_known_state_holds_while_postgresql_is_away(web: Web, mon
         raise ConnectionRefusedError
 
     monkeypatch.setattr(rooms, "FRESH_S", 0.0)
-    monkeypatch.setattr("giftserver.gifts.rooms.durable_rooms.get_room", away)
+    monkeypatch.setattr("giftserver.gifts.rooms.durable_rooms.get_rooms", away)
     room = await directory.get("harbour")
     assert room is not None
     assert room.id == "harbour"
@@ -77,13 +77,13 @@ async def test_a_postgresql_that_hangs_makes_nobody_wait_in_a_known_room(
     directory = RoomDirectory(hanging, web.engines.rooms_redis, web.engines.ledger_redis)
     assert await directory.get("harbour") is not None
     asked: list[str] = []
-    real = rooms.durable_rooms.get_room
+    real = rooms.durable_rooms.get_rooms
 
-    async def counted(engine: AsyncEngine, room_id: str) -> object:
-        asked.append(room_id)
-        return await real(engine, room_id)
+    async def counted(engine: AsyncEngine, ids: Collection[str]) -> object:
+        asked.extend(ids)
+        return await real(engine, ids)
 
-    monkeypatch.setattr("giftserver.gifts.rooms.durable_rooms.get_room", counted)
+    monkeypatch.setattr("giftserver.gifts.rooms.durable_rooms.get_rooms", counted)
     monkeypatch.setattr(rooms, "FRESH_S", 0.0)
     proxy.black_hole = True
     started_s = time.monotonic()
@@ -142,16 +142,16 @@ async def test_a_change_is_not_undone_by_a_look_up_that_began_before_it(
 ) -> None:
     """What a slow look-up read before the change is not kept."""
     directory = RoomDirectory(web.engines.database, web.engines.rooms_redis, web.engines.ledger_redis)
-    real, was_read, go_on = rooms.durable_rooms.get_room, asyncio.Event(), asyncio.Event()
+    real, was_read, go_on = rooms.durable_rooms.get_rooms, asyncio.Event(), asyncio.Event()
 
-    async def slow(engine: AsyncEngine, room_id: str) -> object:
-        room = await real(engine, room_id)
+    async def slow(engine: AsyncEngine, ids: Collection[str]) -> object:
+        found = await real(engine, ids)
         was_read.set()
         await go_on.wait()
-        return room
+        return found
 
     with monkeypatch.context() as patch:
-        patch.setattr("giftserver.gifts.rooms.durable_rooms.get_room", slow)
+        patch.setattr("giftserver.gifts.rooms.durable_rooms.get_rooms", slow)
         early = asyncio.create_task(directory.get("harbour"))
         await was_read.wait()
         before = directory._look_ups["harbour"].task
@@ -222,3 +222,34 @@ async def test_a_room_that_is_used_all_the_time_stays_fresh(web: Web, monkeypatc
             await asyncio.sleep(0.01)
     await directory.set_live("harbour", False)
     assert directory.fresh("harbour") is None
+
+
+async def test_rooms_in_use_are_read_anew_together(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One query for all of them; one that nobody knew is asked for alone, since it may be no id of a room at all."""
+    directory = web.services.rooms
+    asked: list[set[str]] = []
+    real = rooms.durable_rooms.get_rooms
+
+    async def counted(engine: AsyncEngine, ids: Collection[str]) -> object:
+        asked.append(set(ids))
+        return await real(engine, ids)
+
+    monkeypatch.setattr("giftserver.gifts.rooms.durable_rooms.get_rooms", counted)
+    assert await directory.get("harbour") is not None
+    assert await directory.get("attic") is not None
+    assert asked == [{"harbour"}, {"attic"}]
+    read_s = {room_id: at_s for room_id, (at_s, _) in directory._cached.items()}
+
+    def all_anew() -> bool:
+        assert directory.fresh("harbour") is not None
+        assert directory.fresh("attic") is not None
+        return all(directory._cached[room_id][0] > at_s for room_id, at_s in read_s.items())
+
+    async with asyncio.timeout(5):
+        while not all_anew():
+            if directory._gathering is not None:
+                with contextlib.suppress(Exception):
+                    await directory.get("a\x00b")
+            await asyncio.sleep(0.01)
+    assert {"harbour", "attic"} in asked
+    assert all(ids <= {"harbour", "attic"} or ids == {"a\x00b"} for ids in asked)
