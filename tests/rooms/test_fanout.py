@@ -35,12 +35,18 @@ def show(room: Room, body: str = "large", count: int = 1) -> None:
     room.deliver(Batch("e", records))
 
 
+def seated(room: Room, count: int) -> list[Listener]:
+    """So many who listen."""
+    listeners = [Listener() for _ in range(count)]
+    for listener in listeners:
+        room.attach(listener.connection)
+    return listeners
+
+
 async def test_a_large_room_is_written_to_in_turns(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others have their turn in between; everybody gets every tick, in order, and newcomers what is new to them."""
     monkeypatch.setattr(turns, "SLICE", 10)
-    listeners = [Listener() for _ in range(95)]
-    for listener in listeners:
-        room.attach(listener.connection)
+    listeners = seated(room, 95)
     show(room)
     room.flush()
     reached = [len(listener.offsets) for listener in listeners]
@@ -72,9 +78,7 @@ async def test_what_waits_for_the_tick_reaches_a_newcomer(room: Room) -> None:
 async def test_what_a_turn_brings_to_a_quiet_room_is_one_frame(room: Room) -> None:
     """However many batches it comes in; and what comes while a tick is written is the next one, at once."""
     room.flush()
-    listeners = [Listener() for _ in range(3)]
-    for listener in listeners:
-        room.attach(listener.connection)
+    listeners = seated(room, 3)
     await until(lambda: room.silent_s > 0.002)
     show(room, count=3)
     show(room)
@@ -86,9 +90,7 @@ async def test_what_a_turn_brings_to_a_quiet_room_is_one_frame(room: Room) -> No
 async def test_what_comes_while_a_tick_is_written_follows_together(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is written the second tick before everybody was written the first."""
     monkeypatch.setattr(turns, "SLICE", 1)
-    listeners = [Listener() for _ in range(40)]
-    for listener in listeners:
-        room.attach(listener.connection)
+    listeners = seated(room, 40)
     show(room)
     room.flush()
     assert len(listeners[1].tape.frames) == 0
@@ -127,9 +129,7 @@ async def test_a_large_room_is_written_to_block_by_block(room: Room, monkeypatch
 async def test_blocks_come_and_go_with_their_sockets(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newcomer takes the first free place, and is told from where that block goes on."""
     monkeypatch.setattr(room_module, "SOCKETS_MAX", 2)
-    listeners = [Listener() for _ in range(5)]
-    for listener in listeners:
-        room.attach(listener.connection)
+    listeners = seated(room, 5)
     assert [block.sockets for block in room._blocks] == [2, 2, 1]
     show(room)
     late = Listener()
