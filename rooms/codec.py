@@ -122,14 +122,11 @@ def choose_codec(subprotocols: Sequence[str]) -> Codec | None:
     return None
 
 
-class Encoded:
+class Encoded(msgspec.Struct, frozen=True, gc=False):
     """A message that is encoded at most once per codec."""
 
-    __slots__ = ("_bytes", "message")
-
-    def __init__(self, message: Any) -> None:
-        self.message = message
-        self._bytes: dict[str, bytes] = {}
+    message: Any
+    _bytes: dict[str, bytes] = msgspec.field(default_factory=dict)
 
     def to(self, codec: Codec) -> bytes:
         """The message's bytes in this codec."""

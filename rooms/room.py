@@ -113,7 +113,7 @@ class Room:
     def _show(self, record: Record) -> None:
         self.offset = record.offset
         self._on_event(self, record)
-        shown = Shown(record, self._renderer)
+        shown = Shown.of(record, self._renderer)
         self.tail.append(shown)
         for block in self._blocks:
             block.show(shown)

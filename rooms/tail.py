@@ -68,7 +68,7 @@ class Tail:
         first = len(older)
         while first and older[first - 1].offset == begin - (len(older) - first):
             first -= 1
-        self._events[:0] = [Shown(record, self._renderer) for record in older[first:]]
+        self._events[:0] = [Shown.of(record, self._renderer) for record in older[first:]]
         self._reached = self.begin
         self.age(asyncio.get_running_loop().time())
 

@@ -51,7 +51,7 @@ def tick(number: int, size: int) -> Tick:
     """A tick of one event."""
     record = Record(number, EVENT, 0, "", 0, 0, f"{number}-" + "x" * size)
     renderer = Plain()
-    return Tick([Shown(record, renderer)], [], Condenser(renderer))
+    return Tick([Shown.of(record, renderer)], [], Condenser(renderer))
 
 
 def write(number: int, members: Sequence[Connection], size: int = 10) -> None:

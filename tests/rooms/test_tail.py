@@ -34,7 +34,7 @@ def history(rooms_redis: Redis) -> Counting:
 
 
 def shown(offset: int) -> Shown:
-    return Shown(Record(offset, EVENT, 0, "", 0, 0, str(offset)), Plain())
+    return Shown.of(Record(offset, EVENT, 0, "", 0, 0, str(offset)), Plain())
 
 
 def offsets(found: Any) -> list[int] | None:

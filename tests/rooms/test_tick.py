@@ -32,7 +32,7 @@ class Screen:
         self.condenser = Condenser(Plain())
 
     def tick(self, *records: Record, latest: Sequence[Encoded] = ()) -> Tick:
-        return Tick([Shown(record, Plain()) for record in records], latest, self.condenser)
+        return Tick([Shown.of(record, Plain()) for record in records], latest, self.condenser)
 
     def see(self, *records: Record, **options: Any) -> list[dict[str, Any]]:
         """What a viewer is shown of a tick."""

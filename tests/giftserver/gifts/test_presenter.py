@@ -57,7 +57,7 @@ def test_the_sums_are_those_of_the_gifts(sent: list[Any], folded: bool) -> None:
     """Quantity and coins, in every way of looking; dear gifts and notes each stand alone; offsets only go up."""
     made = [gift(offset, *rest) for offset, rest in enumerate(sent, 1)]
     renderer = Given(made)
-    shown = [Shown(Record(one.offset, EVENT, 0, one.combo or "", 1, 1, ""), renderer) for one in made]
+    shown = [Shown.of(Record(one.offset, EVENT, 0, one.combo or "", 1, 1, ""), renderer) for one in made]
     tick = Tick(shown, [], Condenser(renderer))
     for whole in (True, False):
         frame = tick.frame(JSON, whole=whole, folded=folded and not whole)
