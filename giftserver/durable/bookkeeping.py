@@ -25,6 +25,8 @@ class Name(NamedTuple):
     asset: str
 
 
+COINS_SOLD: Final = Name("coins_sold", "platform", "coins")
+PROMOTIONS: Final = Name("promotions", "platform", "coins")
 GIFTS_SPENT: Final = Name("gifts_spent", "platform", "coins")
 DIAMONDS_ISSUED: Final = Name("diamonds_issued", "platform", "diamonds")
 
@@ -37,6 +39,16 @@ def wallet(owner: str) -> Name:
 def earnings(owner: str) -> Name:
     """The account of a creator's diamonds."""
     return Name("earnings", owner, "diamonds")
+
+
+def clearing(provider: str, currency: str) -> Name:
+    """The account of the money that a payment provider owes us."""
+    return Name("clearing", provider, currency)
+
+
+def revenue(currency: str) -> Name:
+    """The account that bought coins are paid to; its balance is minus what was ever paid."""
+    return Name("revenue", "platform", currency)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy import func, insert, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -16,8 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from giftserver.durable.tables import COINS_SOLD, account, credit_outbox, entry, transfer
 from giftserver.ledger.events import COINS_MAX
 
-KINDS: Final = frozenset({"top_up", "recharge", "grant"})
-"""Kinds of credit: a demo's free coins, a paid purchase, coins the platform gives."""
+KINDS: Final = frozenset({"top_up", "grant"})
+"""Kinds of credit that are made here: a demo's free coins, coins the platform gives. Paid ones: `recharges.py`."""
+
+ADD: Final = text("""
+    INSERT INTO credit_outbox (user_id, credit_no, transfer, coins)
+    SELECT :user, coalesce(max(credit_no), 0) + 1, :transfer, :coins FROM credit_outbox WHERE user_id = :user
+""")
 
 TEXT_MAX: Final = 200
 PENDING_MAX: Final = 10_000
@@ -113,6 +118,14 @@ async def _credit(connection: AsyncConnection, user: str, coins: int, kind: str,
         insert(credit_outbox).values(user_id=user, credit_no=credit_no, transfer=transfer_id, coins=coins)
     )
     return Credit(credit_no, transfer_id, coins, repeated=False)
+
+
+async def add_to_outbox(connection: AsyncConnection, user: str, transfer_id: int, coins: int) -> None:
+    """Number a credit whose transfer the caller has posted, so that Redis takes it.
+
+    The wallet's row is locked by the posting, so the user's credits are numbered one after the other.
+    """
+    await connection.execute(ADD, {"user": user, "transfer": transfer_id, "coins": coins})
 
 
 def _line(transfer_id: int, n: int, account_id: int, version: int, amount: int, balance_after: int) -> dict[str, int]:

@@ -8,15 +8,16 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from giftserver.durable.bookkeeping import Account, Name, Sum, days, lines, sums
+from giftserver.durable.bookkeeping import Account, Name, Sum, days, line, lines, sums
 from giftserver.durable.chain import hashes
 from giftserver.durable.closings import ask_for_refunds, late_gifts
 from giftserver.durable.epochs import given_up
 from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted
-from giftserver.durable.tables import FIRST_PERSONAL_ACCOUNT
+from giftserver.durable.tables import FIRST_PERSONAL_ACCOUNT, account, entry
 
 # First, so that of two flushers on one shard the second waits here, then finds the cursor moved and does nothing.
 HOLD_CURSOR: Final = text("""
@@ -162,3 +163,19 @@ async def move(connection: AsyncConnection, moved: Mapping[Name, Sum]) -> dict[N
     }
     rows = await connection.execute(MOVE, values)
     return {Name(kind, owner, asset): Account(*stood) for kind, owner, asset, *stood in rows}
+
+
+async def post(connection: AsyncConnection, transfer_number: int, amounts: Sequence[tuple[Name, int]]) -> None:
+    """Post the entries of one transfer, in this order, each account once. Raises LookupError when one is missing."""
+    before = await move(connection, {name: Sum(amount, 1) for name, amount in amounts})
+    if missing := {name for name, _ in amounts} - before.keys():
+        raise LookupError(f"there is no {min(missing)}")
+    rows = [line(transfer_number, n, before[name], amount) for n, (name, amount) in enumerate(amounts, 1)]
+    await connection.execute(insert(entry).values([dict(zip(ENTRY, one, strict=True)) for one in rows]))
+
+
+async def open_accounts(connection: AsyncConnection, names: Sequence[Name]) -> None:
+    """Make the accounts that are missing, in the order of their names, so that nobody waits in a circle."""
+    await connection.execute(
+        postgresql.insert(account).values([name._asdict() for name in sorted(names)]).on_conflict_do_nothing()
+    )

@@ -6,22 +6,14 @@ One transaction each, once for each gift: the row of `refund_due` is locked, and
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from giftserver.durable.bookkeeping import (
-    DIAMONDS_ISSUED,
-    GIFTS_SPENT,
-    Account,
-    Name,
-    Sum,
-    earnings,
-    line,
-    wallet,
-)
+from giftserver.durable.bookkeeping import DIAMONDS_ISSUED, GIFTS_SPENT, Name, earnings, wallet
+from giftserver.durable.credits import add_to_outbox
 from giftserver.durable.history import public_transfer
-from giftserver.durable.posting import move
-from giftserver.durable.tables import entry, refund_due
+from giftserver.durable.posting import post
+from giftserver.durable.tables import refund_due
 
 PAGE: Final = 200
 
@@ -43,12 +35,6 @@ REFUND: Final = text("""
         (kind, sender, room, creator, gift, quantity, coins, diamonds, note, reference, reverses, event_at)
     SELECT 'refund', sender, room, creator, gift, quantity, coins, diamonds, :reason, :reference, id, now()
     FROM transfer WHERE id = :gift RETURNING id
-""")
-
-# The wallet's row is locked, so the user's credits are numbered one after the other.
-CREDIT: Final = text("""
-    INSERT INTO credit_outbox (user_id, credit_no, transfer, coins)
-    SELECT :user, coalesce(max(credit_no), 0) + 1, :transfer, :coins FROM credit_outbox WHERE user_id = :user
 """)
 
 LATELY: Final = text("""
@@ -101,7 +87,7 @@ async def refund_gift(engine: AsyncEngine, gift: int) -> Refund | None:
         asked = {"gift": gift, "reason": row.reason, "reference": f"refund:{name}"}
         number = (await connection.execute(REFUND, asked)).scalar_one()
         await _reverse(connection, number, row)
-        await connection.execute(CREDIT, {"user": row.sender, "transfer": number, "coins": row.coins})
+        await add_to_outbox(connection, row.sender, number, row.coins)
         await connection.execute(DONE, {"gift": gift, "transfer": number})
     return Refund(number, name, row.room, row.sender, row.coins, row.diamonds, row.reason)
 
@@ -118,7 +104,4 @@ async def _reverse(connection: AsyncConnection, number: int, gift: Any) -> None:
     amounts: list[tuple[Name, int]] = [(wallet(gift.sender), gift.coins), (GIFTS_SPENT, -gift.coins)]
     if gift.diamonds:
         amounts += [(DIAMONDS_ISSUED, gift.diamonds), (earnings(gift.creator), -gift.diamonds)]
-    before: dict[Name, Account] = await move(connection, {name: Sum(amount, 1) for name, amount in amounts})
-    lines = [line(number, n, before[name], amount) for n, (name, amount) in enumerate(amounts, 1)]
-    columns = ("transfer", "n", "account", "version", "amount", "balance_after")
-    await connection.execute(insert(entry).values([dict(zip(columns, one, strict=True)) for one in lines]))
+    await post(connection, number, amounts)

@@ -1,4 +1,4 @@
-"""Tables of the durable ledger, as SQLAlchemy Core metadata.
+"""Tables of the durable ledger, as SQLAlchemy Core metadata; those of payments are in `payment_tables.py`.
 
 The migrations create them, with their triggers; a test holds the two together. Times are timestamptz, amounts are
 whole coins or diamonds.
@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0004"
+SCHEMA_REVISION: Final = "0005"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -39,6 +39,9 @@ GIFTS_SPENT: Final = 2
 
 DIAMONDS_ISSUED: Final = 3
 """Account that the diamonds of every gift come from; its balance is minus the diamonds ever earned."""
+
+PROMOTIONS: Final = 4
+"""Account that bonus coins come from; its balance is minus the coins ever given on top of paid ones."""
 
 FIRST_PERSONAL_ACCOUNT: Final = 1000
 """Accounts below this id belong to the platform and are locked after all others."""
@@ -67,10 +70,14 @@ account = Table(
     CheckConstraint("owner <> ''", name="account_owner"),
     CheckConstraint(
         "(kind, asset) IN (('wallet', 'coins'), ('earnings', 'diamonds'), ('coins_sold', 'coins'), "
-        "('gifts_spent', 'coins'), ('diamonds_issued', 'diamonds'))",
+        "('gifts_spent', 'coins'), ('diamonds_issued', 'diamonds'), ('promotions', 'coins')) "
+        "OR kind IN ('clearing', 'revenue') AND asset ~ '^[A-Z]{3}$'",
         name="account_kind",
     ),
-    CheckConstraint("balance >= 0 OR kind IN ('coins_sold', 'diamonds_issued')", name="account_not_below_zero"),
+    CheckConstraint(
+        "balance >= 0 OR kind IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue')",
+        name="account_not_below_zero",
+    ),
     CheckConstraint("balance < 9007199254740992 OR kind = 'gifts_spent'", name="account_balance_limit"),
     CheckConstraint("version >= 0", name="account_version"),
 )
@@ -263,5 +270,8 @@ GUARDS: Final = {
     "transfer": ("transfer_insert_only",),
     "entry": ("entry_insert_only", "entry_must_balance"),
     "ledger_epoch": ("ledger_epoch_insert_only",),
+    "payment": ("payment_keeps_its_terms",),
+    "payment_step": ("payment_step_insert_only",),
+    "price_list": ("price_list_keeps_its_body",),
 }
 """Triggers by table that hold the ledger's rules; verify checks that each is there and enabled."""

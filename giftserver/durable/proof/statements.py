@@ -159,13 +159,13 @@ CREDIT_UNLIKE_TRANSFER: Final = """
 
 BELOW_ZERO: Final = """
     SELECT format('account %s (%s of %s): balance %s', id, kind, owner, balance)
-    FROM account WHERE balance < 0 AND kind NOT IN ('coins_sold', 'diamonds_issued')
+    FROM account WHERE balance < 0 AND kind NOT IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue')
 """
 
 WAS_BELOW_ZERO: Final = """
     SELECT format('account %s (%s of %s): %s after transfer %s', a.id, a.kind, a.owner, e.balance_after, e.transfer)
     FROM entry AS e JOIN account AS a ON a.id = e.account
-    WHERE e.balance_after < 0 AND a.kind NOT IN ('coins_sold', 'diamonds_issued')
+    WHERE e.balance_after < 0 AND a.kind NOT IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue')
 """
 
 WRONG_DAY: Final = """

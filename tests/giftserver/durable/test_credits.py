@@ -29,7 +29,7 @@ async def test_a_credit_is_a_transfer_with_an_outbox_row(book):
 
 async def test_a_reference_sent_twenty_times_in_parallel_is_one_credit(book):
     """Twenty parallel calls with one reference credit once; all get the same credit."""
-    made = await asyncio.gather(*(credit(book.engine, "ana", 500, "recharge", "hook") for _ in range(20)))
+    made = await asyncio.gather(*(credit(book.engine, "ana", 500, "grant", "hook") for _ in range(20)))
     assert {(one.credit_no, one.transfer, one.coins) for one in made} == {(1, made[0].transfer, 500)}
     assert [one.repeated for one in made].count(False) == 1
     assert await book.balance("ana") == 500

@@ -37,6 +37,20 @@ REFUSED = {
     "one-sided": ([TRANSFER, LINE + "(77, 1, 2, 1, 5, 5)"], "do not sum to zero"),
     "unequal": ([TRANSFER, LINE + "(77, 1, 2, 1, 5, 5), (77, 2, 1, 1, -4, -4)"], "do not sum to zero"),
     "two assets": ([TRANSFER, LINE + "(77, 1, 2, 1, 5, 5), (77, 2, 3, 1, -5, -5)"], "do not sum to zero"),
+    "two currencies": (
+        ["INSERT INTO account (id, kind, owner, asset) VALUES (2001, 'clearing', 'sandbox', 'USD'), "
+         "(2002, 'revenue', 'platform', 'JPY')", TRANSFER,
+         LINE + "(77, 1, 2001, 1, 5, 5), (77, 2, 2002, 1, -5, -5)"], "do not sum to zero",
+    ),
+    "unequal money": (
+        ["INSERT INTO account (id, kind, owner, asset) VALUES (2001, 'clearing', 'sandbox', 'USD'), "
+         "(2002, 'revenue', 'platform', 'USD')", TRANSFER,
+         LINE + "(77, 1, 2001, 1, 5, 5), (77, 2, 2002, 1, -4, -4), (77, 3, 1, 1, -1, -1)"], "do not sum to zero",
+    ),
+    "coins paid in money": (
+        ["INSERT INTO account (id, kind, owner, asset) VALUES (2001, 'clearing', 'sandbox', 'USD')", TRANSFER,
+         LINE + "(77, 1, 2001, 1, 5, 5), (77, 2, 1, 1, -5, -5)"], "do not sum to zero",
+    ),
     "one at a time": ([TRANSFER, LINE + "(77, 1, 2, 1, 5, 5)", LINE + "(77, 2, 1, 1, -5, -5)"], "do not sum to zero"),
     "a later pair": (
         [TRANSFER, LINE + "(77, 1, 2, 1, 5, 5), (77, 2, 1, 1, -5, -5)",

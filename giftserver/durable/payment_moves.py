@@ -1,0 +1,129 @@
+"""What a provider says becomes true of a payment: by rank, and credited in the same transaction that says so."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from giftserver.durable.payment_tables import payment
+from giftserver.durable.payments import PaymentRecord, add_step, record_of
+from giftserver.durable.recharges import book_recharge
+from giftserver.recharge.provider import Snapshot
+from giftserver.recharge.states import ENDED_UNPAID, State, follows
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What news did to a payment: how it stands now, whether its coins were booked by it, what was wrong with it."""
+
+    payment: PaymentRecord
+    changed: bool = False
+    credited_coins: int = 0
+    wrong: str | None = None
+
+
+async def apply(engine: AsyncEngine, id: str, news: Snapshot, source: str) -> Applied | None:
+    """Let what a provider says be true of a payment, and book its coins when it is paid; None when there is none.
+
+    Raises IntegrityError when the ledger refuses the coins: then nothing is changed.
+    """
+    async with engine.begin() as connection:
+        row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one_or_none()
+        if row is None:
+            return None
+        now = record_of(row)
+        wrong = mismatch(now, news)
+        if wrong is not None:
+            return await _flag(connection, now, wrong, source)
+        return await _move(connection, now, news, source)
+
+
+def mismatch(stored: PaymentRecord, news: Snapshot) -> str | None:
+    """What contradicts the order, in words; None when nothing does."""
+    if news.payment != stored.id or (stored.provider_ref or news.ref) != news.ref:
+        return f"the provider's {news.ref} is another order's"
+    if news.currency != stored.currency:
+        return f"paid in {news.currency}, asked for {stored.currency}"
+    if news.captured_minor not in (0, stored.amount_minor):
+        return f"paid {news.captured_minor}, asked for {stored.amount_minor} {stored.currency} in minor units"
+    if news.state is State.SUCCEEDED and news.captured_minor != stored.amount_minor:
+        return f"paid {news.captured_minor}, asked for {stored.amount_minor} {stored.currency} in minor units"
+    return None
+
+
+async def flag(engine: AsyncEngine, id: str, wrong: str, source: str) -> Applied | None:
+    """Have a person look at a payment, of which something is said that cannot be; None when there is none."""
+    async with engine.begin() as connection:
+        row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one_or_none()
+        return None if row is None else await _flag(connection, record_of(row), wrong, source)
+
+
+async def _flag(connection: AsyncConnection, now: PaymentRecord, wrong: str, source: str) -> Applied:
+    if now.review == wrong:
+        return Applied(now, wrong=wrong)
+    changed = await _change(connection, now.id, review=wrong)
+    await add_step(connection, now.id, now.state, source, wrong)
+    return Applied(changed, True, wrong=wrong)
+
+
+async def _move(connection: AsyncConnection, now: PaymentRecord, news: Snapshot, source: str) -> Applied:
+    changes: dict[str, Any] = {}
+    if now.provider_ref is None:
+        changes |= {"provider_ref": news.ref}
+    if news.url is not None and now.checkout_url is None:
+        changes |= {"checkout_url": news.url}
+    if news.method is not None and news.method != now.method:
+        changes |= {"method": news.method}
+    declined = news.decline is not None and news.decline != now.decline
+    if declined:
+        changes |= {"decline": news.decline}
+    if follows(now.state, news.state):
+        changes |= {"state": news.state}
+        if news.state in ENDED_UNPAID:
+            changes |= {"promotion_held": False}
+    elif declined:
+        await add_step(connection, now.id, now.state, source, news.decline or "")
+    moved = await _change(connection, now.id, **changes) if changes else now
+    if "state" in changes:
+        await add_step(connection, now.id, news.state, source, news.decline or "" if declined else "")
+    if news.state is State.SUCCEEDED and moved.state is State.SUCCEEDED:
+        return await _credit(connection, moved, news, source)
+    if news.refunded_minor and moved.state is State.CREDITED:
+        return await _flag(connection, moved, "refunded at the provider after its coins were booked", source)
+    return Applied(moved, bool(changes))
+
+
+async def _credit(connection: AsyncConnection, paid: PaymentRecord, news: Snapshot, source: str) -> Applied:
+    if news.refunded_minor >= paid.amount_minor:
+        refunded = await _change(connection, paid.id, state=State.REFUNDED, promotion_held=False)
+        await add_step(connection, paid.id, State.REFUNDED, source, "before it was credited")
+        return Applied(refunded, True)
+    if news.refunded_minor:
+        return await _flag(connection, paid, "refunded in part before its coins were booked", source)
+    held = paid.promotion_held or await _hold_again(connection, paid)
+    bonus = paid.bonus_coins if held else 0
+    money = (paid.provider, paid.currency, paid.amount_minor)
+    number = await book_recharge(connection, paid.id, paid.user_id, paid.coins, bonus, money)
+    credited = await _change(
+        connection, paid.id, state=State.CREDITED, transfer=number, decline=None, promotion_held=held
+    )
+    lost = "" if bonus == paid.bonus_coins else "without the bonus, which another order has"
+    await add_step(connection, paid.id, State.CREDITED, "ledger", lost)
+    return Applied(credited, True, paid.coins + bonus)
+
+
+async def _hold_again(connection: AsyncConnection, paid: PaymentRecord) -> bool:
+    """Whether a payment that let its promotion go, and is paid after all, may still have it."""
+    if paid.promotion is None:
+        return False
+    taken = exists().where(
+        payment.c.user_id == paid.user_id, payment.c.promotion == paid.promotion, payment.c.promotion_held
+    )
+    return not await connection.scalar(select(taken))
+
+
+async def _change(connection: AsyncConnection, id: str, **changes: Any) -> PaymentRecord:
+    values = {**changes, "updated_at": func.now()}
+    row = await connection.execute(update(payment).where(payment.c.id == id).values(values).returning(payment))
+    return record_of(row.one())

@@ -1,0 +1,213 @@
+"""Payments in PostgreSQL: made once for each key, and read. `payment_moves.py` has what changes them."""
+
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import exists, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from giftserver.durable.payment_tables import payment, payment_step
+from giftserver.recharge.prices import Promotion
+from giftserver.recharge.states import OPEN, State
+
+PAGE_MAX: Final = 100
+LIFE_S: Final = 1_800
+"""So long somebody may take to pay."""
+
+# A promotion that all people together may use so many times is counted by one order after the other.
+IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('promotion:' || :promotion, 0))")
+
+
+class PromotionTaken(Exception):
+    """The promotion has been used: by this person, or as often as it may be by all. Nothing was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """The terms of an order; they never change."""
+
+    user: str
+    key: str
+    request_hash: str
+    provider: str
+    coins: int
+    bonus_coins: int
+    pack: str | None
+    amount_minor: int
+    currency: str
+    country: str
+    price_version: int
+    promotion: Promotion | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRecord:
+    """A payment as stored; times are UTC, amounts minor units of `currency`."""
+
+    id: str
+    user_id: str
+    key: str
+    request_hash: str
+    provider: str
+    provider_ref: str | None
+    checkout_url: str | None
+    method: str | None
+    state: State
+    coins: int
+    bonus_coins: int
+    pack: str | None
+    amount_minor: int
+    currency: str
+    country: str
+    price_version: int
+    promotion: str | None
+    promotion_held: bool
+    decline: str | None
+    review: str | None
+    transfer: int | None
+    expires_at: datetime
+    asked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happened to a payment; `source` is who told: buyer, provider, reconciler."""
+
+    state: str
+    source: str
+    detail: str
+    at: datetime
+
+
+def new_id() -> str:
+    """An id whose order is that of time."""
+    return f"pay_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def record_of(row: Any) -> PaymentRecord:
+    """A row of the table as a record."""
+    return PaymentRecord(**{**row._mapping, "state": State(row.state)})
+
+
+async def create_payment(engine: AsyncEngine, new: NewPayment) -> tuple[PaymentRecord, bool]:
+    """The payment of this user's key, and whether it was made now. Raises PromotionTaken.
+
+    The caller compares `request_hash`: the key may stand for another order.
+    """
+    async with engine.begin() as connection:
+        known = await _by_key(connection, new.user, new.key)
+        if known is not None:
+            return known, False
+        if new.promotion is not None:
+            await _check_promotion(connection, new.user, new.promotion)
+        values = {
+            "id": new_id(), "user_id": new.user, "key": new.key, "request_hash": new.request_hash,
+            "provider": new.provider, "coins": new.coins, "bonus_coins": new.bonus_coins, "pack": new.pack,
+            "amount_minor": new.amount_minor, "currency": new.currency, "country": new.country,
+            "price_version": new.price_version, "promotion": new.promotion.id if new.promotion else None,
+            "promotion_held": new.promotion is not None, "expires_at": datetime.now(UTC) + timedelta(seconds=LIFE_S),
+        }  # fmt: skip
+        made = await connection.execute(
+            postgresql.insert(payment).values(values).on_conflict_do_nothing().returning(payment)
+        )
+        row = made.one_or_none()
+        if row is not None:
+            await add_step(connection, row.id, State.CREATED, "buyer")
+            return record_of(row), True
+        known = await _by_key(connection, new.user, new.key)  # made by another process just now
+        if known is None:
+            raise PromotionTaken
+        return known, False
+
+
+async def _by_key(connection: AsyncConnection, user: str, key: str) -> PaymentRecord | None:
+    query = select(payment).where(payment.c.user_id == user, payment.c.key == key)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else record_of(row)
+
+
+async def _check_promotion(connection: AsyncConnection, user: str, promotion: Promotion) -> None:
+    if promotion.first_purchase and await has_bought(connection, user):
+        raise PromotionTaken
+    if promotion.uses_max is not None:
+        await connection.execute(IN_TURN, {"promotion": promotion.id})
+        uses = select(func.count()).where(payment.c.promotion == promotion.id, payment.c.promotion_held)
+        if (await connection.scalar(uses) or 0) >= promotion.uses_max:
+            raise PromotionTaken
+
+
+async def has_bought(connection: AsyncConnection, user: str) -> bool:
+    """Whether this person ever got coins for money."""
+    return bool(
+        await connection.scalar(select(exists().where(payment.c.user_id == user, payment.c.transfer.is_not(None))))
+    )
+
+
+async def promotions_used(engine: AsyncEngine, user: str) -> tuple[bool, set[str]]:
+    """Whether this person ever bought, and the promotions they hold or have used."""
+    query = select(payment.c.promotion).where(payment.c.user_id == user, payment.c.promotion_held)
+    async with engine.connect() as connection:
+        return await has_bought(connection, user), set((await connection.execute(query)).scalars())
+
+
+async def holder_of(engine: AsyncEngine, user: str, promotion: str) -> PaymentRecord | None:
+    """This person's payment that has the promotion."""
+    query = select(payment).where(payment.c.user_id == user, payment.c.promotion == promotion, payment.c.promotion_held)
+    async with engine.connect() as connection:
+        row = (await connection.execute(query)).one_or_none()
+    return None if row is None else record_of(row)
+
+
+async def payment_by_id(engine: AsyncEngine, id: str) -> PaymentRecord | None:
+    """One payment."""
+    async with engine.connect() as connection:
+        row = (await connection.execute(select(payment).where(payment.c.id == id))).one_or_none()
+    return None if row is None else record_of(row)
+
+
+async def payments_of(engine: AsyncEngine, user: str, before: str | None, limit: int) -> list[PaymentRecord]:
+    """A person's payments, newest first, those older than the one `before`."""
+    query = select(payment).where(payment.c.user_id == user).order_by(payment.c.created_at.desc(), payment.c.id.desc())
+    if before is not None:
+        older = select(payment.c.created_at).where(payment.c.id == before).scalar_subquery()
+        query = query.where(payment.c.created_at < older)
+    async with engine.connect() as connection:
+        return [record_of(row) for row in await connection.execute(query.limit(max(1, min(limit, PAGE_MAX))))]
+
+
+async def steps_of(engine: AsyncEngine, id: str) -> list[Step]:
+    """What happened to a payment, in order."""
+    query = select(payment_step).where(payment_step.c.payment == id).order_by(payment_step.c.n)
+    async with engine.connect() as connection:
+        return [Step(row.state, row.source, row.detail, row.at) for row in await connection.execute(query)]
+
+
+async def open_payments(engine: AsyncEngine, quiet_s: float, limit: int) -> list[PaymentRecord]:
+    """Payments that nothing was heard of for so long, the longest first; each is given once in that time."""
+    quiet = func.now() - timedelta(seconds=quiet_s)
+    chosen = (
+        select(payment.c.id)
+        .where(
+            payment.c.state.in_(OPEN), payment.c.updated_at < quiet, func.coalesce(payment.c.asked_at, quiet) <= quiet
+        )
+        .order_by(payment.c.updated_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = update(payment).where(payment.c.id.in_(chosen)).values(asked_at=func.now()).returning(payment)
+    async with engine.begin() as connection:
+        return [record_of(row) for row in await connection.execute(taken)]
+
+
+async def add_step(connection: AsyncConnection, id: str, state: str, source: str, detail: str = "") -> None:
+    """Write down what happened; the payment's row is locked, or was made in this transaction."""
+    next_n = select(func.coalesce(func.max(payment_step.c.n), 0) + 1).where(payment_step.c.payment == id)
+    await connection.execute(
+        insert(payment_step).values(payment=id, n=next_n.scalar_subquery(), state=state, source=source, detail=detail)
+    )

@@ -1,0 +1,65 @@
+"""Price lists in PostgreSQL: proposed by one person, in force once another one approved."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from giftserver.durable.payment_tables import price_list
+
+
+@dataclass(frozen=True, slots=True)
+class StoredList:
+    """A price list as it was proposed, and who approved it."""
+
+    version: int
+    body: str
+    proposed_by: str
+    proposed_at: datetime
+    approved_by: str | None
+    approved_at: datetime | None
+
+
+def _stored(row: Any) -> StoredList:
+    return StoredList(**row._mapping)
+
+
+async def propose(engine: AsyncEngine, body: str, by: str) -> StoredList:
+    """Keep a list that somebody proposes. It is not in force."""
+    statement = insert(price_list).values(body=body, proposed_by=by).returning(price_list)
+    async with engine.begin() as connection:
+        return _stored((await connection.execute(statement)).one())
+
+
+async def approve(engine: AsyncEngine, version: int, by: str) -> StoredList | None:
+    """Put a list in force; again by anybody changes nothing. None when there is none.
+
+    Raises IntegrityError when the person who approves is the one who proposed.
+    """
+    columns = price_list.c
+    statement = (
+        update(price_list)
+        .where(columns.version == version, columns.approved_by.is_(None))
+        .values(approved_by=by, approved_at=func.now())
+    )
+    async with engine.begin() as connection:
+        await connection.execute(statement)
+        row = (await connection.execute(select(price_list).where(columns.version == version))).one_or_none()
+    return None if row is None else _stored(row)
+
+
+async def newest_approved(engine: AsyncEngine) -> StoredList | None:
+    """The list in force: the newest version that was approved."""
+    query = select(price_list).where(price_list.c.approved_by.is_not(None)).order_by(price_list.c.version.desc())
+    async with engine.connect() as connection:
+        row = (await connection.execute(query.limit(1))).one_or_none()
+    return None if row is None else _stored(row)
+
+
+async def all_lists(engine: AsyncEngine, limit: int) -> list[StoredList]:
+    """Lists, newest first."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(select(price_list).order_by(price_list.c.version.desc()).limit(limit))
+        return [_stored(row) for row in rows]

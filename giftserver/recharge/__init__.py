@@ -1,0 +1,1 @@
+"""Coins in: prices, payments, the providers they go through, and what becomes of each."""

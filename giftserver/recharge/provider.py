@@ -1,0 +1,124 @@
+"""The contract of a payment provider. A plug-in speaks its provider's language and never touches a balance.
+
+The core owns states, ledger and de-duplication: it asks a provider for what is true now (`fetch`), and lets that move
+the payment. An event only says that it is worth asking. tests/giftserver/recharge/test_contract.py is what every
+plug-in must pass.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from giftserver.recharge.states import State
+
+
+class ProviderAway(Exception):
+    """The provider gave no usable answer: what became of the call is unknown, and it may be asked again."""
+
+
+class ProviderRefused(Exception):
+    """The provider said no, and would again; the message is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider can do. `methods` in words for buyers; `currencies` None: any."""
+
+    title: str
+    methods: tuple[str, ...]
+    currencies: frozenset[str] | None
+    refunds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutOrder:
+    """What a provider is asked to take. `payment` is our id, and the key under which asking again is the same."""
+
+    payment: str
+    amount_minor: int
+    currency: str
+    description: str
+    return_url: str
+    webhook_url: str
+    expires_in_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A payment as its provider has it now; amounts in minor units of `currency`.
+
+    `state` is one of pending to succeeded, or an end without money. `captured_minor` is what was really taken. `live`:
+    real money. `decline`: why the last attempt failed, as the provider calls it.
+    """
+
+    ref: str
+    payment: str
+    state: State
+    currency: str
+    captured_minor: int
+    refunded_minor: int
+    live: bool
+    url: str | None = None
+    method: str | None = None
+    decline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """Something happened to the payment `ref`; `id` is the provider's own, the same for every copy."""
+
+    id: str
+    kind: str
+    ref: str
+    payment: str
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A webhook that is not believed, and why; nothing of it is kept."""
+
+    reason: str
+
+
+class Provider(Protocol):
+    """One way to pay. Methods raise ProviderAway and ProviderRefused, nothing else."""
+
+    @property
+    def name(self) -> str:
+        """Short name, which stays: payments and the ledger's accounts have it."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether its money is real; what says otherwise is refused."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    async def create(self, order: CheckoutOrder) -> Snapshot:
+        """Open a checkout, with its `url`; for the same payment always the same one."""
+        ...
+
+    async def fetch(self, ref: str) -> Snapshot | None:
+        """What is true of a checkout now; None when there is none of this reference."""
+        ...
+
+    async def find(self, payment: str) -> Snapshot | None:
+        """The checkout of our payment, None when there is none: for when `create` was not answered."""
+        ...
+
+    async def cancel(self, ref: str) -> Snapshot:
+        """Close a checkout that nobody paid; one that was paid stays so."""
+        ...
+
+    def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:
+        """The events of a webhook whose signature over the raw bytes is right, or why it is not believed."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
