@@ -28,6 +28,8 @@ from giftserver.ledger.ledger import Ledger
 from giftserver.metrics import Metrics
 from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
+from giftserver.recharge.providers import open_providers
+from giftserver.recharge.service import Recharges
 from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.api import middleware, routes
@@ -110,6 +112,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         verifier=TokenVerifier(settings),
         tickets=Tickets(engines.rooms_redis),
         receipts=ReceiptKeys.of(settings),
+        recharges=Recharges(engines.database, open_providers(settings), settings.base_url),
         metrics=metrics,
         in_flight=InFlight(),
     )
@@ -133,6 +136,7 @@ def create_app(settings: Settings, engines: Engines) -> Starlette:
             await services.ledger.close()
             await services.announcer.close()
             await services.room_pipes.close()
+            await services.recharges.close()
             await services.hub.stop()
             services.wheel.stop()
 

@@ -40,6 +40,12 @@ ELSEWHERE = {
         "giftserver.recovery.command", "command", "", "Show what each shard needs, or decide about one."
     ),
     "receipt": Elsewhere("giftserver.receipts.command", "command", "", "Check a gift's signed receipt."),
+    "sandbox": Elsewhere(
+        "giftserver.sandbox.command",
+        "command",
+        "",
+        "Play a payment provider: pages, webhooks, mischief. No real money.",
+    ),
     "replay": Elsewhere(
         "giftserver.replay", "command", "load", "Play a recorded trace through the public socket and audit every coin."
     ),

@@ -12,9 +12,9 @@ INSUFFICIENT_COINS: Final = ErrorCode(
 LIMIT_REACHED: Final = ErrorCode("limit_reached", 403, False, "A spending limit would be passed")
 ROOM_NOT_LIVE: Final = ErrorCode("room_not_live", 409, False, "Gifts are taken only while the room is live")
 GIFT_UNAVAILABLE: Final = ErrorCode("gift_unavailable", 404, False, "There is no such gift, or not here or not now")
-PRICE_CHANGED: Final = ErrorCode("price_changed", 409, False, "The gift costs something else than the sender was shown")
+PRICE_CHANGED: Final = ErrorCode("price_changed", 409, False, "It costs something else than the caller was shown")
 SELF_GIFT: Final = ErrorCode("self_gift", 403, False, "Nobody sends gifts to themselves")
-KEY_REUSED: Final = ErrorCode("key_reused", 409, False, "The key was used for another gift; make a new key")
+KEY_REUSED: Final = ErrorCode("key_reused", 409, False, "The key was used for something else; make a new key")
 KEY_EXPIRED: Final = ErrorCode("key_expired", 400, False, "The key's time is not within the last 10 minutes")
 WALLET_FROZEN: Final = ErrorCode("wallet_frozen", 403, False, "The wallet is held; nothing was charged")
 UNKNOWN_OUTCOME: Final = ErrorCode(
@@ -22,6 +22,11 @@ UNKNOWN_OUTCOME: Final = ErrorCode(
 )
 NOT_SETTLED: Final = ErrorCode("not_settled", 409, True, "The gift is not booked yet; ask again after retry_after_ms")
 RECEIPTS_OFF: Final = ErrorCode("receipts_off", 404, False, "This server signs no receipts")
+RECHARGES_OFF: Final = ErrorCode("recharges_off", 404, False, "This server has no such way to pay")
+NOT_SOLD_HERE: Final = ErrorCode("not_sold_here", 403, False, "Coins are not sold in this country")
+PROMOTION_REFUSED: Final = ErrorCode("promotion_refused", 409, False, "The offer is over, or was used already")
+PAYMENT_NOT_FOUND: Final = ErrorCode("payment_not_found", 404, False, "The caller has no payment of this id")
+WEBHOOK_REFUSED: Final = ErrorCode("webhook_refused", 400, False, "The webhook is not believed; nothing was kept")
 METHOD_NOT_ALLOWED: Final = ErrorCode("method_not_allowed", 405, False, "The path is right, the method is not")
 TOO_LARGE: Final = ErrorCode("too_large", 413, False, "The body is longer than the server reads")
 UNSUPPORTED_TYPE: Final = ErrorCode("unsupported_type", 415, False, "The body is not JSON")
@@ -41,6 +46,11 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     UNKNOWN_OUTCOME,
     NOT_SETTLED,
     RECEIPTS_OFF,
+    RECHARGES_OFF,
+    NOT_SOLD_HERE,
+    PROMOTION_REFUSED,
+    PAYMENT_NOT_FOUND,
+    WEBHOOK_REFUSED,
     METHOD_NOT_ALLOWED,
     TOO_LARGE,
     UNSUPPORTED_TYPE,

@@ -114,6 +114,7 @@ def configure(
     )  # the metrics tell more than two lines a socket
     logging.getLogger("uvicorn.error.sockets").setLevel(sockets)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it tells its plugins at every start
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to a payment provider
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -53,6 +53,17 @@ class Metrics:
         self.refunds_refused = Gauge(
             "giftserver_refunds_refused", "Gifts to give back that the durable ledger refuses", registry=registry
         )
+        self.provider_events = Counter(
+            "giftserver_provider_events", "Events of payment providers by outcome", ["provider", "outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.webhooks_refused = Counter(
+            "giftserver_webhooks_refused", "Webhooks that were not believed", ["provider"], registry=registry
+        )
+        self.paid_uncredited = Gauge(
+            "giftserver_payments_paid_uncredited", "Paid for 5 minutes and not credited: look at these",
+            registry=registry, multiprocess_mode="livemostrecent",
+        )  # fmt: skip
         self.closed_shards = Gauge(
             "giftserver_closed_shards", "Shards that take no gifts, when asked", ["reason"], registry=registry,
             multiprocess_mode="livemostrecent",

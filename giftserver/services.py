@@ -19,6 +19,7 @@ from giftserver.ledger.ledger import Ledger
 from giftserver.metrics import Metrics
 from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
+from giftserver.recharge.service import Recharges
 from giftserver.settings import Settings
 from rooms.admission import Admission
 from rooms.history import History
@@ -50,6 +51,7 @@ class Services:
     verifier: TokenVerifier
     tickets: Tickets
     receipts: ReceiptKeys
+    recharges: Recharges
     metrics: Metrics
     in_flight: InFlight
     """Commands being answered, of all sockets."""

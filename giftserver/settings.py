@@ -100,6 +100,18 @@ class Settings(BaseSettings):
         None, description="PEM of the Ed25519 key that signs receipts; unset: no receipts, but in the demo"
     )
     receipt_old_keys_file: Path | None = Field(None, description="JWKS of earlier receipt keys, to publish still")
+    payments: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Ways to pay, comma separated: sandbox; none: coins are not sold"
+    )
+    sandbox_url: str | None = Field(None, description="URL of the payment sandbox (`giftserver sandbox`)")
+    sandbox_secret: SecretStr | None = Field(None, description="Key for the sandbox's API")
+    sandbox_webhook_secret: SecretStr | None = Field(None, description="Signs the sandbox's webhooks")
+    default_country: str = Field(
+        "US", pattern="^[A-Z]{2}$", description="Country (ISO 3166) of people whose token has no `country`"
+    )
+    payments_quiet_s: float = Field(
+        120, gt=0, description="The provider is asked about an open payment that nothing was heard of for so long"
+    )
     production: bool = Field(False, description="Refuse engines that could lose an acknowledged gift")
     failpoints: str = Field(
         "", description="Tests only: places where the process ends itself, such as flush.after_commit:3"
@@ -108,10 +120,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _split_origins(cls, values: object) -> object:
-        if isinstance(values, dict) and isinstance(values.get("allowed_origins"), str):
-            parts = values["allowed_origins"].split(",")
-            values = {**values, "allowed_origins": tuple(part.strip() for part in parts if part.strip())}
+    def _split_lists(cls, values: object) -> object:
+        if isinstance(values, dict):
+            for name in ("allowed_origins", "payments"):
+                if isinstance(values.get(name), str):
+                    parts = values[name].split(",")
+                    values = {**values, name: tuple(part.strip() for part in parts if part.strip())}
         return values
 
     @model_validator(mode="after")

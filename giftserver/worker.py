@@ -1,4 +1,5 @@
-"""The worker process: coordinates the shards, carries outbox credits to the wallets in Redis, gives late gifts back."""
+"""The worker process: coordinates the shards, carries credits to the wallets in Redis, gives late gifts back, follows
+payments."""
 
 import asyncio
 import contextlib
@@ -21,6 +22,10 @@ from giftserver.gifts.notices import BalanceChanged, send_notice
 from giftserver.ledger import keys
 from giftserver.ledger.ledger import Ledger
 from giftserver.metrics import Metrics
+from giftserver.recharge.inquiry import Inquiry
+from giftserver.recharge.processor import EventProcessor
+from giftserver.recharge.providers import open_providers
+from giftserver.recharge.reconciler import Reconciler
 from giftserver.recovery.coordinator import Coordinator
 from giftserver.recovery.lease import LEASE_MS
 from giftserver.recovery.rebuild import load_all
@@ -47,6 +52,7 @@ REST_S: Final = 1.0
 RESTING_MAX: Final = 10_000
 PAUSE_S: Final = 0.5
 REFUND_S: Final = 0.25
+RECONCILE_S: Final = 1.0
 
 
 class CreditCarrier:
@@ -176,6 +182,9 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
             await load_all(engines.database, ledger.wallets)
             coordinator.rebuilt = False
 
+    inquiry = Inquiry(engines.database, open_providers(settings))
+    events = EventProcessor(engines.database, inquiry, metrics)
+    reconciler = Reconciler(engines.database, inquiry, metrics, settings.payments_quiet_s)
     tasks = [
         asyncio.create_task(proving, name="verify"),
         asyncio.create_task(coordinator.run(stop), name="coordinator"),
@@ -183,7 +192,16 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
         asyncio.create_task(_again(carrier.carry, LOOK_S, stop, LOOK_MAX_S), name="credits"),
         asyncio.create_task(_again(refunder.step, REFUND_S, stop), name="refunds"),
     ]
-    await asyncio.gather(*tasks)
+    if inquiry.providers:
+        tasks += [
+            asyncio.create_task(_again(events.step, LOOK_S, stop, LOOK_MAX_S), name="provider events"),
+            asyncio.create_task(_again(reconciler.step, RECONCILE_S, stop), name="reconciler"),
+        ]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for provider in inquiry.providers.values():
+            await provider.close()
 
 
 async def _again(

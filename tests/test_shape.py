@@ -20,6 +20,15 @@ WALLS = {
     "giftserver/ledger": ("giftserver.web", "rooms", "giftserver.durable", "giftserver.gifts"),
     "giftserver/durable": ("giftserver.web",),
     "giftserver/gifts": ("giftserver.web",),
+    "giftserver/recharge": ("giftserver.web", "giftserver.gifts", "giftserver.ledger.ledger"),
+    "giftserver/sandbox": (
+        "giftserver.web",
+        "giftserver.durable",
+        "giftserver.ledger",
+        "giftserver.recharge",
+        "giftserver.gifts",
+        "rooms",
+    ),
     "giftserver/embedded": ("giftserver.settings", "giftserver.web", "rooms"),
 }
 SQL = re.compile(

@@ -28,6 +28,7 @@ LIFE_MAX_S: Final = 900
 
 TOKEN_BYTES_MAX: Final = 8_192
 NAME_CHARACTERS_MAX: Final = 64
+COUNTRY: Final = re.compile(r"[A-Z]{2}")
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _CLAIMS: Final = ["exp", "iat", "iss", "aud", "sub"]
 # Besides its own errors the library lets these out for hostile numbers and nesting.
@@ -36,13 +37,17 @@ _UNREADABLE: Final = (jwt.PyJWTError, ValueError, TypeError, OverflowError, Recu
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody we believe. `user` is None behind an overlay link; `room` binds to one room; Unix seconds."""
+    """Somebody we believe. `user` is None behind an overlay link; `room` binds to one room; Unix seconds.
+
+    `country` (ISO 3166) decides prices; None where the platform does not say it.
+    """
 
     user: str | None
     name: str
     role: Role
     room: str | None
     expires_s: float
+    country: str | None = None
 
 
 ANONYMOUS: Final = Identity(user=None, name="", role="viewer", room=None, expires_s=math.inf)
@@ -118,17 +123,18 @@ class TokenVerifier:
     def _identity(self, claims: dict[str, Any]) -> Identity | Refusal:
         user, room = claims["sub"], claims.get("room")
         name, role = claims.get("name", user), claims.get("role", "viewer")
-        if problem := claims_problem(user, name, role, room):
+        country = claims.get("country")
+        if problem := claims_problem(user, name, role, room, country):
             return _refused(problem)
         expires_s = float(claims["exp"])
         if self._life_max_s is not None and role != "overlay":
             left_s = expires_s - time.time()
             if left_s > self._life_max_s + self._leeway_s:
                 return _refused(f"token lives too long: `exp` may be {self._life_max_s} s ahead; renew it")
-        return Identity(user, name, role, room, expires_s)
+        return Identity(user, name, role, room, expires_s, country)
 
 
-def claims_problem(user: str, name: Any, role: Any, room: Any) -> str | None:
+def claims_problem(user: str, name: Any, role: Any, room: Any, country: Any = None) -> str | None:
     """What is wrong with the person that a token tells of, and what is right; None when nothing is."""
     if not IDENTIFIER.fullmatch(user):
         return "claim `sub` is not an id: 1 to 64 of A-Z a-z 0-9 _ . : -"
@@ -138,12 +144,16 @@ def claims_problem(user: str, name: Any, role: Any, room: Any) -> str | None:
         return f"claim `role` is unknown: one of {', '.join(ROLES)}"
     if room is not None and not (isinstance(room, str) and IDENTIFIER.fullmatch(room)):
         return "claim `room` is not a room's id: 1 to 64 of A-Z a-z 0-9 _ . : -"
+    if country is not None and not (isinstance(country, str) and COUNTRY.fullmatch(country)):
+        return "claim `country` is not a country: two capital letters of ISO 3166"
     if role == "overlay" and room is None:
         return "claim `room` is missing: an overlay belongs to one room"
     return None
 
 
-def mint(settings: Settings, user: str, name: str, role: str, room: str | None, ttl_s: int) -> str:
+def mint(
+    settings: Settings, user: str, name: str, role: str, room: str | None, ttl_s: int, country: str | None = None
+) -> str:
     """A token signed with the shared secret, for the demo and the command line.
 
     Outside the demo one that lives longer than LIFE_MAX_S is refused. Raises ValueError without a secret.
@@ -157,6 +167,8 @@ def mint(settings: Settings, user: str, name: str, role: str, room: str | None, 
     }  # fmt: skip
     if room is not None:
         claims["room"] = room
+    if country is not None:
+        claims["country"] = country
     return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm=SHARED_ALGORITHM)
 
 

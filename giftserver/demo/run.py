@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from urllib.parse import urlsplit
 
 from giftserver.demo.addresses import Web
 from giftserver.demo.child import BOTS
@@ -18,6 +20,7 @@ from giftserver.demo.seed import seed
 from giftserver.demo.supervisor import Supervisor
 from giftserver.durable import migrate
 from giftserver.embedded import EmbeddedError, Instance
+from giftserver.embedded.engine import free_port
 from giftserver.embedded.folder import DataFolder
 from giftserver.embedded.locks import FileLock
 from giftserver.settings import ANYWHERE, Settings
@@ -69,6 +72,8 @@ class Demo:
             )
             asyncio.run(prepare(settings))
             self._give_children(urls.environment())
+            if not self._settings.payments:
+                self._start_sandbox()
             for name in CHILDREN:
                 self._supervisor.add(name, child_command(name))
             if importlib.util.find_spec(BOTS):
@@ -89,6 +94,14 @@ class Demo:
         if not any((self._settings.jwt_secret, self._settings.jwt_jwks_url, self._settings.jwt_jwks_file)):
             given["GIFTSERVER_JWT_SECRET"] = demo_secret(self._folder)
         os.environ.update(given)
+
+    def _start_sandbox(self) -> None:
+        """Where no way to pay is set, money is pretended."""
+        sandbox = sandbox_environment(self._settings, self._folder)
+        os.environ.update(sandbox)
+        arguments = ("--host", self._settings.host, "--port", str(urlsplit(sandbox["GIFTSERVER_SANDBOX_URL"]).port))
+        journal = ("--journal", str(self._folder.path / "sandbox.jsonl"))
+        self._supervisor.add("sandbox", [*child_command("sandbox"), *arguments, *journal])
 
     def _watch(self) -> None:
         announced = False
@@ -149,6 +162,22 @@ async def prepare(settings: Settings) -> None:
     assert settings.database_url is not None
     await migrate.upgrade(settings.database_url)
     await seed(settings)
+
+
+def sandbox_environment(settings: Settings, folder: DataFolder) -> dict[str, str]:
+    """What the sandbox and those who speak to it are told: its address beside the demo's own, and kept secrets."""
+    host = Web.of(settings).host
+    try:
+        check_port(settings.host, settings.port + 1)
+        port = settings.port + 1
+    except (EmbeddedError, OverflowError):
+        port = free_port()
+    return {
+        "GIFTSERVER_PAYMENTS": "sandbox",
+        "GIFTSERVER_SANDBOX_URL": f"http://{f'[{host}]' if ':' in host else host}:{port}",
+        "GIFTSERVER_SANDBOX_SECRET": folder.kept_once("sandbox-secret", secrets.token_hex(32)),
+        "GIFTSERVER_SANDBOX_WEBHOOK_SECRET": folder.kept_once("sandbox-webhook-secret", secrets.token_hex(32)),
+    }
 
 
 def child_command(name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What a provider says becomes true of a payment: by rank, and credited in the same transaction that says so."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import exists, func, select, update
@@ -57,6 +58,20 @@ async def flag(engine: AsyncEngine, id: str, wrong: str, source: str) -> Applied
     async with engine.begin() as connection:
         row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one_or_none()
         return None if row is None else await _flag(connection, record_of(row), wrong, source)
+
+
+async def expire(engine: AsyncEngine, id: str, source: str) -> Applied | None:
+    """End a payment whose provider has no checkout for it, once its time is over; None when there is none."""
+    async with engine.begin() as connection:
+        row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one_or_none()
+        if row is None:
+            return None
+        now = record_of(row)
+        if now.expires_at > datetime.now(UTC) or not follows(now.state, State.EXPIRED):
+            return Applied(now)
+        ended = await _change(connection, id, state=State.EXPIRED, promotion_held=False)
+        await add_step(connection, id, State.EXPIRED, source)
+        return Applied(ended, True)
 
 
 async def _flag(connection: AsyncConnection, now: PaymentRecord, wrong: str, source: str) -> Applied:

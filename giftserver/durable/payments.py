@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.payment_tables import payment, payment_step
 from giftserver.recharge.prices import Promotion
-from giftserver.recharge.states import OPEN, State
+from giftserver.recharge.states import OPEN, UNPAID, State
 
 PAGE_MAX: Final = 100
 LIFE_S: Final = 1_800
@@ -150,8 +150,10 @@ async def has_bought(connection: AsyncConnection, user: str) -> bool:
 
 
 async def promotions_used(engine: AsyncEngine, user: str) -> tuple[bool, set[str]]:
-    """Whether this person ever bought, and the promotions they hold or have used."""
-    query = select(payment.c.promotion).where(payment.c.user_id == user, payment.c.promotion_held)
+    """Whether this person ever bought, and the promotions they have used; an unpaid order gives its own back."""
+    query = select(payment.c.promotion).where(
+        payment.c.user_id == user, payment.c.promotion_held, payment.c.state.not_in(UNPAID)
+    )
     async with engine.connect() as connection:
         return await has_bought(connection, user), set((await connection.execute(query)).scalars())
 
@@ -169,6 +171,12 @@ async def payment_by_id(engine: AsyncEngine, id: str) -> PaymentRecord | None:
     async with engine.connect() as connection:
         row = (await connection.execute(select(payment).where(payment.c.id == id))).one_or_none()
     return None if row is None else record_of(row)
+
+
+async def payment_by_key(engine: AsyncEngine, user: str, key: str) -> PaymentRecord | None:
+    """What a key of this user stands for."""
+    async with engine.connect() as connection:
+        return await _by_key(connection, user, key)
 
 
 async def payments_of(engine: AsyncEngine, user: str, before: str | None, limit: int) -> list[PaymentRecord]:
@@ -203,6 +211,14 @@ async def open_payments(engine: AsyncEngine, quiet_s: float, limit: int) -> list
     taken = update(payment).where(payment.c.id.in_(chosen)).values(asked_at=func.now()).returning(payment)
     async with engine.begin() as connection:
         return [record_of(row) for row in await connection.execute(taken)]
+
+
+async def paid_uncredited(engine: AsyncEngine, after_s: float) -> int:
+    """Payments whose money is at the provider for so long, and whose coins are not booked."""
+    since = func.now() - timedelta(seconds=after_s)
+    query = select(func.count()).where(payment.c.state == State.SUCCEEDED, payment.c.updated_at < since)
+    async with engine.connect() as connection:
+        return int(await connection.scalar(query) or 0)
 
 
 async def add_step(connection: AsyncConnection, id: str, state: str, source: str, detail: str = "") -> None:

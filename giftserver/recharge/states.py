@@ -47,6 +47,9 @@ RANKS: Final = {
 OPEN: Final = frozenset({State.CREATED, State.PENDING, State.REQUIRES_ACTION, State.AUTHORISED, State.SUCCEEDED})
 """The reconciler asks about these."""
 
+UNPAID: Final = frozenset({State.CREATED, State.PENDING, State.REQUIRES_ACTION})
+"""Nobody has promised money yet: the buyer may turn back."""
+
 ENDED_UNPAID: Final = frozenset({State.FAILED, State.EXPIRED, State.CANCELLED})
 
 

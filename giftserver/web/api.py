@@ -10,7 +10,21 @@ from starlette.routing import BaseRoute, Match, Route
 
 from giftserver.errors import METHOD_NOT_ALLOWED, Refusal
 from giftserver.settings import Settings
-from giftserver.web import asyncapi, demo, gifts, health, openapi, pages, receipts, rooms, studio, wallet
+from giftserver.web import (
+    asyncapi,
+    demo,
+    gifts,
+    health,
+    openapi,
+    pages,
+    payments,
+    prices,
+    receipts,
+    rooms,
+    store,
+    studio,
+    wallet,
+)
 from giftserver.web.edge import GUARDED, Edge
 from giftserver.web.endpoint import Endpoint
 from giftserver.web.error_page import error_page, nothing_here
@@ -20,7 +34,8 @@ from rooms.codes import NOT_FOUND
 
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
-    always = (*gifts.ENDPOINTS, *receipts.ENDPOINTS, *rooms.ENDPOINTS, *wallet.ENDPOINTS, *studio.ENDPOINTS)
+    parts = (gifts, receipts, rooms, wallet, studio, store, payments, prices)
+    always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always
 
 

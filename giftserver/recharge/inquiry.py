@@ -1,0 +1,52 @@
+"""Asking a provider what is true of a payment, and letting it be true here. Whoever asks, it is the same question."""
+
+from collections.abc import Mapping
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from giftserver.durable.payment_moves import Applied, apply, expire, flag
+from giftserver.durable.payments import PaymentRecord
+from giftserver.recharge.provider import Provider, Snapshot
+
+log = structlog.get_logger()
+
+
+class Inquiry:
+    """The providers of this process, and the payments they are asked about."""
+
+    def __init__(self, database: AsyncEngine, providers: Mapping[str, Provider]) -> None:
+        self._database = database
+        self.providers = providers
+
+    async def about(self, payment: PaymentRecord, source: str) -> Applied | None:
+        """How a payment stands after its provider was asked; None when it is not served here any more.
+
+        Raises ProviderAway, ProviderRefused, and the database driver's errors.
+        """
+        provider = self.providers.get(payment.provider)
+        if provider is None:
+            return None
+        if payment.provider_ref is not None:
+            found = await provider.fetch(payment.provider_ref)
+        else:
+            found = await provider.find(payment.id)
+        if found is None:  # its checkout was never made, or is forgotten: nobody can pay it any more
+            return await expire(self._database, payment.id, source)
+        return await self.heard(provider, found, source)
+
+    async def heard(self, provider: Provider, found: Snapshot, source: str) -> Applied | None:
+        """Let what a provider answered be true; None when no payment of ours is meant.
+
+        Raises IntegrityError when the ledger refuses the coins.
+        """
+        if found.live != provider.live:
+            wrong = "real money where pretended is expected" if found.live else "pretended money where real is expected"
+            done = await flag(self._database, found.payment, wrong, source)
+        else:
+            done = await apply(self._database, found.payment, found, source)
+        if done is not None and done.wrong is not None:
+            log.error("payment_refused", payment=found.payment, provider=provider.name, reason=done.wrong)
+        elif done is not None and done.credited_coins:
+            log.info("payment_credited", payment=found.payment, provider=provider.name, coins=done.credited_coins)
+        return done

@@ -1,0 +1,1 @@
+"""The sandbox: a pretend payment provider that speaks HTTP like a real one, with mischief on demand."""

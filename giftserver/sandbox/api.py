@@ -1,0 +1,250 @@
+"""The API under /v1: JSON for merchants, and the controls of tests."""
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from giftserver.sandbox.bodies import (
+    MoveDispute,
+    NewDispute,
+    NewRefund,
+    NewSession,
+    Resend,
+    Settle,
+    read_body,
+)
+from giftserver.sandbox.book import Book
+from giftserver.sandbox.checkout import Checkout
+from giftserver.sandbox.claims import Claims
+from giftserver.sandbox.mischief import Mischief
+from giftserver.sandbox.objects import Kept, Refused
+from giftserver.sandbox.webhooks import Webhooks
+
+PREFIX: Final = "/v1"
+SEND_FIRST_S: Final = 3.0
+"""How long an answer waits for the webhooks that are to arrive before it."""
+
+UNAVAILABLE: Final = Refused(503, "unavailable", "The provider cannot do this now: try again.")
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+Handler = Callable[[Request], Awaitable[Any]]
+
+
+def json_answer(value: Any) -> Response:
+    """A JSON answer that nobody stores; a Refused becomes `{"error": {"code", "message"}}` with its status."""
+    headers = {"cache-control": "no-store"}
+    status = 200
+    if isinstance(value, Refused):
+        status = value.status
+        value = {"error": {"code": value.code, "message": value.message}}
+        if status == 401:
+            headers["www-authenticate"] = "Bearer"
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+class KeyGuard:
+    """ASGI middleware: under /v1 only who shows the API key comes in, whatever is asked for."""
+
+    def __init__(self, app: ASGIApp, secret: str) -> None:
+        self._app: Final = app
+        self._expected: Final = b"Bearer " + secret.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 401."""
+        if scope["type"] == "http" and f"{scope['path']}/".startswith(f"{PREFIX}/"):
+            shown = Headers(scope=scope).get("authorization", "").encode("latin-1")
+            if not hmac.compare_digest(shown, self._expected):
+                refused = Refused(401, "unauthorized", "Send `Authorization: Bearer <secret>` with the API key.")
+                await json_answer(refused)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class Api:
+    """Handlers of the API: each returns what becomes JSON, or a Refused."""
+
+    def __init__(self, book: Book, checkout: Checkout, claims: Claims, webhooks: Webhooks) -> None:
+        self._book, self._checkout, self._claims, self._webhooks = book, checkout, claims, webhooks
+
+    def routes(self) -> list[Route]:
+        """Routes of every handler."""
+        session = "/sessions/{id}"
+        table: list[tuple[str, str, Handler]] = [
+            ("POST", "/sessions", self.create),
+            ("GET", "/sessions", self.find),
+            ("GET", session, self.fetch),
+            ("POST", f"{session}/cancel", self.cancel),
+            ("POST", f"{session}/expire", self.expire),
+            ("POST", f"{session}/settle", self.settle),
+            ("POST", f"{session}/refunds", self.refund),
+            ("POST", f"{session}/disputes", self.dispute),
+            ("PUT", f"{session}/mischief", self.plague),
+            ("POST", "/disputes/{id}", self.move_dispute),
+            ("GET", "/balance", self.balance),
+            ("GET", "/events", self.events),
+            ("POST", "/webhooks/resend", self.resend),
+            ("GET", "/mischief", self.show_mischief),
+            ("PUT", "/mischief", self.plan_mischief),
+        ]
+        return [Route(PREFIX + path, _endpoint(handler), methods=[method]) for method, path, handler in table]
+
+    async def create(self, request: Request) -> Any:
+        """`POST /v1/sessions`."""
+        if self._book.creations_to_fail > 0:
+            self._book.creations_to_fail -= 1
+            return UNAVAILABLE
+        key, body = _key(request), await read_body(request, NewSession)
+        if isinstance(body, Refused) or isinstance(key, Refused):
+            return body if isinstance(body, Refused) else key
+        opened = self._checkout.open(key, body)
+        if isinstance(opened, Refused):
+            return opened
+        kept, new = opened
+        if new and kept.mischief.webhook_before_answer:
+            kept = self._checkout.pay_by_wallet(kept)
+            await self._webhooks.sent(kept.id, SEND_FIRST_S)
+        return kept.session
+
+    async def fetch(self, request: Request) -> Any:
+        """`GET /v1/sessions/{id}`."""
+        return _session(self._fetched(self._named(request)))
+
+    async def find(self, request: Request) -> Any:
+        """`GET /v1/sessions?payment=`: the sessions of a merchant's reference."""
+        payment = request.query_params.get("payment")
+        if payment is None:
+            return Refused(400, "bad_request", "Name the payment: `?payment=<reference>`.")
+        found = [self._fetched(self._checkout.current(kept.id)) for kept in self._book.of_payment(payment)]
+        refused = next((one for one in found if isinstance(one, Refused)), None)
+        return refused or {"sessions": [_session(one) for one in found]}
+
+    async def cancel(self, request: Request) -> Any:
+        """`POST /v1/sessions/{id}/cancel`."""
+        kept = self._named(request)
+        return kept if isinstance(kept, Refused) else _session(self._checkout.cancel(kept))
+
+    async def expire(self, request: Request) -> Any:
+        """`POST /v1/sessions/{id}/expire`, a control of tests."""
+        kept = self._named(request)
+        return kept if isinstance(kept, Refused) else _session(self._checkout.expire(kept))
+
+    async def settle(self, request: Request) -> Any:
+        """`POST /v1/sessions/{id}/settle`: a bank transfer arrives or bounces."""
+        body = await read_body(request, Settle)
+        kept = self._named(request)
+        if isinstance(body, Refused) or isinstance(kept, Refused):
+            return kept if isinstance(kept, Refused) else body
+        return _session(self._checkout.settle(kept, bounced=body.result == "bounced"))
+
+    async def refund(self, request: Request) -> Any:
+        """`POST /v1/sessions/{id}/refunds`."""
+        key, body = _key(request), await read_body(request, NewRefund)
+        kept = self._named(request)
+        if isinstance(kept, Refused):
+            return kept
+        if isinstance(body, Refused) or isinstance(key, Refused):
+            return body if isinstance(body, Refused) else key
+        return self._claims.refund(kept, key, body)
+
+    async def dispute(self, request: Request) -> Any:
+        """`POST /v1/sessions/{id}/disputes`: the cardholder complains."""
+        body = await read_body(request, NewDispute)
+        kept = self._named(request)
+        if isinstance(body, Refused) or isinstance(kept, Refused):
+            return kept if isinstance(kept, Refused) else body
+        return self._claims.dispute(kept, body)
+
+    async def move_dispute(self, request: Request) -> Any:
+        """`POST /v1/disputes/{id}`."""
+        body = await read_body(request, MoveDispute)
+        return body if isinstance(body, Refused) else self._claims.move(request.path_params["id"], body.state)
+
+    async def balance(self, request: Request) -> Any:
+        """`GET /v1/balance`: by currency what came, what went, and what is left."""
+        balances: dict[str, dict[str, int]] = {}
+        for kept in self._book.sessions:
+            session = kept.session
+            if session.captured_minor == 0:
+                continue
+            sums = balances.setdefault(
+                session.currency, {"captured_minor": 0, "refunded_minor": 0, "disputed_minor": 0, "net_minor": 0}
+            )
+            sums["captured_minor"] += session.captured_minor
+            sums["refunded_minor"] += session.refunded_minor
+            sums["disputed_minor"] += kept.disputed_minor
+            sums["net_minor"] += session.captured_minor - session.refunded_minor - kept.disputed_minor
+        return {"balances": balances}
+
+    async def events(self, request: Request) -> Any:
+        """`GET /v1/events?session=`: every event in order, delivered or not."""
+        id = request.query_params.get("session")
+        if id is not None and isinstance(refused := self._checkout.current(id), Refused):
+            return refused
+        return {"events": list(self._book.events(id))}
+
+    async def resend(self, request: Request) -> Any:
+        """`POST /v1/webhooks/resend`: send an event once more."""
+        body = await read_body(request, Resend)
+        if isinstance(body, Refused):
+            return body
+        event = self._book.event(body.event)
+        if event is None:
+            return Refused(404, "not_found", "There is no such event.")
+        self._webhooks.again(event)
+        return event
+
+    async def show_mischief(self, request: Request) -> Any:
+        """`GET /v1/mischief`."""
+        return self._book.mischief
+
+    async def plan_mischief(self, request: Request) -> Any:
+        """`PUT /v1/mischief`: for sessions to come."""
+        body = await read_body(request, Mischief)
+        if isinstance(body, Mischief):
+            self._book.plan(body)
+        return body
+
+    async def plague(self, request: Request) -> Any:
+        """`PUT /v1/sessions/{id}/mischief`: for one session, from now on."""
+        body = await read_body(request, Mischief)
+        kept = self._named(request)
+        if isinstance(body, Refused) or isinstance(kept, Refused):
+            return kept if isinstance(kept, Refused) else body
+        self._checkout.plague(kept, body)
+        return body
+
+    def _named(self, request: Request) -> Kept | Refused:
+        return self._checkout.current(request.path_params["id"])
+
+    def _fetched(self, kept: Kept | Refused) -> Kept | Refused:
+        if isinstance(kept, Kept) and kept.fetches_to_fail > 0:
+            self._book.keep(kept.but(fetches_to_fail=kept.fetches_to_fail - 1))
+            return UNAVAILABLE
+        return kept
+
+
+def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return json_answer(await handler(request))
+
+    return endpoint
+
+
+def _session(found: Kept | Refused) -> Any:
+    return found if isinstance(found, Refused) else found.session
+
+
+def _key(request: Request) -> str | Refused:
+    key = request.headers.get("idempotency-key", "")
+    if not _KEY.fullmatch(key):
+        return Refused(400, "key_missing", "Send an `Idempotency-Key` of 1 to 255 visible ASCII characters.")
+    return key

@@ -1,0 +1,127 @@
+"""What the sandbox keeps and shows: sessions with their refunds and disputes, events, and refusals."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+from giftserver.sandbox.mischief import Mischief
+
+ID_CHARACTERS: Final = 26
+
+SessionState = Literal[
+    "pending", "requires_action", "authorised", "captured", "expired", "cancelled", "failed"
+]  # fmt: skip
+Method = Literal["card", "wallet", "bank"]
+RefundState = Literal["succeeded", "failed"]
+Reason = Literal["fraudulent", "not_received", "duplicate", "unauthorised_minor"]
+DisputeState = Literal["warning", "open", "won", "lost", "closed"]
+Kind = Literal[
+    "session.requires_action", "session.authorised", "session.captured", "session.declined", "session.failed",
+    "session.expired", "session.cancelled", "refund.succeeded", "refund.failed",
+    "dispute.warning", "dispute.open", "dispute.won", "dispute.lost", "dispute.closed",
+]  # fmt: skip
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(prefix: str) -> str:
+    """A new id nobody can guess: the prefix and 26 random characters (130 bits)."""
+    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(ID_CHARACTERS))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An expected refusal: HTTP status, code for programs, sentence for people."""
+
+    status: int
+    code: str
+    message: str
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """Money that went back, or should have."""
+
+    id: str
+    session: str
+    amount_minor: int
+    state: RefundState
+    created_ms: int
+
+
+class Dispute(msgspec.Struct, frozen=True):
+    """A cardholder's complaint."""
+
+    id: str
+    session: str
+    amount_minor: int
+    reason: Reason
+    state: DisputeState
+    created_ms: int
+    updated_ms: int
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A checkout, as merchants see it. Amounts in minor units of `currency`."""
+
+    id: str
+    payment: str
+    amount_minor: int
+    currency: str
+    state: SessionState
+    method: Method | None
+    decline: str | None
+    captured_minor: int
+    refunded_minor: int
+    disputes: list[Dispute]
+    refunds: list[Refund]
+    live: bool
+    url: str
+    created_ms: int
+    expires_ms: int
+    updated_ms: int
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A change, with the session as it was then: the body of a webhook."""
+
+    id: str
+    kind: Kind
+    created_ms: int
+    live: bool
+    session: Session
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A session with what only the sandbox knows.
+
+    `number` counts sessions from 0. `attempts` are declined ones. `late`: it expired once. `after_secure` is the
+    decline that follows when the bank's question is answered with yes, None for a payment.
+    """
+
+    session: Session
+    number: int
+    description: str
+    return_url: str
+    webhook_url: str
+    mischief: Mischief
+    attempts: int = 0
+    late: bool = False
+    after_secure: str | None = None
+    settle_at_ms: int | None = None
+    fetches_to_fail: int = 0
+
+    @property
+    def id(self) -> str:
+        """Id of the session."""
+        return self.session.id
+
+    @property
+    def disputed_minor(self) -> int:
+        """What is gone or may go by disputes: open or lost, in minor units."""
+        return sum(one.amount_minor for one in self.session.disputes if one.state in ("open", "lost"))
+
+    def but(self, **changes: Any) -> "Kept":
+        """The same with other fields."""
+        return msgspec.structs.replace(self, **changes)
