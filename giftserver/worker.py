@@ -42,6 +42,9 @@ REBUILT_S: Final = 0.2
 CREDITS_MAX: Final = 500
 """Credits that one round tries to bring."""
 
+AT_ONCE: Final = 8
+"""Users whose credits are brought at the same time."""
+
 SKIPPED_MAX: Final = 5_000
 PAGES_MAX: Final = 4
 """A round reads one page of CREDITS_MAX, then pages of SKIPPED_MAX while it finds too few that can be brought now."""
@@ -52,6 +55,7 @@ REST_S: Final = 1.0
 RESTING_MAX: Final = 10_000
 PAUSE_S: Final = 0.5
 REFUND_S: Final = 0.25
+EVENTS_S: Final = 0.005
 RECONCILE_S: Final = 1.0
 
 
@@ -84,20 +88,29 @@ class CreditCarrier:
             if len(credits) < limit:
                 self._after = 0
                 break
-        applied = 0
-        for user, credits in by_user.items():
-            shard = keys.shard_of(user)
-            if shard not in openings:  # its server failed in this round
-                continue
-            try:
-                applied += await self._bring(user, credits, openings[shard])
-            except Exception as problem:  # a damaged wallet, an engine that is away: the drivers have many errors
-                log.warning("credit_failed", transfer=credits[0].transfer, shard=shard, error=type(problem).__name__)
-                self._rest(user)
-                if isinstance(problem, (RedisError, OSError)) and not isinstance(problem, ResponseError):
-                    del openings[shard]
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def bring(user: str, credits: list[OutboxCredit]) -> int:
+            async with turns:
+                return await self._try(user, credits, openings)
+
+        applied = sum(await asyncio.gather(*(bring(user, credits) for user, credits in by_user.items())))
         self._metrics.credits_applied.inc(applied)
         return applied
+
+    async def _try(self, user: str, credits: list[OutboxCredit], openings: dict[int, bytes]) -> int:
+        """Bring one user's credits; a server that fails is left alone for the rest of the round."""
+        shard = keys.shard_of(user)
+        if shard not in openings:
+            return 0
+        try:
+            return await self._bring(user, credits, openings[shard])
+        except Exception as problem:  # a damaged wallet, an engine that is away: the drivers have many errors
+            log.warning("credit_failed", transfer=credits[0].transfer, shard=shard, error=type(problem).__name__)
+            self._rest(user)
+            if isinstance(problem, (RedisError, OSError)) and not isinstance(problem, ResponseError):
+                openings.pop(shard, None)
+            return 0
 
     def _choose(
         self, page: list[OutboxCredit], openings: dict[int, bytes], by_user: dict[str, list[OutboxCredit]]
@@ -194,12 +207,13 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
     ]
     if inquiry.providers:
         tasks += [
-            asyncio.create_task(_again(events.step, LOOK_S, stop, LOOK_MAX_S), name="provider events"),
+            asyncio.create_task(_again(events.step, EVENTS_S, stop, LOOK_MAX_S), name="provider events"),
             asyncio.create_task(_again(reconciler.step, RECONCILE_S, stop), name="reconciler"),
         ]
     try:
         await asyncio.gather(*tasks)
     finally:
+        await events.close()
         for provider in inquiry.providers.values():
             await provider.close()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import func, select, update
@@ -26,6 +26,9 @@ class DueEvent:
     provider_ref: str
     payment: str
     tries: int
+    received_at: datetime
+    read_at: datetime
+    """When it was read here, by the same clock."""
 
 
 async def keep_events(engine: AsyncEngine, provider: str, events: Sequence[ProviderEvent]) -> int:
@@ -45,7 +48,16 @@ async def due_events(engine: AsyncEngine, limit: int) -> list[DueEvent]:
     """Events to look at now, those that wait longest first."""
     columns = provider_event.c
     query = (
-        select(columns.provider, columns.id, columns.kind, columns.provider_ref, columns.payment, columns.tries)
+        select(
+            columns.provider,
+            columns.id,
+            columns.kind,
+            columns.provider_ref,
+            columns.payment,
+            columns.tries,
+            columns.received_at,
+            func.clock_timestamp(),
+        )
         .where(columns.outcome.is_(None), columns.next_at <= func.now())
         .order_by(columns.next_at)
         .limit(limit)

@@ -1,7 +1,11 @@
-"""Provider events that were kept: each payment they are about is asked for once, and moved."""
+"""Provider events that were kept: each payment they are about is asked for, and moved.
+
+What was asked after an event had come holds for that event too: the many events of one purchase are few questions.
+"""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -17,35 +21,66 @@ log = structlog.get_logger()
 
 PAGE: Final = 200
 AT_ONCE: Final = 8
+ASKED_MAX: Final = 10_000
 TRIES_MAX: Final = 40
 """Looks at an event about no payment of ours; the last thirty come once a minute."""
 
+Checkout = tuple[str, str]
+"""A provider's name, and its reference."""
+
 
 class EventProcessor:
-    """Works off kept events. What fails for one payment holds up no other."""
+    """Works off kept events. What fails or hangs for one payment holds up no other."""
 
     def __init__(self, database: AsyncEngine, inquiry: Inquiry, metrics: Metrics) -> None:
         self._database, self._inquiry, self._metrics = database, inquiry, metrics
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._asked: dict[Checkout, datetime] = {}
+        """When a checkout was last asked about with success, by the database's clock."""
+
+        self._looks: dict[Checkout, asyncio.Task[None]] = {}
 
     async def step(self) -> int:
-        """Look at what is due; how many events. Raises the driver's errors when PostgreSQL is away."""
+        """Begin to look at what is due, and wait for the first look to end; how many events were due.
+
+        Raises the driver's errors when PostgreSQL is away.
+        """
         due = await due_events(self._database, PAGE)
-        about: dict[tuple[str, str], list[DueEvent]] = {}
+        about: dict[Checkout, list[DueEvent]] = {}
         for event in due:
             about.setdefault((event.provider, event.provider_ref), []).append(event)
-        await asyncio.gather(*map(self._look, about.values()))
+        known = [event for checkout, events in about.items() for event in events if self._is_known(checkout, event)]
+        await self._settle(known, "done")
+        for checkout, events in about.items():
+            new = [event for event in events if event not in known]
+            if new and checkout not in self._looks and len(self._looks) < AT_ONCE:
+                self._looks[checkout] = asyncio.create_task(self._look(checkout, new), name="look at a payment")
+        if self._looks:
+            done, _ = await asyncio.wait(self._looks.values(), return_when=asyncio.FIRST_COMPLETED)
+            for checkout in [checkout for checkout, look in self._looks.items() if look in done]:
+                self._looks.pop(checkout).result()
         return len(due)
 
-    async def _look(self, events: Sequence[DueEvent]) -> None:
-        async with self._turns:
-            outcome = await self._outcome(events[0].provider, events[0].provider_ref)
+    def _is_known(self, checkout: Checkout, event: DueEvent) -> bool:
+        asked_at = self._asked.get(checkout)
+        return asked_at is not None and event.received_at < asked_at
+
+    async def _look(self, checkout: Checkout, events: Sequence[DueEvent]) -> None:
+        outcome = await self._outcome(*checkout)
         tries = min(event.tries for event in events)
         if outcome in ("away", "unknown") and (outcome == "away" or tries < TRIES_MAX):
             await put_off(self._database, events)
-        else:
-            await settle_events(self._database, events, outcome)
-        self._metrics.provider_events.labels(events[0].provider, outcome).inc(len(events))
+            self._metrics.provider_events.labels(checkout[0], outcome).inc(len(events))
+            return
+        if len(self._asked) >= ASKED_MAX:
+            self._asked.clear()
+        self._asked[checkout] = events[0].read_at
+        await self._settle(events, outcome)
+
+    async def _settle(self, events: Sequence[DueEvent], outcome: str) -> None:
+        for name in {event.provider for event in events}:
+            some = [event for event in events if event.provider == name]
+            await settle_events(self._database, some, outcome)
+            self._metrics.provider_events.labels(name, outcome).inc(len(some))
 
     async def _outcome(self, name: str, ref: str) -> str:
         provider = self._inquiry.providers.get(name)
@@ -66,3 +101,9 @@ class EventProcessor:
         if done is None:
             return "unknown"
         return "refused" if done.wrong is not None else "done"
+
+    async def close(self) -> None:
+        """End the looks that hang; their events are looked at again later."""
+        for look in self._looks.values():
+            look.cancel()
+        await asyncio.gather(*self._looks.values(), return_exceptions=True)

@@ -139,7 +139,7 @@ async def test_every_other_webhook_is_rejected_with_a_reason(till):
     now_s = time.time()
     old = till.signed(raw, now_s - 3_600)
     for given_headers, given in (
-        (headers, raw + b" "), ({}, raw), (old, raw), ({name: "x" for name in headers}, raw),
+        (headers, raw + b" "), ({}, raw), (old, raw), (dict.fromkeys(headers, "x"), raw),
         (till.signed(b"{}", now_s), b"{}"), (till.signed(b"\xff", now_s), b"\xff"),
     ):  # fmt: skip
         found = till.provider.verify(given_headers, given, now_s)
