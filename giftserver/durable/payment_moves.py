@@ -30,14 +30,20 @@ async def apply(engine: AsyncEngine, id: str, news: Snapshot, source: str) -> Ap
     Raises IntegrityError when the ledger refuses the coins: then nothing is changed.
     """
     async with engine.begin() as connection:
-        row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one_or_none()
-        if row is None:
+        now = await _locked(connection, id)
+        if now is None:
             return None
-        now = record_of(row)
         wrong = mismatch(now, news)
         if wrong is not None:
             return await _flag(connection, now, wrong, source)
         return await _move(connection, now, news, source)
+
+
+async def _locked(connection: AsyncConnection, id: str) -> PaymentRecord | None:
+    """The payment, which nobody else moves until this transaction ends."""
+    query = select(payment).where(payment.c.id == id).with_for_update()
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else record_of(row)
 
 
 def mismatch(stored: PaymentRecord, news: Snapshot) -> str | None:
@@ -46,8 +52,6 @@ def mismatch(stored: PaymentRecord, news: Snapshot) -> str | None:
         return f"the provider's {news.ref} is another order's"
     if news.currency != stored.currency:
         return f"paid in {news.currency}, asked for {stored.currency}"
-    if news.captured_minor not in (0, stored.amount_minor):
-        return f"paid {news.captured_minor}, asked for {stored.amount_minor} {stored.currency} in minor units"
     if news.state is State.SUCCEEDED and news.captured_minor != stored.amount_minor:
         return f"paid {news.captured_minor}, asked for {stored.amount_minor} {stored.currency} in minor units"
     return None
@@ -56,17 +60,16 @@ def mismatch(stored: PaymentRecord, news: Snapshot) -> str | None:
 async def flag(engine: AsyncEngine, id: str, wrong: str, source: str) -> Applied | None:
     """Have a person look at a payment, of which something is said that cannot be; None when there is none."""
     async with engine.begin() as connection:
-        row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one_or_none()
-        return None if row is None else await _flag(connection, record_of(row), wrong, source)
+        now = await _locked(connection, id)
+        return None if now is None else await _flag(connection, now, wrong, source)
 
 
 async def expire(engine: AsyncEngine, id: str, source: str) -> Applied | None:
     """End a payment whose provider has no checkout for it, once its time is over; None when there is none."""
     async with engine.begin() as connection:
-        row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one_or_none()
-        if row is None:
+        now = await _locked(connection, id)
+        if now is None:
             return None
-        now = record_of(row)
         if now.expires_at > datetime.now(UTC) or not follows(now.state, State.EXPIRED):
             return Applied(now)
         ended = await _change(connection, id, state=State.EXPIRED, promotion_held=False)

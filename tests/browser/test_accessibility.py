@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.demo_site import DemoSite
+from tests.browser.demo_site import DemoSite, uuid7
 
 Visit = Callable[..., Page]
 VENDOR = Path(__file__).resolve().parent / "vendor"
@@ -29,7 +29,7 @@ PAGES = {
     "studio": ("/studio", "mira", "#feed"),
     "studio-earnings": ("/studio#earnings", "mira", ".earnings__line"),
     "studio-nobody": ("/studio", None, "#gate .person"),
-    "wallet": ("/wallet", "ana", ".entry"),
+    "wallet": ("/wallet", "ana", "#store[data-state=open] .pack"),
     "wallet-nobody": ("/wallet", None, "#gate .person"),
 }
 # Nobody's studio and nobody's wallet are one page with other words: each is looked at once.
@@ -140,6 +140,20 @@ def test_a_page_is_for_everybody(visit: Visit, gifts: None, name: str, width: in
 def test_motion_can_be_off(visit: Visit, gifts: None, name: str) -> None:
     """With reduced motion nothing of the page moves for longer than a blink."""
     page = open_page(visit, name, DESK_PX, reduced_motion="reduce")
+    assert moving(page) == []
+
+
+@pytest.mark.parametrize("width", [390, DESK_PX])
+def test_an_order_is_for_everybody(visit: Visit, demo_site: DemoSite, width: int) -> None:
+    """An order that waits, open over the wallet: axe, targets, and a pulse that is still where motion is off."""
+    shown = demo_site.ask("GET", "/v1/store/quote?pack=coins-70", None, "ivo")
+    body = {name: shown[name] for name in ("pack", "amount_minor", "bonus_coins", "currency")}
+    made = demo_site.ask("POST", "/v1/payments", body | {"key": uuid7(), "provider": "sandbox"}, "ivo")
+    page = visit(f"/wallet?payment={made['id']}", "ivo", width, reduced_motion="reduce")
+    expect(page.locator(".order-panel")).to_have_attribute("data-state", "pending")
+    expect(page.locator(".timeline__step")).to_have_count(4)
+    assert serious(page) == []
+    assert small_targets(page) == []
     assert moving(page) == []
 
 

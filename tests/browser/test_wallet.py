@@ -75,7 +75,7 @@ def test_a_demo_top_up_reaches_balance_and_statement(visit: Visit) -> None:
     expect(page.locator("#balance")).to_be_visible()
     before = int(page.locator("#balance").get_attribute("data-value") or "")
     expect(page.locator("#topup")).to_contain_text("not money")
-    page.get_by_role("radio", name=re.compile("^350")).check()
+    page.locator("#topup").get_by_role("radio", name=re.compile("^350")).check()
     page.get_by_role("button", name="Add 350 demo coins").click()
     expect(page.locator("#balance")).to_have_attribute("data-value", str(before + 350))
     row = page.locator(".entry").first
@@ -192,6 +192,28 @@ def test_try_again_cannot_credit_twice(visit: Visit, demo_site: DemoSite) -> Non
     page.get_by_role("button", name="Add 1,000 demo coins").click()
     expect(page.locator("#balance")).to_have_attribute("data-value", str(before + 2_000))
     assert (keys[0] == keys[1], keys[1] == keys[2], len(keys)) == (True, False, 3)
+
+
+def test_prices_that_do_not_come_are_asked_again(visit: Visit) -> None:
+    """A sentence and a button stand where the store would be; the free coins stay."""
+    page = visit("/wallet", "ben", routes={"**/v1/store": unavailable})
+    expect(page.locator("#store").get_by_role("alert")).to_contain_text("The prices did not come.")
+    expect(page.locator("#topup")).to_be_visible()
+    page.context.unroute("**/v1/store")
+    page.get_by_role("button", name="Load the prices again").click()
+    expect(page.locator("#store-pay")).to_have_text(re.compile("^Pay USD"))
+
+
+def test_without_a_provider_nothing_is_sold(visit: Visit) -> None:
+    """Outside the demo a sentence says so; there is neither a store nor a list of orders."""
+    routes: dict[str, Callable[[Route], object]] = {
+        "**/demo/people": lambda route: route.fulfill(status=404, body="{}"),
+        "**/v1/store": lambda route: route.fulfill(json=route.fetch().json() | {"providers": []}),
+    }
+    page = visit("/wallet", "gui", routes=routes)
+    expect(page.locator("#topup-closed")).to_be_visible()
+    expect(page.locator("#store")).to_be_hidden()
+    expect(page.locator("#orders")).to_be_hidden()
 
 
 @pytest.mark.parametrize("width", WIDTHS)

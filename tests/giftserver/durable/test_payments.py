@@ -151,6 +151,13 @@ async def test_a_first_purchase_bonus_is_given_once(book):
         await create_payment(book.engine, new_order(bonus_coins=70, promotion=FIRST))
 
 
+async def test_who_has_bought_has_no_first_purchase(book):
+    """Also when the first one was without any promotion."""
+    await hear(book, await order(book))
+    with pytest.raises(PromotionTaken):
+        await create_payment(book.engine, new_order(bonus_coins=70, promotion=FIRST))
+
+
 async def test_a_late_payment_has_the_bonus_unless_another_order_took_it(book):
     """Paid after it was cancelled, while another order has the bonus: the coins without it."""
     made = await order(book, bonus_coins=70, promotion=FIRST)
