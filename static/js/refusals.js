@@ -22,6 +22,7 @@ const SENTENCES = {
   room_not_found: () => 'There is no room with this name.',
   gift_unavailable: (_, { giftName }) => `${giftName ?? 'This gift'} cannot be sent here right now.`,
   price_changed: (error, { giftName }) => {
+    if (error.amount_minor !== undefined) return 'The price has changed. Nothing was charged.';
     const now = error.price_coins === undefined ? '' : ` It is ${coins(error.price_coins)} now.`;
     return `The price of ${giftName ?? 'this gift'} has changed.${now} Nothing was sent.`;
   },
@@ -36,6 +37,10 @@ const SENTENCES = {
   unavailable: () => 'The server cannot be reached right now. We keep trying.',
   unknown_outcome: () => 'We do not know yet whether this gift went through. We are asking, and it will not be charged twice.',
   wallet_frozen: () => 'Your wallet is paused while a payment is looked at. Your coins are safe.',
+  recharges_off: () => 'This way to pay is not open here any more. Nothing was charged.',
+  not_sold_here: () => 'Coins are not sold in your country yet.',
+  promotion_refused: () => 'This offer is not valid here, has ended, or was used already. Nothing was charged.',
+  payment_not_found: () => 'There is no order of this number in your wallet.',
 };
 
 /** code → the way out: what the button says and what the page does. */
@@ -56,6 +61,10 @@ const WAYS_OUT = {
   unavailable: { label: 'Try again', act: 'resend' },
   unknown_outcome: { label: 'See my wallet', act: 'wallet' },
   wallet_frozen: { label: 'See my wallet', act: 'wallet' },
+  recharges_off: { label: 'See my wallet', act: 'wallet' },
+  not_sold_here: { label: 'See who is live', act: 'rooms' },
+  promotion_refused: { label: 'See my wallet', act: 'wallet' },
+  payment_not_found: { label: 'See my wallet', act: 'wallet' },
 };
 
 /** What to say about this error ({code, message, ...details}). Never empty, never only a code. */

@@ -22,6 +22,7 @@ export class Balance {
   #running = false;
   #asked = 0;
   #expected_until_ms = 0;
+  #followers = new Set();
 
   /** @param {{session: Session, changed: () => void, refused: (state: string) => void}} parts */
   constructor({ session, changed, refused }) {
@@ -60,6 +61,16 @@ export class Balance {
     return this.check();
   }
 
+  /** Hear the coins now, if they are known, and every time they are asked for. */
+  follow(follower) {
+    this.#followers.add(follower);
+    if (this.#known !== null) follower(this.#known.coins);
+  }
+
+  forget(follower) {
+    this.#followers.delete(follower);
+  }
+
   /** Ask now. An answer that was overtaken by a later question is dropped. */
   async check() {
     clearTimeout(this.#timer);
@@ -85,6 +96,7 @@ export class Balance {
     this.shown.hidden = false;
     this.#number ??= new RollingNumber(this.shown);
     this.#number.set(wallet.coins);
+    for (const follower of this.#followers) follower(wallet.coins);
     this.#explain(wallet);
     const before = this.#known;
     this.#known = wallet;

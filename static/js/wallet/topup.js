@@ -6,7 +6,7 @@ import { toast } from '../ui/toast.js';
 const PACKS_COINS = [70, 350, 1_000, 2_500, 5_000, 10_000];
 const CHOSEN_COINS = 1_000;
 
-/** The one action of the wallet. In the demo: free coins, and it says so. */
+/** Free coins of the demo, and it says so: below what is on sale, or in its place where nothing is. */
 export class TopUp {
   /** @param {{session: Session, added: () => Promise<void>}} parts `added` runs after coins were credited */
   constructor({ session, added }) {
@@ -23,9 +23,12 @@ export class TopUp {
     this.#label();
   }
 
-  open(isDemo) {
+  /** @param {{isDemo: boolean, sold: boolean}} place with coins on `sold` above, the free ones stand back */
+  open({ isDemo, sold }) {
     this.form.hidden = !isDemo;
-    document.getElementById('topup-closed').hidden = isDemo;
+    this.form.dataset.quiet = String(sold);
+    this.send.classList.toggle('button--primary', !sold);
+    document.getElementById('topup-closed').hidden = isDemo || sold;
   }
 
   #chosen() {

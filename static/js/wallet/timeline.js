@@ -1,0 +1,70 @@
+import { element, fill } from '../ui/element.js';
+import { clockTime, DAY_MS, dayName } from '../ui/times.js';
+import { endedUnpaid } from './order_words.js';
+
+const DOTS = [
+  ['created', 'Created'],
+  ['authorised', 'Authorised'],
+  ['succeeded', 'Captured'],
+  ['credited', 'Credited'],
+];
+/** state → the last dot that is reached. */
+const REACHED = { created: 0, pending: 0, requires_action: 0, authorised: 1, succeeded: 2, credited: 3, partially_refunded: 3, refunded: 3 };
+const ENDED = { failed: 'Failed', expired: 'Expired', cancelled: 'Cancelled' };
+const SAID = { done: 'done', now: 'now', ended: 'it ended here', later: 'not yet' };
+
+/** An order as four dots. What was reached is bright, what is waited for pulses, and an end stands where it came. */
+export class Timeline {
+  #drawn = '';
+
+  constructor() {
+    this.node = element('ol.timeline', { 'aria-label': 'How far the order is' });
+  }
+
+  show(payment) {
+    const dots = dotsOf(payment);
+    const drawn = JSON.stringify(dots);
+    if (drawn === this.#drawn) return; // a dot that is made anew would begin its pulse again
+    this.#drawn = drawn;
+    fill(this.node, ...dots.map(draw));
+  }
+}
+
+function dotsOf(payment) {
+  const ended = endedUnpaid(payment);
+  const reached = ended ? Math.max(0, ...payment.steps.map((step) => REACHED[step.state] ?? 0)) : (REACHED[payment.state] ?? 0);
+  return DOTS.map(([state, title], place) => {
+    if (place <= reached) return { title, at_ms: timeOf(payment, place), standing: 'done' };
+    if (place > reached + 1) return { title, at_ms: null, standing: 'later' };
+    return ended
+      ? { title: ENDED[payment.state], at_ms: stepTime(payment, payment.state), standing: 'ended' }
+      : { title, at_ms: null, standing: 'now' };
+  });
+}
+
+/** When a dot was reached: a step that nobody told of was reached at the latest with the next one. */
+function timeOf(payment, place) {
+  if (place === 0) return payment.created_at_ms;
+  const times = DOTS.slice(place).map(([state]) => stepTime(payment, state));
+  return times.find((at_ms) => at_ms !== null) ?? null;
+}
+
+function stepTime(payment, state) {
+  return payment.steps.find((step) => step.state === state)?.at_ms ?? null;
+}
+
+function draw({ title, at_ms, standing }) {
+  return element(
+    'li.timeline__step',
+    { data: { standing }, 'aria-current': standing === 'now' && 'step' },
+    element('span.timeline__dot', {}),
+    element('span.timeline__title', {}, title, element('span.visually-hidden', {}, `, ${SAID[standing]}`)),
+    at_ms === null
+      ? element('span.timeline__time', { 'aria-hidden': 'true' }, '·')
+      : element('time.timeline__time', { datetime: new Date(at_ms).toISOString() }, shortMoment(at_ms)),
+  );
+}
+
+function shortMoment(atMs) {
+  return Date.now() - atMs < DAY_MS ? clockTime(atMs) : dayName(atMs);
+}
