@@ -22,6 +22,7 @@ from giftserver.gifts.notices import BalanceChanged, send_notice
 from giftserver.ledger import keys
 from giftserver.ledger.ledger import Ledger
 from giftserver.metrics import Metrics
+from giftserver.recharge.claims import ClaimKeeper
 from giftserver.recharge.inquiry import Inquiry
 from giftserver.recharge.processor import EventProcessor
 from giftserver.recharge.providers import open_providers
@@ -198,12 +199,14 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
     inquiry = Inquiry(engines.database, open_providers(settings))
     events = EventProcessor(engines.database, inquiry, metrics)
     reconciler = Reconciler(engines.database, inquiry, metrics, settings.payments_quiet_s)
+    claims = ClaimKeeper(engines.database, ledger.wallets, inquiry, metrics)
     tasks = [
         asyncio.create_task(proving, name="verify"),
         asyncio.create_task(coordinator.run(stop), name="coordinator"),
         asyncio.create_task(_again(fill, REBUILT_S, stop), name="load wallets"),
         asyncio.create_task(_again(carrier.carry, LOOK_S, stop, LOOK_MAX_S), name="credits"),
         asyncio.create_task(_again(refunder.step, REFUND_S, stop), name="refunds"),
+        asyncio.create_task(_again(claims.step, REFUND_S, stop), name="claims"),
     ]
     if inquiry.providers:
         tasks += [

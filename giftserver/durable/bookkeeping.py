@@ -27,6 +27,7 @@ class Name(NamedTuple):
 
 COINS_SOLD: Final = Name("coins_sold", "platform", "coins")
 PROMOTIONS: Final = Name("promotions", "platform", "coins")
+OWED_TO_PLATFORM: Final = Name("owed_to_platform", "platform", "coins")
 GIFTS_SPENT: Final = Name("gifts_spent", "platform", "coins")
 DIAMONDS_ISSUED: Final = Name("diamonds_issued", "platform", "diamonds")
 
@@ -49,6 +50,26 @@ def clearing(provider: str, currency: str) -> Name:
 def revenue(currency: str) -> Name:
     """The account that bought coins are paid to; its balance is minus what was ever paid."""
     return Name("revenue", "platform", currency)
+
+
+def disputed(provider: str, currency: str) -> Name:
+    """The account of money that a provider keeps until a dispute is decided."""
+    return Name("disputed", provider, currency)
+
+
+def charged_back(currency: str) -> Name:
+    """The account of money that was lost in disputes."""
+    return Name("charged_back", "platform", currency)
+
+
+def frozen(owner: str) -> Name:
+    """The account of a user's coins that nobody may spend: the purchase they are of is claimed back."""
+    return Name("frozen", owner, "coins")
+
+
+def owed(owner: str) -> Name:
+    """The account of coins that a user spent and never paid for."""
+    return Name("owed", owner, "coins")
 
 
 @dataclass(slots=True)

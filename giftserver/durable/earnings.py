@@ -13,7 +13,7 @@ from giftserver.durable.tables import account, gift_day
 class Earnings:
     """Settled diamonds: all ever earned, what is in the account now, and the sums of UTC days, newest first.
 
-    Gifts that were given back count nowhere.
+    Gifts that were given back count nowhere, nor what was taken back for a purchase that was charged back.
     """
 
     earned_diamonds: int
@@ -23,7 +23,7 @@ class Earnings:
 
 async def earnings_of(engine: AsyncEngine, creator: str, since: date) -> Earnings:
     """The creator's earnings in one snapshot; days from `since` on that have any."""
-    kept = gift_day.c.diamonds - gift_day.c.refunded_diamonds
+    kept = gift_day.c.diamonds - gift_day.c.refunded_diamonds - gift_day.c.clawed_diamonds
     earned = select(func.coalesce(func.sum(kept), 0)).where(gift_day.c.creator == creator)
     balance = select(func.coalesce(func.sum(account.c.balance), 0)).where(
         account.c.kind == "earnings", account.c.owner == creator, account.c.asset == "diamonds"

@@ -1,12 +1,13 @@
 """What a provider says becomes true of a payment: by rank, and credited in the same transaction that says so."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.durable.claims import hear_disputes, hear_refunded
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import PaymentRecord, add_step, record_of
 from giftserver.durable.recharges import book_recharge
@@ -64,16 +65,20 @@ async def flag(engine: AsyncEngine, id: str, wrong: str, source: str) -> Applied
         return None if now is None else await _flag(connection, now, wrong, source)
 
 
-async def expire(engine: AsyncEngine, id: str, source: str) -> Applied | None:
-    """End a payment whose provider has no checkout for it, once its time is over; None when there is none."""
+async def expire(engine: AsyncEngine, id: str, source: str, *, at_once: bool = False) -> Applied | None:
+    """End a payment whose provider has no checkout for it, once its time is over; None when there is none.
+
+    `at_once`: the buyer gives it up, whatever the time.
+    """
     async with engine.begin() as connection:
         now = await _locked(connection, id)
         if now is None:
             return None
-        if now.expires_at > datetime.now(UTC) or not follows(now.state, State.EXPIRED):
+        state = State.CANCELLED if at_once else State.EXPIRED
+        if not (at_once or now.expires_at <= datetime.now(UTC)) or not follows(now.state, state):
             return Applied(now)
-        ended = await _change(connection, id, state=State.EXPIRED, promotion_held=False)
-        await add_step(connection, id, State.EXPIRED, source)
+        ended = await _change(connection, id, state=state, promotion_held=False)
+        await add_step(connection, id, state, source)
         return Applied(ended, True)
 
 
@@ -105,11 +110,14 @@ async def _move(connection: AsyncConnection, now: PaymentRecord, news: Snapshot,
     moved = await _change(connection, now.id, **changes) if changes else now
     if "state" in changes:
         await add_step(connection, now.id, news.state, source, news.decline or "" if declined else "")
+    done = Applied(moved, bool(changes))
     if news.state is State.SUCCEEDED and moved.state is State.SUCCEEDED:
-        return await _credit(connection, moved, news, source)
-    if news.refunded_minor and moved.state is State.CREDITED:
-        return await _flag(connection, moved, "refunded at the provider after its coins were booked", source)
-    return Applied(moved, bool(changes))
+        done = await _credit(connection, moved, news, source)
+    if done.payment.transfer is not None:
+        claims = await hear_disputes(connection, now.id, news.disputes)
+        claims += await hear_refunded(connection, now.id, news.refunded_minor)
+        done = replace(done, changed=done.changed or bool(claims))
+    return done
 
 
 async def _credit(connection: AsyncConnection, paid: PaymentRecord, news: Snapshot, source: str) -> Applied:
@@ -117,8 +125,6 @@ async def _credit(connection: AsyncConnection, paid: PaymentRecord, news: Snapsh
         refunded = await _change(connection, paid.id, state=State.REFUNDED, promotion_held=False)
         await add_step(connection, paid.id, State.REFUNDED, source, "before it was credited")
         return Applied(refunded, True)
-    if news.refunded_minor:
-        return await _flag(connection, paid, "refunded in part before its coins were booked", source)
     held = paid.promotion_held or await _hold_again(connection, paid)
     bonus = paid.bonus_coins if held else 0
     money = (paid.provider, paid.currency, paid.amount_minor)

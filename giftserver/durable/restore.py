@@ -42,8 +42,10 @@ DAYS: Final = text("""
 """)
 
 WALLETS: Final = text("""
-    SELECT owner, balance, coalesce((SELECT max(credit_no) FROM credit_outbox AS o WHERE o.user_id = owner), 0) AS no
-    FROM account WHERE kind = 'wallet' AND asset = 'coins' AND owner > :after ORDER BY owner LIMIT :page
+    SELECT owner, balance, coalesce((SELECT max(credit_no) FROM credit_outbox AS o WHERE o.user_id = owner), 0) AS no,
+        coalesce(s.held, false) AS held, coalesce(s.number, 0) AS state_no
+    FROM account LEFT JOIN wallet_state AS s ON s.user_id = owner
+    WHERE kind = 'wallet' AND asset = 'coins' AND owner > :after ORDER BY owner LIMIT :page
 """)
 
 CURSORS: Final = text("SELECT shard, epoch, seq FROM flush_cursor")
@@ -52,6 +54,10 @@ UNMARK: Final = text("""
     UPDATE credit_outbox SET applied_at = NULL
     WHERE applied_at > now() - make_interval(secs => :seconds) AND user_id = ANY(CAST(:users AS text[]))
 """)
+
+STATES: Final = text("UPDATE wallet_state SET applied_number = 0 WHERE user_id = ANY(CAST(:users AS text[]))")
+
+STATED: Final = text("SELECT user_id FROM wallet_state")
 
 RECENT: Final = text("""
     SELECT DISTINCT user_id FROM credit_outbox WHERE applied_at > now() - make_interval(secs => :seconds)
@@ -84,7 +90,7 @@ async def wallet_pages(engine: AsyncEngine) -> AsyncIterator[dict[int, WalletSna
             rows = (await connection.execute(WALLETS, {"after": after, "page": PAGE})).all()
         page = {shard: WalletSnapshot(cursors[shard], {}) for shard in range(SHARDS)}
         for row in rows:
-            page[shard_of(row.owner)].wallets[row.owner] = WalletState(row.balance, row.no)
+            page[shard_of(row.owner)].wallets[row.owner] = WalletState(row.balance, row.no, row.held, row.state_no)
         if rows:
             yield {shard: snapshot for shard, snapshot in page.items() if snapshot.wallets}
         if len(rows) < PAGE:
@@ -93,8 +99,13 @@ async def wallet_pages(engine: AsyncEngine) -> AsyncIterator[dict[int, WalletSna
 
 
 async def unmark_credits(engine: AsyncEngine, shards: set[int], within_s: float) -> int:
-    """Offer credits that were applied lately once more, how many; a wallet that has them takes them for repeats."""
+    """Offer credits that were applied lately once more, how many; a wallet that has them takes them for repeats.
+
+    So are holds, of which there are few, all of them.
+    """
     async with engine.begin() as connection:
+        stated = [row.user_id for row in await connection.execute(STATED)]
+        await connection.execute(STATES, {"users": [user for user in stated if shard_of(user) in shards]})
         rows = (await connection.execute(RECENT, {"seconds": within_s})).all()
         users = [row.user_id for row in rows if shard_of(row.user_id) in shards]
         if not users:

@@ -69,10 +69,15 @@ async def unlimited(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
 
 @dataclass(frozen=True, slots=True)
 class WalletState:
-    """A user's wallet: `coins` holds every credit up to `credit_no` and every gift up to the shard's cursor."""
+    """A user's wallet: `coins` holds every credit up to `credit_no` and every gift up to the shard's cursor.
+
+    `held`: nothing may be spent from it, since `state_no`.
+    """
 
     coins: int
     credit_no: int
+    held: bool = False
+    state_no: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +96,10 @@ class WalletSnapshot:
 SNAPSHOT: Final = text("""
     SELECT wanted.user_id, coalesce(a.balance, 0) AS coins,
         coalesce((SELECT max(credit_no) FROM credit_outbox AS o WHERE o.user_id = wanted.user_id), 0) AS credit_no,
-        c.epoch, c.seq
+        coalesce(s.held, false) AS held, coalesce(s.number, 0) AS state_no, c.epoch, c.seq
     FROM flush_cursor AS c
     LEFT JOIN unnest(CAST(:users AS text[])) AS wanted (user_id) ON true
+    LEFT JOIN wallet_state AS s ON s.user_id = wanted.user_id
     LEFT JOIN account AS a ON a.kind = 'wallet' AND a.owner = wanted.user_id AND a.asset = 'coins'
     WHERE c.shard = :shard
 """)
@@ -103,7 +109,11 @@ async def wallet_snapshot(engine: AsyncEngine, users: Sequence[str], shard: int)
     """Read wallets of one shard together with its cursor."""
     async with engine.connect() as connection:
         rows = (await connection.execute(SNAPSHOT, {"users": list(users), "shard": shard})).all()
-    wallets = {row.user_id: WalletState(row.coins, row.credit_no) for row in rows if row.user_id is not None}
+    wallets = {
+        row.user_id: WalletState(row.coins, row.credit_no, row.held, row.state_no)
+        for row in rows
+        if row.user_id is not None
+    }
     return WalletSnapshot((rows[0].epoch, rows[0].seq), wallets)
 
 

@@ -1,4 +1,5 @@
-"""Tables of the durable ledger, as SQLAlchemy Core metadata; those of payments are in `payment_tables.py`.
+"""Tables of the durable ledger, as SQLAlchemy Core metadata; those of payments are in
+`payment_tables.py` and `claim_tables.py`.
 
 The migrations create them, with their triggers; a test holds the two together. Times are timestamptz, amounts are
 whole coins or diamonds.
@@ -28,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0005"
+SCHEMA_REVISION: Final = "0006"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -42,6 +43,9 @@ DIAMONDS_ISSUED: Final = 3
 
 PROMOTIONS: Final = 4
 """Account that bonus coins come from; its balance is minus the coins ever given on top of paid ones."""
+
+OWED_TO_PLATFORM: Final = 5
+"""Account that owed coins come from; its balance is minus what all people owe."""
 
 FIRST_PERSONAL_ACCOUNT: Final = 1000
 """Accounts below this id belong to the platform and are locked after all others."""
@@ -70,12 +74,14 @@ account = Table(
     CheckConstraint("owner <> ''", name="account_owner"),
     CheckConstraint(
         "(kind, asset) IN (('wallet', 'coins'), ('earnings', 'diamonds'), ('coins_sold', 'coins'), "
-        "('gifts_spent', 'coins'), ('diamonds_issued', 'diamonds'), ('promotions', 'coins')) "
-        "OR kind IN ('clearing', 'revenue') AND asset ~ '^[A-Z]{3}$'",
+        "('gifts_spent', 'coins'), ('diamonds_issued', 'diamonds'), ('promotions', 'coins'), "
+        "('frozen', 'coins'), ('owed', 'coins'), ('owed_to_platform', 'coins')) "
+        "OR kind IN ('clearing', 'revenue', 'disputed', 'charged_back') AND asset ~ '^[A-Z]{3}$'",
         name="account_kind",
     ),
     CheckConstraint(
-        "balance >= 0 OR kind IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue')",
+        "balance >= 0 OR kind IN "
+        "('coins_sold', 'diamonds_issued', 'promotions', 'revenue', 'clearing', 'owed_to_platform')",
         name="account_not_below_zero",
     ),
     CheckConstraint("balance < 9007199254740992 OR kind = 'gifts_spent'", name="account_balance_limit"),
@@ -190,7 +196,7 @@ credit_outbox = Table(
     PrimaryKeyConstraint("user_id", "credit_no", name="credit_outbox_pkey"),
     UniqueConstraint("transfer", name="credit_outbox_transfer"),
     CheckConstraint("credit_no > 0", name="credit_outbox_credit_no"),
-    CheckConstraint("coins BETWEEN 1 AND 1000000000000", name="credit_outbox_coins"),
+    CheckConstraint("coins <> 0 AND coins BETWEEN -1000000000000 AND 1000000000000", name="credit_outbox_coins"),
 )
 Index("credit_outbox_pending", credit_outbox.c.transfer, postgresql_where=credit_outbox.c.applied_at.is_(None))
 
@@ -223,6 +229,7 @@ gift_day = Table(
     Column("refunded_gifts", BigInteger, nullable=False, server_default="0"),
     Column("refunded_coins", BigInteger, nullable=False, server_default="0"),
     Column("refunded_diamonds", BigInteger, nullable=False, server_default="0"),
+    Column("clawed_diamonds", BigInteger, nullable=False, server_default="0"),  # of paid-back purchases
     PrimaryKeyConstraint("creator", "day", "room", "shard", name="gift_day_pkey"),
     Index("gift_day_room", "room"),
     Index("gift_day_shard", "shard"),

@@ -17,6 +17,16 @@ class WalletState(Protocol):
         """Newest credit in `coins`."""
         ...
 
+    @property
+    def held(self) -> bool:
+        """Whether it is on hold."""
+        ...
+
+    @property
+    def state_no(self) -> int:
+        """Number under which that was said; 0 when it never was on hold."""
+        ...
+
 
 class WalletSnapshot(Protocol):
     """Wallets of one shard at its flush cursor, read in one snapshot."""

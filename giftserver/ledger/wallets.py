@@ -32,6 +32,7 @@ class Wallets:
         self._pipes = pipes
         self._script = GuardedScript(redis, "load_wallets.lua")
         self._credit = GuardedScript(redis, "apply_credit.lua")
+        self._state = GuardedScript(redis, "set_state.lua")
         self._wanted: list[dict[str, asyncio.Future[int | None]]] = [{} for _ in range(keys.SHARDS)]
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -84,7 +85,7 @@ class Wallets:
         args: list[str | int] = [epoch, keys.SCHEMA, *snapshot.cursor, SCAN_MAX]
         for user in users:
             state = snapshot.wallets[user]
-            args += [user, state.coins, state.credit_no]
+            args += [user, state.coins, state.credit_no, "held" if state.held else "active", state.state_no]
         try:
             first, *rows = await self._script(shard, run, names, args)
         except RunNotApproved:
@@ -135,6 +136,31 @@ class Wallets:
                 return None
             balance, last = int(reply[1]), credit.credit_no
         return balance, last
+
+    async def set_state(self, user: str, number: int, *, held: bool) -> int | None:
+        """Bring a wallet's state, loading the wallet if needed; the number of the user's last gift after that.
+
+        None when that is not possible now. Raises as `bring_credits`; an older number changes nothing.
+        """
+        async with asyncio.timeout(RETRY_S + self._timeout_s):
+            last = await self._set_state(user, number, held)
+            if last is None and await self.load(user) is not None:
+                last = await self._set_state(user, number, held)
+            return last
+
+    async def _set_state(self, user: str, number: int, held: bool) -> int | None:
+        shard = keys.shard_of(user)
+        names = [keys.meta(shard), keys.wallet(shard, user)]
+        epoch, run = self._epochs.known(shard) or await self._epochs.read(shard, self._timeout_s)
+        try:
+            reply = await self._state(shard, run, names, [epoch, keys.SCHEMA, number, "held" if held else "active"])
+        except RunNotApproved:
+            self._epochs.forget(shard)
+            return None
+        state = reply[0].decode()
+        if state in STALE:
+            self._epochs.forget(shard)
+        return int(reply[1]) if state == "OK" else None
 
     async def balance(self, user: str) -> int | None:
         """The user's coins now, loading the wallet if needed; None while that is not possible."""

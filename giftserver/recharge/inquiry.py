@@ -19,9 +19,10 @@ class Inquiry:
         self._database = database
         self.providers = providers
 
-    async def about(self, payment: PaymentRecord, source: str) -> Applied | None:
+    async def about(self, payment: PaymentRecord, source: str, *, give_up: bool = False) -> Applied | None:
         """How a payment stands after its provider was asked; None when it is not served here any more.
 
+        `give_up`: one without a checkout is cancelled, as its buyer wants.
         Raises ProviderAway, ProviderRefused, and the database driver's errors.
         """
         provider = self.providers.get(payment.provider)
@@ -32,7 +33,7 @@ class Inquiry:
         else:
             found = await provider.find(payment.id)
         if found is None:  # its checkout was never made, or is forgotten: nobody can pay it any more
-            return await expire(self._database, payment.id, source)
+            return await expire(self._database, payment.id, source, at_once=give_up)
         return await self.heard(provider, found, source)
 
     async def heard(self, provider: Provider, found: Snapshot, source: str) -> Applied | None:

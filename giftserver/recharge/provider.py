@@ -44,6 +44,16 @@ class CheckoutOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputeNews:
+    """A dispute as its provider has it now. `state`: warning, open, won (closed without harm, too) or lost."""
+
+    ref: str
+    amount_minor: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A payment as its provider has it now; amounts in minor units of `currency`.
 
@@ -61,6 +71,7 @@ class Snapshot:
     url: str | None = None
     method: str | None = None
     decline: str | None = None
+    disputes: tuple[DisputeNews, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +124,10 @@ class Provider(Protocol):
 
     async def cancel(self, ref: str) -> Snapshot:
         """Close a checkout that nobody paid; one that was paid stays so."""
+        ...
+
+    async def refund(self, ref: str, amount_minor: int, key: str) -> bool:
+        """Give a part of what was paid back, once for each key; whether that succeeded."""
         ...
 
     def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:

@@ -11,6 +11,7 @@ import msgspec
 from giftserver.recharge.provider import (
     Capabilities,
     CheckoutOrder,
+    DisputeNews,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -32,6 +33,16 @@ STATES: Final = {
 }
 
 
+DISPUTES: Final = {"closed": "won"}
+
+
+class _Dispute(msgspec.Struct, frozen=True):
+    id: str
+    amount_minor: int
+    reason: str
+    state: str
+
+
 class _Session(msgspec.Struct, frozen=True):
     id: str
     payment: str
@@ -43,6 +54,11 @@ class _Session(msgspec.Struct, frozen=True):
     url: str
     method: str | None = None
     decline: str | None = None
+    disputes: tuple[_Dispute, ...] = ()
+
+
+class _Refund(msgspec.Struct, frozen=True):
+    state: str
 
 
 class _Sessions(msgspec.Struct, frozen=True):
@@ -107,6 +123,13 @@ class SandboxProvider:
             raise ProviderRefused(f"there is no session {ref}")
         return found
 
+    async def refund(self, ref: str, amount_minor: int, key: str) -> bool:
+        """See Provider."""
+        path = f"/v1/sessions/{quote(ref, safe='')}/refunds"
+        answer = await self._ask("POST", path, json={"amount_minor": amount_minor}, headers={"idempotency-key": key})
+        refund: _Refund = _read(answer, _Refund)
+        return refund.state == "succeeded"
+
     def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:
         """See Provider."""
         reason = verify(self._webhook_secret, headers.get(HEADER.lower(), ""), raw, now_s)
@@ -162,4 +185,8 @@ def _snapshot(session: _Session) -> Snapshot:
         url=session.url,
         method=session.method,
         decline=session.decline,
+        disputes=tuple(
+            DisputeNews(one.id, one.amount_minor, DISPUTES.get(one.state, one.state), one.reason)
+            for one in session.disputes
+        ),
     )

@@ -170,10 +170,10 @@ class Recharges:
             return Refusal(codes.UNAVAILABLE, f"{title} does not take {amount} right now. Nothing was charged.")
         return made if done is None else done.payment
 
-    async def check(self, payment: PaymentRecord) -> PaymentRecord | Refusal:
-        """Ask the provider now: for who misses their coins."""
+    async def check(self, payment: PaymentRecord, *, give_up: bool = False) -> PaymentRecord | Refusal:
+        """Ask the provider now: for who misses their coins, or gives up an order that never got a checkout."""
         try:
-            done = await self.inquiry.about(payment, "buyer")
+            done = await self.inquiry.about(payment, "buyer", give_up=give_up)
         except (ProviderAway, ProviderRefused) as problem:
             log.warning("payment_not_asked", payment=payment.id, reason=str(problem))
             return Refusal(
@@ -186,7 +186,7 @@ class Recharges:
         """Close a checkout that nobody paid; one that was paid is credited."""
         provider = self.providers.get(payment.provider)
         if provider is None or payment.provider_ref is None:
-            return await self.check(payment)
+            return await self.check(payment, give_up=True)
         try:
             done = await self.inquiry.heard(provider, await provider.cancel(payment.provider_ref), "buyer")
         except (ProviderAway, ProviderRefused) as problem:

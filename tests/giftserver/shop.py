@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 
 from giftserver.durable.store import settled_coins
+from giftserver.durable.verify import verify
 from giftserver.metrics import Metrics
+from giftserver.recharge.claims import ClaimKeeper
 from giftserver.recharge.inquiry import Inquiry
 from giftserver.recharge.processor import EventProcessor
 from giftserver.recharge.reconciler import Reconciler
@@ -48,6 +51,7 @@ class Shop:
         database = self.web.engines.database
         self.inquiry = Inquiry(database, self.web.services.recharges.providers)
         self.events = EventProcessor(database, self.inquiry, self.metrics)
+        self.claims = ClaimKeeper(database, self.web.services.ledger.wallets, self.inquiry, self.metrics)
         self.carrier = CreditCarrier(self.web.engines, self.web.services.ledger, self.metrics)
 
     def reconciler(self, quiet_s: float = 0.0) -> Reconciler:
@@ -119,6 +123,43 @@ class Shop:
                 await self.work()
                 await asyncio.sleep(0.005)
         return found
+
+    async def dispute(self, payment: dict[str, Any], state: str = "open", amount_minor: int = 999) -> str:
+        """The cardholder complains; the dispute's id."""
+        body = {"amount_minor": amount_minor, "reason": "fraudulent", "state": state}
+        made = await self.control("POST", f"/v1/sessions/{await self.session(payment)}/disputes", body)
+        return str(made["id"])
+
+    async def decide(self, dispute: str, state: str) -> None:
+        """The provider decides a dispute."""
+        await self.control("POST", f"/v1/disputes/{dispute}", {"state": state})
+
+    async def until_claim(self, id: str, state: str) -> Any:
+        """Work until a claim is in this state. Raises TimeoutError."""
+        query = text("SELECT * FROM claim WHERE id = :id")
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                async with self.web.engines.database.connect() as connection:
+                    found = (await connection.execute(query, {"id": id})).one_or_none()
+                if found is not None and found.state == state:
+                    return found
+                await self.work()
+                await self.web.settle()
+                await self.claims.step()
+                await asyncio.sleep(0.005)
+
+    async def proved(self) -> None:
+        """Nothing is lost: every invariant holds, also after whatever waits has reached Redis."""
+        await self.work()
+        await self.claims.step()
+        report = await verify(self.web.engines.database, self.web.engines.ledger_redis)
+        assert report.holds, report.render()
+
+    async def balance(self, kind: str, owner: str = "platform") -> int:
+        """What an account has in the durable ledger."""
+        query = text("SELECT coalesce(sum(balance), 0) FROM account WHERE kind = :kind AND owner = :owner")
+        async with self.web.engines.database.connect() as connection:
+            return int(await connection.scalar(query, {"kind": kind, "owner": owner}) or 0)
 
     async def coins(self, user: str = "ana") -> int:
         """The user's coins, which Redis has as well."""

@@ -9,9 +9,11 @@ from typing import Any, Final
 from sqlalchemy import CheckConstraint, UniqueConstraint, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from giftserver.durable import payment_tables as payment_tables  # into the metadata
+from giftserver.durable import claim_tables as claim_tables  # into the metadata
+from giftserver.durable import payment_tables as payment_tables
 from giftserver.durable.proof import statements as sql
 from giftserver.durable.proof.chain import gifts_are_chained
+from giftserver.durable.proof.claims import claims_are_booked
 from giftserver.durable.proof.invariant import SHOWN_MAX, Invariant
 from giftserver.durable.proof.payments import payments_are_booked
 from giftserver.durable.tables import GUARDS, gift_id, metadata
@@ -135,6 +137,7 @@ CHECKS: Final[dict[str, Check]] = {
     "entries are what the gifts say": entries_are_the_gifts,
     "refunds are the gifts the other way round": refunds_are_the_gifts,
     "payments are what the ledger has": payments_are_booked,
+    "claims are what the ledger has": claims_are_booked,
     "balance = sum of entries": balances_are_the_entries,
     "sequences are contiguous": sequences_are_contiguous,
     "each gift's hash follows from the one before": gifts_are_chained,

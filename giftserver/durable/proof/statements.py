@@ -144,28 +144,31 @@ MISNUMBERED_CREDIT: Final = """
     ) AS numbered WHERE credit_no <> before + 1
 """
 
+# What moves a wallet beside gifts is in the outbox, with as many coins; of credits these are the transfer's.
 CREDIT_UNLIKE_TRANSFER: Final = """
-    SELECT format('transfer %s: credits %s, its wallet entries %s, the outbox has %s for %s', t.id, t.coins,
+    SELECT format('transfer %s: %s coins, its wallet entries %s, the outbox has %s for %s', t.id, t.coins,
         coalesce(w.amount, 0), coalesce(c.coins, 0), coalesce(c.user_id, 'nobody'))
     FROM transfer AS t FULL JOIN credit_outbox AS c ON c.transfer = t.id
     LEFT JOIN (
         SELECT e.transfer, a.owner, e.amount FROM entry AS e JOIN account AS a ON a.id = e.account
-        WHERE a.kind = 'wallet' AND e.amount > 0
+        WHERE a.kind = 'wallet'
     ) AS w ON w.transfer = t.id
-    WHERE (t.kind IS DISTINCT FROM 'gift')
-        AND (c.coins IS DISTINCT FROM t.coins OR w.amount IS DISTINCT FROM c.coins
-            OR w.owner IS DISTINCT FROM c.user_id)
+    WHERE t.kind IS DISTINCT FROM 'gift' AND (t.id IS NULL OR w.amount IS DISTINCT FROM c.coins
+        OR w.owner IS DISTINCT FROM c.user_id
+        OR t.kind NOT LIKE 'claim%' AND c.coins IS DISTINCT FROM t.coins)
 """
 
 BELOW_ZERO: Final = """
     SELECT format('account %s (%s of %s): balance %s', id, kind, owner, balance)
-    FROM account WHERE balance < 0 AND kind NOT IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue')
+    FROM account WHERE balance < 0 AND kind NOT IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue',
+        'clearing', 'owed_to_platform')
 """
 
 WAS_BELOW_ZERO: Final = """
     SELECT format('account %s (%s of %s): %s after transfer %s', a.id, a.kind, a.owner, e.balance_after, e.transfer)
     FROM entry AS e JOIN account AS a ON a.id = e.account
-    WHERE e.balance_after < 0 AND a.kind NOT IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue')
+    WHERE e.balance_after < 0 AND a.kind NOT IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue', 'clearing',
+        'owed_to_platform')
 """
 
 WRONG_DAY: Final = """

@@ -3,11 +3,12 @@
 -- so the balances are exact whatever happened between the snapshot and this call.
 --
 -- KEYS: 1 meta, 2 events, then a wallet each
--- ARGV: 1 epoch, 2 schema, 3 cursor_epoch, 4 cursor_seq, 5 scan_max, then for each wallet three: user, coins, credit_no
+-- ARGV: 1 epoch, 2 schema, 3 cursor_epoch, 4 cursor_seq, 5 scan_max,
+--       then for each wallet five: user, coins, credit_no, state ('active' or 'held'), number of the state
 -- Returns {state, detail}: OK, WAIT (gifts not flushed), BEHIND, FENCED, SCHEMA, STALE_EPOCH; after OK one array a wallet:
 --       {'OK' | 'PRESENT' | 'NEGATIVE', coins}
 
-local FIELDS = 3
+local FIELDS = 5
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq', 'schema', 'run')
 if not meta[1] or meta[2] ~= 'open' then return {{'FENCED', meta[2] or 'absent'}} end
 if meta[5] ~= RUN then return {{'FENCED', 'run'}} end
@@ -43,7 +44,8 @@ local function load(key, a)
   local balance = tonumber(ARGV[a + 1]) - (spent[user] or 0)
   if balance < 0 then return {'NEGATIVE', text_of(balance)} end
   local coins = text_of(balance)
-  redis.call('HSET', key, 'coins', coins, 'state', 'active', 'credit_no', ARGV[a + 2], 'last_seq', text_of(last[user] or 0))
+  redis.call('HSET', key, 'coins', coins, 'state', ARGV[a + 3], 'state_no', ARGV[a + 4], 'credit_no', ARGV[a + 2],
+    'last_seq', text_of(last[user] or 0))
   return {'OK', coins}
 end
 

@@ -10,6 +10,7 @@ from giftserver.durable.flush import flush_shard
 from giftserver.durable.proof import live as live_module
 from giftserver.durable.verify import verify
 from giftserver.ledger import keys
+from giftserver.recharge.provider import DisputeNews
 from tests.giftserver.durable.orders import hear, order
 
 SHARD = keys.shard_of("ana")
@@ -36,7 +37,7 @@ async def lived_in(book) -> None:
     for n in range(12):
         await book.gift(("ana", "ben", "chloe")[n % 3], creator=("mira", "tomas")[n % 2], coins=10 + n, diamonds=n)
     await book.flush()
-    await hear(book, await order(book, "emeka"))
+    await hear(book, await order(book, "emeka"), disputes=(DisputeNews("dp_1", 100, "warning", "fraudulent"),))
     await book.gift("ana", coins=7)
     await book.gift("ben", coins=8, creator="ines")
 

@@ -1,0 +1,92 @@
+"""Wallets on hold: nothing is spent from them until every reason is gone.
+
+PostgreSQL says so first, under a number that grows; Redis takes the newest number, also when it loads the wallet anew.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from giftserver.durable.claim_tables import wallet_hold, wallet_state
+
+RENUMBER: Final = text("""
+    INSERT INTO wallet_state AS known (user_id, number, held) VALUES (:user, 1, :held)
+    ON CONFLICT (user_id) DO UPDATE SET number = known.number + 1, held = excluded.held
+    WHERE known.held <> excluded.held
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingState:
+    """A wallet whose newest state Redis may not have."""
+
+    user: str
+    number: int
+    held: bool
+
+
+async def place_hold(connection: AsyncConnection, user: str, reference: str, reason: str) -> None:
+    """Put a wallet on hold in the caller's transaction, once for each reference."""
+    values = {"user_id": user, "reference": reference, "reason": reason}
+    placed = insert(wallet_hold).values(values).on_conflict_do_nothing().returning(wallet_hold.c.reference)
+    if (await connection.execute(placed)).one_or_none() is not None:
+        await _renumber(connection, user)
+
+
+async def release_hold(connection: AsyncConnection, user: str, reference: str) -> None:
+    """Take one reason away in the caller's transaction; the hold ends with the last one."""
+    statement = (
+        update(wallet_hold)
+        .where(wallet_hold.c.reference == reference, wallet_hold.c.released_at.is_(None))
+        .values(released_at=func.now())
+    )
+    if (await connection.execute(statement)).rowcount:
+        await _renumber(connection, user)
+
+
+async def _renumber(connection: AsyncConnection, user: str) -> None:
+    # In turn for each person: two reasons that come and go at once must not overlook each other.
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('hold:' || :user, 0))"), {"user": user}
+    )
+    reasons = select(func.count()).where(wallet_hold.c.user_id == user, wallet_hold.c.released_at.is_(None))
+    held = bool(await connection.scalar(reasons))
+    await connection.execute(RENUMBER, {"user": user, "held": held})
+
+
+async def pending_states(engine: AsyncEngine, limit: int) -> list[PendingState]:
+    """Wallets whose state is to be brought to Redis."""
+    columns = wallet_state.c
+    query = (
+        select(columns.user_id, columns.number, columns.held)
+        .where(columns.applied_number < columns.number)
+        .order_by(columns.user_id)
+        .limit(limit)
+    )
+    async with engine.connect() as connection:
+        return [PendingState(*row) for row in await connection.execute(query)]
+
+
+async def mark_state(engine: AsyncEngine, user: str, number: int) -> None:
+    """Redis has this number; an older one changes nothing."""
+    statement = (
+        update(wallet_state)
+        .where(wallet_state.c.user_id == user, wallet_state.c.applied_number < number)
+        .values(applied_number=number)
+    )
+    async with engine.begin() as connection:
+        await connection.execute(statement)
+
+
+async def holds_of(engine: AsyncEngine, user: str) -> list[str]:
+    """Why this person's wallet is on hold now, oldest first; nothing when it is not."""
+    query = (
+        select(wallet_hold.c.reason)
+        .where(wallet_hold.c.user_id == user, wallet_hold.c.released_at.is_(None))
+        .order_by(wallet_hold.c.placed_at)
+    )
+    async with engine.connect() as connection:
+        return list((await connection.execute(query)).scalars())

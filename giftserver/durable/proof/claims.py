@@ -1,0 +1,75 @@
+"""The proof of claims: what is frozen, owed, disputed and lost is what the claims say, and the money beside it."""
+
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from giftserver.durable.proof.invariant import SHOWN_MAX, Invariant
+
+COUNT: Final = "SELECT count(*) FROM claim"
+
+FROZEN: Final = """
+    SELECT format('%s of %s: the account has %s, the claims say %s', coalesce(a.kind, c.kind),
+        coalesce(a.owner, c.owner), coalesce(a.balance, 0), coalesce(c.coins, 0))
+    FROM (SELECT kind, owner, balance FROM account WHERE kind IN ('frozen', 'owed')) AS a
+    FULL JOIN (
+        SELECT k.kind, p.user_id AS owner, sum(CASE k.kind
+                WHEN 'frozen' THEN CASE WHEN c.state = 'frozen' THEN c.frozen_coins ELSE 0 END
+                ELSE CASE WHEN c.state = 'lost' THEN c.owed_coins ELSE 0 END END)::bigint AS coins
+        FROM claim AS c JOIN payment AS p ON p.id = c.payment CROSS JOIN (VALUES ('frozen'), ('owed')) AS k (kind)
+        GROUP BY 1, 2
+    ) AS c ON c.kind = a.kind AND c.owner = a.owner
+    WHERE coalesce(a.balance, 0) <> coalesce(c.coins, 0)
+"""
+
+MONEY: Final = """
+    SELECT format('%s of %s in %s: the account has %s, payments and claims say %s', coalesce(a.kind, m.kind),
+        coalesce(a.owner, m.owner), coalesce(a.asset, m.currency), coalesce(a.balance, 0), coalesce(m.minor, 0))
+    FROM (SELECT kind, owner, asset, balance FROM account WHERE kind IN ('clearing', 'disputed', 'charged_back')) AS a
+    FULL JOIN (
+        SELECT kind, owner, currency, sum(minor)::bigint AS minor FROM (
+            SELECT 'clearing' AS kind, provider AS owner, currency, amount_minor AS minor
+            FROM payment WHERE transfer IS NOT NULL
+            UNION ALL SELECT 'clearing', p.provider, p.currency, -c.amount_minor
+            FROM claim AS c JOIN payment AS p ON p.id = c.payment
+            WHERE c.kind = 'dispute' AND c.state IN ('frozen', 'lost') OR c.kind = 'refund' AND c.state = 'lost'
+            UNION ALL SELECT 'disputed', p.provider, p.currency, c.amount_minor
+            FROM claim AS c JOIN payment AS p ON p.id = c.payment WHERE c.kind = 'dispute' AND c.state = 'frozen'
+            UNION ALL SELECT 'charged_back', 'platform', p.currency, c.amount_minor
+            FROM claim AS c JOIN payment AS p ON p.id = c.payment WHERE c.kind = 'dispute' AND c.state = 'lost'
+        ) AS moved GROUP BY kind, owner, currency
+    ) AS m ON m.kind = a.kind AND m.owner = a.owner AND m.currency = a.asset
+    WHERE coalesce(a.balance, 0) <> coalesce(m.minor, 0)
+"""
+
+CLAWED: Final = """
+    SELECT format('%s in room %s on %s, shard %s: %s diamonds taken back, the claims say %s',
+        coalesce(d.creator, g.creator), coalesce(d.room, g.room), coalesce(d.day, g.day), coalesce(d.shard, g.shard),
+        coalesce(d.clawed_diamonds, 0), coalesce(g.diamonds, 0))
+    FROM (SELECT * FROM gift_day WHERE clawed_diamonds <> 0) AS d
+    FULL JOIN (
+        SELECT t.creator, (t.event_at AT TIME ZONE 'UTC')::date AS day, t.room, t.shard, sum(g.diamonds) AS diamonds
+        FROM claim_gift AS g JOIN transfer AS t ON t.id = g.gift GROUP BY 1, 2, 3, 4 HAVING sum(g.diamonds) <> 0
+    ) AS g ON (d.creator, d.day, d.room, d.shard) = (g.creator, g.day, g.room, g.shard)
+    WHERE d.clawed_diamonds IS DISTINCT FROM g.diamonds
+"""
+
+UNEVEN: Final = """
+    SELECT format('claim %s (%s): %s coins, %s frozen, %s owed, gifts of %s coins and %s diamonds for %s', c.id,
+        c.state, c.coins, c.frozen_coins, c.owed_coins, coalesce(g.coins, 0), coalesce(g.diamonds, 0),
+        c.clawed_diamonds)
+    FROM claim AS c LEFT JOIN (
+        SELECT claim, sum(coins) AS coins, sum(diamonds) AS diamonds FROM claim_gift GROUP BY claim
+    ) AS g ON g.claim = c.id
+    WHERE c.state = 'lost' AND (c.frozen_coins + c.owed_coins <> c.coins OR coalesce(g.coins, 0) > c.owed_coins)
+        OR coalesce(g.diamonds, 0) <> c.clawed_diamonds
+"""
+
+
+async def claims_are_booked(connection: AsyncConnection, invariant: Invariant) -> None:
+    """Frozen and owed coins, money at providers, and what creators gave back are what the claims say."""
+    invariant.checked += int(await connection.scalar(text(COUNT)) or 0)
+    for query in (FROZEN, MONEY, CLAWED, UNEVEN):
+        for (violation,) in await connection.execute(text(f"{query} LIMIT {SHOWN_MAX + 1}")):
+            invariant.found(violation)

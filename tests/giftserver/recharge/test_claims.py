@@ -1,0 +1,256 @@
+"""Disputes and refunds: coins, diamonds and money end where they must, and `verify` is clean at every stage."""
+
+import asyncio
+
+import pytest
+
+from giftserver.auth.tokens import Identity
+from giftserver.durable import claim_booking
+from giftserver.durable.claim_booking import pro_rata
+from giftserver.durable.claims import want
+from giftserver.durable.holds import holds_of
+from giftserver.durable.lots import WalletMove, lots_of
+from giftserver.errors import Refusal
+from giftserver.gifts.messages import SendGift
+from giftserver.ledger import keys
+from tests.giftserver.conftest import add_rooms
+from tests.giftserver.shop import Shop, new_key
+
+
+@pytest.fixture
+async def bought(shop):
+    """A shop where ana bought 770 coins, and rooms to send gifts to."""
+    await add_rooms(shop.web.engines)
+    payment = await shop.paid()
+    await shop.until_state(payment["id"], "credited")
+    assert await shop.coins() == 770
+    return shop, payment
+
+
+async def send(shop: Shop, quantity: int, user: str = "ana"):
+    """Send gifts of 100 coins to mira."""
+    sender = Identity(user, user.title(), "viewer", None, float("inf"))
+    return await shop.web.services.gifts.send(
+        sender, "harbour", SendGift(id=1, key=new_key(), gift="fountain", quantity=quantity)
+    )
+
+
+async def is_held(shop: Shop) -> bool:
+    """Whether a gift of ana is refused because of a hold."""
+    reply = await send(shop, 1)
+    return isinstance(reply, Refusal) and reply.code.name == "wallet_frozen"
+
+
+async def test_a_warning_that_is_closed_books_nothing(bought):
+    """The bank asked, and was content: no coin moved, nobody was held."""
+    shop, payment = bought
+    dispute = await shop.dispute(payment, "warning")
+    await shop.until_claim(dispute, "waiting")
+    assert not await is_held(shop)
+    await shop.decide(dispute, "closed")
+    await shop.until_claim(dispute, "won")
+    assert await shop.balance("clearing", "sandbox") == 999
+    await shop.proved()
+
+
+async def test_an_open_dispute_freezes_what_is_unspent_and_holds_the_wallet(bought):
+    """The provider keeps the money, 470 unspent coins are frozen, and nothing can be sent."""
+    shop, payment = bought
+    await send(shop, 3)
+    claim = await shop.until_claim(await shop.dispute(payment), "frozen")
+    assert (claim.coins, claim.frozen_coins) == (770, 470)
+    assert await shop.coins() == 0
+    assert await shop.balance("frozen", "ana") == 470
+    assert (await shop.balance("clearing", "sandbox"), await shop.balance("disputed", "sandbox")) == (0, 999)
+    assert await is_held(shop)
+    assert (await shop.payment(payment["id"]))["steps"][-1]["detail"] == "disputed"
+    await shop.proved()
+
+
+@pytest.mark.parametrize("way", ["open", "warning"])
+async def test_a_won_dispute_leaves_everything_as_before(bought, way):
+    """Coins, money and the wallet's freedom come back, whether it began with a warning or not."""
+    shop, payment = bought
+    await send(shop, 3)
+    dispute = await shop.dispute(payment, way)
+    if way == "warning":
+        await shop.until_claim(dispute, "waiting")
+        await shop.decide(dispute, "open")
+    await shop.until_claim(dispute, "frozen")
+    await shop.decide(dispute, "won")
+    await shop.until_claim(dispute, "won")
+    assert await shop.coins() == 470
+    assert (await shop.balance("clearing", "sandbox"), await shop.balance("disputed", "sandbox")) == (999, 0)
+    assert await shop.balance("earnings", "mira") == 300
+    await shop.proved()
+    assert not await is_held(shop)
+
+
+async def test_a_lost_dispute_of_unspent_coins_takes_them_and_no_more(bought):
+    """The coins go back to where they came from, paid ones and bonus; the buyer owes nothing and may go on."""
+    shop, payment = bought
+    dispute = await shop.dispute(payment)
+    await shop.until_claim(dispute, "frozen")
+    await shop.decide(dispute, "lost")
+    claim = await shop.until_claim(dispute, "lost")
+    assert (claim.owed_coins, claim.clawed_diamonds, claim.lost_diamonds) == (0, 0, 0)
+    assert (await shop.balance("coins_sold"), await shop.balance("promotions")) == (0, 0)
+    assert (await shop.balance("charged_back"), await shop.balance("clearing", "sandbox")) == (999, 0)
+    await shop.proved()
+    assert await holds_of(shop.web.engines.database, "ana") == []
+
+
+async def test_a_lost_dispute_of_spent_coins_claws_back_pending_diamonds(bought):
+    """The creator gives back the diamonds of those gifts, the buyer owes the coins and stays on hold."""
+    shop, payment = bought
+    await send(shop, 7)
+    dispute = await shop.dispute(payment)
+    frozen = await shop.until_claim(dispute, "frozen")
+    assert frozen.frozen_coins == 70
+    await shop.decide(dispute, "lost")
+    claim = await shop.until_claim(dispute, "lost")
+    assert (claim.owed_coins, claim.clawed_diamonds, claim.lost_diamonds) == (700, 700, 0)
+    assert (await shop.balance("owed", "ana"), await shop.balance("earnings", "mira")) == (700, 0)
+    await shop.proved()
+    assert await is_held(shop)
+    answer = await shop.web.http.get("/v1/studio/harbour/earnings", headers=shop.web.bearer("mira", "creator"))
+    assert (answer.json()["pending_diamonds"], answer.json()["paid_diamonds"]) == (0, 0)
+
+
+async def test_diamonds_that_are_the_creators_for_good_are_the_platforms_loss(bought, monkeypatch):
+    """After their days of pending nothing is taken from a creator; the claim says what that cost."""
+    monkeypatch.setattr(claim_booking, "PENDING_DAYS", 0)
+    shop, payment = bought
+    await send(shop, 7)
+    dispute = await shop.dispute(payment)
+    await shop.until_claim(dispute, "frozen")
+    await shop.decide(dispute, "lost")
+    claim = await shop.until_claim(dispute, "lost")
+    assert (claim.owed_coins, claim.clawed_diamonds, claim.lost_diamonds) == (700, 0, 700)
+    assert await shop.balance("earnings", "mira") == 700
+    await shop.proved()
+
+
+async def test_lost_and_then_won_is_reversed_exactly(bought):
+    """The bank changed its mind: coins, debt, diamonds and money are as if nothing had been."""
+    shop, payment = bought
+    await send(shop, 3)
+    await shop.web.settle()
+    before = {kind: await shop.balance(kind) for kind in ("coins_sold", "promotions", "diamonds_issued")}
+    dispute = await shop.dispute(payment)
+    await shop.until_claim(dispute, "frozen")
+    await shop.decide(dispute, "lost")
+    await shop.until_claim(dispute, "lost")
+    assert await shop.balance("owed", "ana") == 300
+    await want(shop.web.engines.database, dispute, "won")  # a provider that reverses what it had decided
+    claim = await shop.until_claim(dispute, "won")
+    assert (claim.owed_coins, claim.frozen_coins, claim.clawed_diamonds) == (0, 0, 0)
+    assert await shop.coins() == 470
+    assert (await shop.balance("owed", "ana"), await shop.balance("earnings", "mira")) == (0, 300)
+    assert {kind: await shop.balance(kind) for kind in before} == before
+    assert (await shop.balance("charged_back"), await shop.balance("clearing", "sandbox")) == (0, 999)
+    await shop.proved()
+    assert not await is_held(shop)
+
+
+async def test_a_dispute_about_a_part_claims_that_part_of_the_coins(bought):
+    """Half of the money is half of the coins; all parts together are all coins, without a rounding left."""
+    shop, payment = bought
+    first = await shop.dispute(payment, amount_minor=500)
+    claim = await shop.until_claim(first, "frozen")
+    assert claim.frozen_coins == 770 * 500 // 999
+    second = await shop.dispute(payment, amount_minor=499)
+    rest = await shop.until_claim(second, "frozen")
+    assert claim.frozen_coins + rest.frozen_coins == 770
+    for dispute in (first, second):
+        await shop.decide(dispute, "lost")
+        await shop.until_claim(dispute, "lost")
+    assert await shop.coins() == 0
+    assert await shop.balance("charged_back") == 999
+    await shop.proved()
+
+
+async def test_only_the_disputed_purchase_is_claimed(bought):
+    """Coins of an earlier purchase were spent first; the buyer keeps what else they have, once it is over."""
+    shop, _ = bought
+    second = await shop.paid(bonus_coins=0)
+    await shop.until_state(second["id"], "credited")
+    await send(shop, 5)
+    dispute = await shop.dispute(second)
+    claim = await shop.until_claim(dispute, "frozen")
+    assert claim.frozen_coins == 700
+    assert await shop.coins() == 270
+    await shop.decide(dispute, "lost")
+    claim = await shop.until_claim(dispute, "lost")
+    assert claim.owed_coins == 0
+    await shop.proved()
+    assert not await is_held(shop)
+
+
+async def test_gifts_that_race_a_dispute_are_all_counted(bought):
+    """While the hold comes, gifts are sent: each one taken is in the book before anything is frozen."""
+    shop, payment = bought
+    dispute = await shop.dispute(payment)
+
+    async def spend() -> int:
+        replies = [await send(shop, 1) for _ in range(7)]
+        return sum(not isinstance(reply, Refusal) for reply in replies)
+
+    claim, taken = await asyncio.gather(shop.until_claim(dispute, "frozen"), spend())
+    assert claim.frozen_coins == 770 - 100 * taken
+    assert await shop.coins() == 0
+    await shop.proved()
+
+
+async def test_a_provider_that_gave_money_back_takes_the_coins(bought):
+    """A refund made at the provider, whole or in part: its coins go, and the payment says so."""
+    shop, payment = bought
+    session = await shop.session(payment)
+    await shop.control("POST", f"/v1/sessions/{session}/refunds", {"amount_minor": 499}, **{"idempotency-key": "a"})
+    await shop.until_claim(f"{payment['id']}-refunded-499", "lost")
+    assert (await shop.payment(payment["id"]))["state"] == "partially_refunded"
+    assert await shop.coins() == 770 - 770 * 499 // 999
+    await shop.proved()
+    await shop.control("POST", f"/v1/sessions/{session}/refunds", {"amount_minor": 500}, **{"idempotency-key": "b"})
+    await shop.until_claim(f"{payment['id']}-refunded-999", "lost")
+    assert (await shop.payment(payment["id"]))["state"] == "refunded"
+    assert (await shop.coins(), await shop.balance("revenue")) == (0, 0)
+    await shop.proved()
+    assert await holds_of(shop.web.engines.database, "ana") == []
+
+
+async def test_a_hold_survives_a_lost_redis(bought):
+    """A wallet that is loaded anew is on hold still."""
+    shop, payment = bought
+    await shop.until_claim(await shop.dispute(payment), "frozen")
+    await shop.web.engines.ledger_redis.delete(keys.wallet(keys.shard_of("ana"), "ana"))
+    assert await is_held(shop)
+    await shop.proved()
+
+
+def moves(*entries: tuple) -> list[WalletMove]:
+    return [WalletMove(number, *entry) for number, entry in enumerate(entries, 1)]
+
+
+def test_coins_are_spent_first_in_first_out():
+    """The oldest credit is spent first; what was given back was never spent; claims are out of their purchase."""
+    found = lots_of(
+        moves(
+            ("recharge", None, "recharge:a", 100), ("recharge", None, "recharge:b", 50),
+            ("gift", None, "", -30), ("gift", None, "", -90), ("refund", 4, "refund:x", 90),
+            ("gift", None, "", -80), ("claim_open", None, "claim-open:dp", -10),
+            ("claim_won", None, "claim-won:dp", 10),
+        ),
+        {"dp": 2},
+    )  # fmt: skip
+    assert (found[1].left, found[1].gifts) == (0, {3: 30, 6: 70})
+    assert (found[2].left, found[2].gifts) == (40, {6: 10})
+
+
+def test_a_part_is_shared_pro_rata_in_whole_coins():
+    """Every coin is in one gift's share, none has more than it took."""
+    assert pro_rata({1: 100, 2: 50}, 150) == {1: 100, 2: 50}
+    assert pro_rata({1: 100, 2: 50}, 75) == {1: 50, 2: 25}
+    shares = pro_rata({1: 1, 2: 1, 3: 1}, 2)
+    assert (sum(shares.values()), max(shares.values())) == (2, 1)
+    assert pro_rata({1: 5}, 9) == {1: 5}
