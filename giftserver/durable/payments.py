@@ -189,6 +189,23 @@ async def payments_of(engine: AsyncEngine, user: str, before: str | None, limit:
         return [record_of(row) for row in await connection.execute(query.limit(max(1, min(limit, PAGE_MAX))))]
 
 
+async def find_payments(
+    engine: AsyncEngine, user: str | None, state: State | None, *, review: bool, before: str | None, limit: int
+) -> list[PaymentRecord]:
+    """Payments of everybody, newest first: of one person, in one state, or only those that wait for a look."""
+    query = select(payment).order_by(payment.c.id.desc()).limit(max(1, min(limit, PAGE_MAX)))
+    if user is not None:
+        query = query.where(payment.c.user_id == user)
+    if state is not None:
+        query = query.where(payment.c.state == state)
+    if review:
+        query = query.where(payment.c.review.is_not(None))
+    if before is not None:
+        query = query.where(payment.c.id < before)
+    async with engine.connect() as connection:
+        return [record_of(row) for row in await connection.execute(query)]
+
+
 async def steps_of(engine: AsyncEngine, id: str) -> list[Step]:
     """What happened to a payment, in order."""
     query = select(payment_step).where(payment_step.c.payment == id).order_by(payment_step.c.n)

@@ -9,14 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from giftserver.durable.history import at_ms, public_transfer
 
 PLATFORM: Final = "platform"
-ASSETS: Final = {"wallet": "coins", "earnings": "diamonds"}
+ASSETS: Final = {"wallet": "coins", "earnings": "diamonds", "frozen": "coins", "owed": "coins"}
 """Assets of the kinds of account that people have."""
+
+MONEY: Final = ("clearing", "disputed", "revenue", "charged_back")
+"""Kinds of account in a currency, which their names end with."""
 
 FIND: Final = text("""
     SELECT a.id, a.kind, a.owner, a.asset, a.balance, a.version, coalesce(sum(e.amount), 0)::bigint AS total,
         count(e.n) AS entries
     FROM account AS a LEFT JOIN entry AS e ON e.account = a.id
-    WHERE a.kind = :kind AND a.owner = :owner GROUP BY a.id
+    WHERE a.kind = :kind AND a.owner = :owner AND (CAST(:asset AS text) IS NULL OR a.asset = :asset) GROUP BY a.id
 """)
 
 LINES: Final = text("""
@@ -33,21 +36,31 @@ LINES: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class AccountName:
-    """How an account is named: kind and owner. The platform's accounts are owned by `platform`."""
+    """How an account is named: kind and owner, of money also its currency. The platform owns its own."""
 
     kind: str
     owner: str
+    asset: str | None = None
 
     @classmethod
     def parse(cls, name: str) -> "AccountName":
-        """`earnings:<creator>`, `platform:<kind>`, `wallet:<user>`; anything else is a user's id."""
+        """`earnings:<creator>`, `frozen:<user>`, `platform:<kind>`, `clearing:<provider>:<currency>`, `wallet:<user>`.
+
+        Of the platform's money `platform:<kind>:<currency>`; anything else is a user's id.
+        """
         prefix, colon, rest = name.partition(":")
+        owner, _, currency = rest.rpartition(":")
         if colon and prefix in ASSETS:
             return cls(prefix, rest)
-        return cls(rest, PLATFORM) if colon and prefix == PLATFORM else cls("wallet", name)
+        if prefix in MONEY and currency:
+            return cls(prefix, owner, currency)
+        if colon and prefix == PLATFORM:
+            return cls(owner, PLATFORM, currency) if owner in MONEY else cls(rest, PLATFORM)
+        return cls("wallet", name)
 
     def __str__(self) -> str:
-        return f"{PLATFORM}:{self.kind}" if self.owner == PLATFORM else f"{self.kind}:{self.owner}"
+        of = f"{PLATFORM}:{self.kind}" if self.owner == PLATFORM else f"{self.kind}:{self.owner}"
+        return of if self.asset is None else f"{of}:{self.asset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ def gift_in_words(sender: str, creator: str, room: str, gift: str, quantity: int
 
 async def find_account(connection: AsyncConnection, name: AccountName) -> Account | None:
     """The account of this name, None when there is none."""
-    row = (await connection.execute(FIND, {"kind": name.kind, "owner": name.owner})).one_or_none()
+    row = (await connection.execute(FIND, {"kind": name.kind, "owner": name.owner, "asset": name.asset})).one_or_none()
     return Account(*row) if row is not None else None
 
 
@@ -102,6 +115,8 @@ def _line(row: Any) -> Line:
         what = gift_in_words(row.sender, row.creator, row.room, row.gift, row.quantity)
         if row.kind == "refund":
             what = f"{what}: {row.note}"
+    elif row.kind is not None and row.kind.startswith("claim"):
+        what = row.note or ""
     transfer = public_transfer(row) if row.id is not None else "missing"
     when = at_ms(row.event_at) if row.event_at is not None else 0
     return Line(

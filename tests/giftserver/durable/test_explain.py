@@ -15,6 +15,7 @@ from giftserver.durable.statement import AccountName
 from giftserver.explain import lines, verdict
 from giftserver.ledger import keys
 from tests.giftserver.durable.conftest import Book
+from tests.giftserver.durable.orders import hear, order
 
 SHARD = keys.shard_of("ana")
 
@@ -204,3 +205,24 @@ async def test_it_adds_up_while_gifts_flow(book: Book) -> None:
         done.set()
         await asyncio.gather(*tasks)
     assert (await told(book, "ana")).entries > 20
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wallet:ana", "earnings:mira", "frozen:ana", "owed:ana", "platform:coins_sold", "platform:revenue:USD",
+        "clearing:sandbox:USD", "disputed:sandbox:KWD", "platform:charged_back:USD",
+    ],
+)  # fmt: skip
+def test_a_name_is_read_as_it_is_written(name):
+    """Every account has one name, money with its currency."""
+    assert str(AccountName.parse(name)) == name
+
+
+async def test_accounts_of_money_are_explained_in_their_currency(book):
+    """What a provider owes us, with the payments it is of."""
+    await hear(book, await order(book))
+    told = await explain(book.engine, book.redis, AccountName.parse("clearing:sandbox:USD"), 10)
+    assert (told.asset, told.balance, told.adds_up) == ("USD", 999, True)
+    assert told.lines[0].other_sides == ["platform:revenue"]
+    assert await explain(book.engine, book.redis, AccountName.parse("clearing:sandbox:EUR"), 10) is None

@@ -6,14 +6,15 @@ import pytest
 
 from giftserver.auth.tokens import Identity
 from giftserver.durable import claim_booking
-from giftserver.durable.claim_booking import pro_rata
-from giftserver.durable.claims import want
+from giftserver.durable.claim_booking import freeze, pro_rata
+from giftserver.durable.claims import due_claims, want
 from giftserver.durable.holds import holds_of
 from giftserver.durable.lots import WalletMove, lots_of
+from giftserver.durable.payment_story import payment_lines, payment_story
 from giftserver.errors import Refusal
 from giftserver.gifts.messages import SendGift
 from giftserver.ledger import keys
-from tests.giftserver.conftest import add_rooms
+from tests.giftserver.conftest import add_rooms, assert_refused
 from tests.giftserver.shop import Shop, new_key
 
 
@@ -187,6 +188,49 @@ async def test_only_the_disputed_purchase_is_claimed(bought):
     assert not await is_held(shop)
 
 
+async def test_an_old_purchase_is_spent_before_a_new_one(bought):
+    """All coins of the first purchase are spent; coins bought later are not frozen for it."""
+    shop, payment = bought
+    second = await shop.paid(bonus_coins=0)
+    await shop.until_state(second["id"], "credited")
+    assert await shop.coins() == 1_470
+    await send(shop, 8)
+    claim = await shop.until_claim(await shop.dispute(payment), "frozen")
+    assert (claim.coins, claim.frozen_coins) == (770, 0)
+    assert await shop.coins() == 670
+    await shop.proved()
+
+
+async def test_a_claim_that_moved_meanwhile_is_not_booked_again(bought):
+    """Two workers with the same claim in hand book it once."""
+    shop, payment = bought
+    dispute = await shop.dispute(payment)
+    await shop.until_claim(dispute, "holding")
+    (due,) = await due_claims(shop.web.engines.database, 10)
+    await shop.until_claim(dispute, "frozen")
+    assert await freeze(shop.web.engines.database, due) is None
+    assert await shop.balance("frozen", "ana") == 770
+    await shop.proved()
+
+
+async def test_nothing_is_frozen_before_the_book_has_every_gift(bought):
+    """Gifts that Redis took before the hold, and that wait for the flusher, are spent: the claim waits for them."""
+    shop, payment = bought
+    await send(shop, 3)
+    dispute = await shop.dispute(payment)
+    async with asyncio.timeout(10):
+        while not await is_held(shop):
+            await shop.work()
+            await shop.claims.step()
+    for _ in range(3):
+        await shop.claims.step()
+    (due,) = await due_claims(shop.web.engines.database, 10)
+    assert due.state == "holding"
+    claim = await shop.until_claim(dispute, "frozen")
+    assert claim.frozen_coins == 770 - await shop.balance("gifts_spent")
+    await shop.proved()
+
+
 async def test_gifts_that_race_a_dispute_are_all_counted(bought):
     """While the hold comes, gifts are sent: each one taken is in the book before anything is frozen."""
     shop, payment = bought
@@ -217,6 +261,70 @@ async def test_a_provider_that_gave_money_back_takes_the_coins(bought):
     assert (await shop.coins(), await shop.balance("revenue")) == (0, 0)
     await shop.proved()
     assert await holds_of(shop.web.engines.database, "ana") == []
+
+
+async def refund(shop: Shop, payment: dict, amount_minor: int, key: str):
+    """An operator gives money back."""
+    body = {"key": key, "amount_minor": amount_minor, "reason": "asked for within 14 days"}
+    return await shop.web.http.post(
+        f"/v1/ops/payments/{payment['id']}/refund", json=body, headers=shop.web.bearer("olga", "admin")
+    )
+
+
+async def test_an_operator_gives_money_back_for_unspent_coins(bought):
+    """Coins first, then the money, once for each key; the buyer may go on with the rest."""
+    shop, payment = bought
+    key = new_key()
+    answers = await asyncio.gather(*(refund(shop, payment, 500, key) for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {200}
+    id = answers[0].json()["id"]
+    await shop.until_claim(id, "lost")
+    assert await shop.coins() == 770 - 770 * 500 // 999
+    assert (await shop.control("GET", f"/v1/sessions/{await shop.session(payment)}"))["refunded_minor"] == 500
+    await shop.events.step()
+    assert_refused(await refund(shop, payment, 500, new_key()), 409, "refund_too_large")
+    assert (await shop.payment(payment["id"]))["state"] == "partially_refunded"
+    await shop.proved()
+    assert not await is_held(shop)
+
+
+@pytest.mark.parametrize("why", ["spent", "refused"])
+async def test_a_refund_that_cannot_be_paid_leaves_everything_as_before(bought, why):
+    """Spent coins are not refunded, and coins come back when the provider does not pay."""
+    shop, payment = bought
+    if why == "spent":
+        await send(shop, 7)
+    else:
+        await shop.control("PUT", f"/v1/sessions/{await shop.session(payment)}/mischief", {"refund_fails": True})
+    before = await shop.web.services.ledger.balance("ana")
+    id = (await refund(shop, payment, 999, new_key())).json()["id"]
+    await shop.until_claim(id, "won")
+    assert await shop.coins() == before
+    assert await shop.balance("clearing", "sandbox") == 999
+    await shop.proved()
+    assert not await is_held(shop) or before < 100
+
+
+async def test_operators_see_who_bears_what(bought):
+    """The payment's page of an operator has steps, claims and the gifts that were reached; viewers have none of it."""
+    shop, payment = bought
+    await send(shop, 3)
+    dispute = await shop.dispute(payment)
+    await shop.until_claim(dispute, "frozen")
+    await shop.decide(dispute, "lost")
+    await shop.until_claim(dispute, "lost")
+    path = f"/v1/ops/payments/{payment['id']}"
+    assert_refused(await shop.web.http.get(path, headers=shop.web.bearer("ana")), 403, "forbidden")
+    found = (await shop.web.http.get(path, headers=shop.web.bearer("olga", "admin"))).json()
+    (claim,) = found["claims"]
+    assert (claim["frozen_coins"], claim["owed_coins"], claim["clawed_diamonds"]) == (470, 300, 300)
+    assert [(gift["creator"], gift["coins"]) for gift in claim["gifts"]] == [("mira", 300)]
+    told = await payment_story(shop.web.engines.database, payment["id"])
+    text = "\n".join(payment_lines(told))
+    assert "owes 300 spent ones" in text
+    assert "creators gave back 300 diamonds" in text
+    listed = (await shop.web.http.get("/v1/ops/payments?user=ana", headers=shop.web.bearer("olga", "admin"))).json()
+    assert [one["id"] for one in listed["payments"]] == [payment["id"]]
 
 
 async def test_a_hold_survives_a_lost_redis(bought):

@@ -86,7 +86,8 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
     """Every endpoint is asked; its answer fits the schema of its status, and so do its refusals."""
     demo = demo_shop.web
     document = (await demo.http.get("/openapi.json")).json()
-    payment = await demo_shop.ordered("ana")
+    payment = await demo_shop.paid("ana")
+    await demo_shop.until_state(payment["id"], "credited")
     prices = msgspec.to_builtins(built_in().list)
     proposed = await demo.http.post("/v1/ops/prices", json=prices, headers=demo.bearer("olga", "admin"))
     key = new_key()
@@ -102,9 +103,10 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
         "top_up": {"coins": 5},
         "issue_ticket": {},
         "create_payment": {
-            "key": new_key(), "provider": "sandbox", "pack": "coins-70", "amount_minor": 99, "bonus_coins": 7,
+            "key": new_key(), "provider": "sandbox", "pack": "coins-70", "amount_minor": 99, "bonus_coins": 0,
             "currency": "USD",
         },
+        "refund_payment": {"key": new_key(), "amount_minor": 1, "reason": "a test"},
         "propose_prices": prices,
         "approve_prices": {"version": proposed.json()["version"]},
     }  # fmt: skip

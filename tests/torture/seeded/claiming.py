@@ -1,0 +1,92 @@
+"""Bugs in disputes and refunds: what is frozen, lost, given back, and who bears it."""
+
+from tests.torture.seeded.bug import SCRIPTS, Bug, bug
+
+CLAIMS = "tests/giftserver/recharge/test_claims.py"
+BOOKING = "giftserver/durable/claim_booking.py"
+KEEPING = "giftserver/durable/claims.py"
+KEEPER = "giftserver/recharge/claims.py"
+LOTS = "giftserver/durable/lots.py"
+
+BUGS: tuple[Bug, ...] = (
+    bug(
+        "coins are frozen while gifts are not booked yet", KEEPER,
+        "        return last <= flushed\n", "        return True\n",
+        f"{CLAIMS}::test_nothing_is_frozen_before_the_book_has_every_gift",
+    ),
+    bug(
+        "a wallet is not on hold while it is claimed from", KEEPING,
+        "        await place_hold(connection, due.user,", "        _ = (connection, due.user,",
+        f"{CLAIMS}::test_an_open_dispute_freezes_what_is_unspent_and_holds_the_wallet",
+    ),
+    bug(
+        "a wallet that is loaded anew is free", f"{SCRIPTS}/load_wallets.lua",
+        "'state', ARGV[a + 3],", "'state', 'active',",
+        f"{CLAIMS}::test_a_hold_survives_a_lost_redis",
+    ),
+    bug(
+        "a claim is booked twice", BOOKING,
+        "    async with engine.begin() as connection:\n        if not await locked(connection, due):\n"
+        "            return None\n        coins = ",
+        "    async with engine.begin() as connection:\n        coins = ",
+        f"{CLAIMS}::test_a_claim_that_moved_meanwhile_is_not_booked_again",
+    ),
+    bug(
+        "another purchase's coins are frozen", BOOKING,
+        "min(coins, lot.left, balance)", "min(coins, balance)",
+        f"{CLAIMS}::test_an_old_purchase_is_spent_before_a_new_one",
+    ),
+    bug(
+        "a part of the money is all of the coins", BOOKING,
+        "    return total * upto // due.paid_minor - total * before // due.paid_minor\n", "    return total\n",
+        f"{CLAIMS}::test_a_dispute_about_a_part_claims_that_part_of_the_coins",
+    ),
+    bug(
+        "creators give back what is theirs for good", BOOKING,
+        " if gift.day >= since else 0", "",
+        f"{CLAIMS}::test_diamonds_that_are_the_creators_for_good_are_the_platforms_loss",
+    ),
+    bug(
+        "spent coins are nobody's debt", BOOKING,
+        "        owed(due.user): spent, OWED_TO_PLATFORM: -spent,\n", "",
+        f"{CLAIMS}::test_a_lost_dispute_of_spent_coins_claws_back_pending_diamonds",
+    ),
+    bug(
+        "who owes may go on", BOOKING,
+        "        if not spent:\n            await let_go(connection, due)\n", "        await let_go(connection, due)\n",
+        f"{CLAIMS}::test_a_lost_dispute_of_spent_coins_claws_back_pending_diamonds",
+    ),
+    bug(
+        "a loss that is reversed keeps the diamonds", BOOKING,
+        "            await _book_loss(connection, due, await _given_back(connection, due), -1)\n",
+        "            await _book_loss(connection, due, [], -1)\n",
+        f"{CLAIMS}::test_lost_and_then_won_is_reversed_exactly",
+    ),
+    bug(
+        "frozen coins are not given back", BOOKING,
+        "                await add_to_outbox(connection, due.user, number, due.frozen_coins)\n",
+        "                pass\n",
+        f"{CLAIMS}::test_a_won_dispute_leaves_everything_as_before",
+    ),
+    bug(
+        "spent coins are refunded", KEEPER,
+        "        if due.frozen_coins < due.coins:\n", "        if False:\n",
+        f"{CLAIMS}::test_a_refund_that_cannot_be_paid_leaves_everything_as_before",
+    ),
+    bug(
+        "more is refunded than was paid", KEEPING,
+        "amount_minor > paid - int(await connection.scalar(taken) or 0)", "False",
+        f"{CLAIMS}::test_an_operator_gives_money_back_for_unspent_coins",
+    ),
+    bug(
+        "a refund of ours is taken for one of the provider's", KEEPING,
+        "    more_minor = refunded_minor - int(await connection.scalar(ours) or 0)\n",
+        "    more_minor = refunded_minor\n",
+        f"{CLAIMS}::test_an_operator_gives_money_back_for_unspent_coins",
+    ),
+    bug(
+        "what was given back counts as spent", LOTS,
+        "            if move.id not in undone:\n", "            if True:\n",
+        f"{CLAIMS}::test_coins_are_spent_first_in_first_out",
+    ),
+)  # fmt: skip
