@@ -9,7 +9,7 @@ from zlib import crc32
 SHARDS: Final = 16
 """Number of shards, fixed for the life of a ledger."""
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Version of this key layout and of what the scripts make of it, kept in every shard's meta."""
 
 

@@ -4,6 +4,8 @@ const TITLES = {
   recharge: 'Coins bought',
   reversal: 'Taken back',
   refund: 'Coins given back',
+  claim_open: 'Set aside: a payment is claimed back',
+  claim_won: 'Given back: the claim is over',
 };
 
 /** "Lantern Fly ×3" for a gift, "Coins bought" for a recharge, and a tidied kind for what this page has not met. */
