@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.claim_tables import wallet_hold, wallet_state
+from giftserver.durable.tables import account
 
 RENUMBER: Final = text("""
     INSERT INTO wallet_state AS known (user_id, number, held) VALUES (:user, 1, :held)
@@ -26,6 +27,15 @@ class PendingState:
     user: str
     number: int
     held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What of a person's coins is set aside, and whether the wallet is on hold; None where that is not known."""
+
+    on_hold: bool | None
+    frozen_coins: int | None
+    owed_coins: int | None
 
 
 async def place_hold(connection: AsyncConnection, user: str, reference: str, reason: str) -> None:
@@ -79,6 +89,18 @@ async def mark_state(engine: AsyncEngine, user: str, number: int) -> None:
     )
     async with engine.begin() as connection:
         await connection.execute(statement)
+
+
+async def set_aside(engine: AsyncEngine, user: str) -> Aside:
+    """Whether this person's wallet is on hold, and what is frozen and owed."""
+    held = select(wallet_state.c.held).where(wallet_state.c.user_id == user)
+    query = select(account.c.kind, account.c.balance).where(
+        account.c.owner == user, account.c.kind.in_(("frozen", "owed"))
+    )
+    async with engine.connect() as connection:
+        on_hold = bool(await connection.scalar(held))
+        balances = {row.kind: row.balance for row in await connection.execute(query)}
+    return Aside(on_hold, balances.get("frozen", 0), balances.get("owed", 0))
 
 
 async def holds_of(engine: AsyncEngine, user: str) -> list[str]:

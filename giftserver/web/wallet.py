@@ -10,6 +10,7 @@ from msgspec import Meta
 from giftserver.auth.tokens import Role
 from giftserver.durable.flush import DATABASE_AWAY
 from giftserver.durable.history import PAGE_MAX, wallet_history
+from giftserver.durable.holds import Aside, set_aside
 from giftserver.durable.store import settled_coins
 from giftserver.errors import Refusal
 from giftserver.gifts.service import DATABASE_S
@@ -27,11 +28,17 @@ class WalletAnswer(msgspec.Struct, frozen=True):
     `unsettled_coins` is `settled_coins` minus `coins`, not below zero: coins of accepted gifts that the durable ledger
     has not taken yet, plus credits it has that the live wallet has not taken yet. It goes to 0 within seconds. Both are
     null while the durable ledger cannot be read; `coins` are exact all the same.
+
+    `on_hold`: nothing can be sent until it is over. `frozen_coins` are set aside while a payment is claimed back,
+    `owed_coins` were spent and never paid for. All three are null while the durable ledger cannot be read.
     """
 
     coins: int
     settled_coins: int | None
     unsettled_coins: int | None
+    on_hold: bool | None
+    frozen_coins: int | None
+    owed_coins: int | None
 
 
 class StatementQuery(msgspec.Struct, frozen=True):
@@ -67,9 +74,11 @@ async def get_wallet(call: Call[None, None]) -> WalletAnswer | Refusal:
     """The caller's coins."""
     # Settled first: a gift that is sent between the two reads then counts as on its way, never as negative.
     settled: int | None = None
+    aside = Aside(None, None, None)
     try:
         async with asyncio.timeout(DATABASE_S):
             settled = await settled_coins(call.services.database, call.user)
+            aside = await set_aside(call.services.database, call.user)
     except DATABASE_AWAY as problem:
         log.warning("settled_coins_unknown", error=type(problem).__name__)
     coins = await call.services.ledger.balance(call.user)
@@ -78,7 +87,8 @@ async def get_wallet(call: Call[None, None]) -> WalletAnswer | Refusal:
             UNAVAILABLE, "Your balance is being checked: ask again in a moment. Your coins are safe.",
             {"retry_after_ms": 1_000},
         )  # fmt: skip
-    return WalletAnswer(coins, settled, None if settled is None else max(0, settled - coins))
+    unsettled = None if settled is None else max(0, settled - coins)
+    return WalletAnswer(coins, settled, unsettled, aside.on_hold, aside.frozen_coins, aside.owed_coins)
 
 
 async def get_statement(call: Call[None, StatementQuery]) -> StatementAnswer:

@@ -118,6 +118,22 @@ async def test_a_lost_dispute_of_spent_coins_claws_back_pending_diamonds(bought)
     assert (answer.json()["pending_diamonds"], answer.json()["paid_diamonds"]) == (0, 0)
 
 
+async def test_the_wallet_says_what_is_set_aside(bought):
+    """On hold, so many frozen, so many owed: the buyer can see where the coins are."""
+    shop, payment = bought
+    await send(shop, 3)
+    wallet = (await shop.web.http.get("/v1/wallet", headers=shop.web.bearer("ana"))).json()
+    assert (wallet["on_hold"], wallet["frozen_coins"], wallet["owed_coins"]) == (False, 0, 0)
+    dispute = await shop.dispute(payment)
+    await shop.until_claim(dispute, "frozen")
+    wallet = (await shop.web.http.get("/v1/wallet", headers=shop.web.bearer("ana"))).json()
+    assert (wallet["on_hold"], wallet["frozen_coins"], wallet["owed_coins"]) == (True, 470, 0)
+    await shop.decide(dispute, "lost")
+    await shop.until_claim(dispute, "lost")
+    wallet = (await shop.web.http.get("/v1/wallet", headers=shop.web.bearer("ana"))).json()
+    assert (wallet["on_hold"], wallet["frozen_coins"], wallet["owed_coins"]) == (True, 0, 300)
+
+
 async def test_diamonds_that_are_the_creators_for_good_are_the_platforms_loss(bought, monkeypatch):
     """After their days of pending nothing is taken from a creator; the claim says what that cost."""
     monkeypatch.setattr(claim_booking, "PENDING_DAYS", 0)

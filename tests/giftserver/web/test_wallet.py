@@ -4,21 +4,23 @@ from collections.abc import Callable
 
 from tests.giftserver.conftest import Outage, Web, assert_refused
 
+FREE = {"on_hold": False, "frozen_coins": 0, "owed_coins": 0}
+
 
 async def test_a_wallet_tells_what_is_settled(web: Web, new_key: Callable[[], str]) -> None:
     """Coins of a gift leave at once and settle with the flush; the three numbers always add up."""
     ana = web.bearer("ana")
     assert (await web.http.get("/v1/wallet", headers=ana)).json() == {
-        "coins": 0, "settled_coins": 0, "unsettled_coins": 0,
+        "coins": 0, "settled_coins": 0, "unsettled_coins": 0, **FREE,
     }  # fmt: skip
     await web.give_coins("ben", 100)
     ben = web.bearer("ben")
     await web.send_gift("ben", new_key(), quantity=7)
     unsettled = (await web.http.get("/v1/wallet", headers=ben)).json()
-    assert unsettled == {"coins": 93, "settled_coins": 100, "unsettled_coins": 7}
+    assert unsettled == {"coins": 93, "settled_coins": 100, "unsettled_coins": 7, **FREE}
     await web.settle()
     settled = (await web.http.get("/v1/wallet", headers=ben)).json()
-    assert settled == {"coins": 93, "settled_coins": 93, "unsettled_coins": 0}
+    assert settled == {"coins": 93, "settled_coins": 93, "unsettled_coins": 0, **FREE}
 
 
 async def test_the_statement_is_complete_page_by_page(web: Web, new_key: Callable[[], str]) -> None:
@@ -65,7 +67,7 @@ async def test_the_balance_is_told_while_postgresql_is_away(outage: Outage, new_
     await outage.proxy.stop()
     answer = await web.http.get("/v1/wallet", headers=web.bearer("ana"))
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"coins": 93, "settled_coins": None, "unsettled_coins": None}
+    assert answer.json() == {"coins": 93, "settled_coins": None, "unsettled_coins": None, **dict.fromkeys(FREE)}
     refused = assert_refused(await web.http.get("/v1/wallet", headers=web.bearer("ben")), 503, "unavailable")
     assert refused["temporary"] is True
 
