@@ -92,6 +92,15 @@ async def _keep(connection: AsyncConnection, values: dict[str, Any]) -> int:
     return len((await connection.execute(statement.returning(claim.c.id))).all())
 
 
+async def reopened(connection: AsyncConnection, payment_id: str) -> str | None:
+    """A dispute that was won and is open again: what then is true is for a person to find out."""
+    query = select(claim.c.id).where(
+        claim.c.payment == payment_id, claim.c.state == "won", claim.c.wanted.in_(("open", "lost"))
+    )
+    found: str | None = await connection.scalar(query.limit(1))
+    return found
+
+
 async def due_claims(engine: AsyncEngine, limit: int) -> list[ClaimRecord]:
     """Claims that stand elsewhere than they should, longest first."""
     fields = ClaimRecord.__dataclass_fields__

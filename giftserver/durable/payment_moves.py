@@ -1,13 +1,13 @@
 """What a provider says becomes true of a payment: by rank, and credited in the same transaction that says so."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from giftserver.durable.claims import hear_disputes, hear_refunded
+from giftserver.durable.claims import hear_disputes, hear_refunded, reopened
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import PaymentRecord, add_step, record_of
 from giftserver.durable.recharges import book_recharge
@@ -117,6 +117,8 @@ async def _move(connection: AsyncConnection, now: PaymentRecord, news: Snapshot,
         claims = await hear_disputes(connection, now.id, news.disputes)
         claims += await hear_refunded(connection, now.id, news.refunded_minor)
         done = replace(done, changed=done.changed or bool(claims))
+        if claims and (again := await reopened(connection, now.id)):
+            return await _flag(connection, done.payment, f"dispute {again} is open again after it was won", source)
     return done
 
 
@@ -130,7 +132,13 @@ async def _credit(connection: AsyncConnection, paid: PaymentRecord, news: Snapsh
     money = (paid.provider, paid.currency, paid.amount_minor)
     number = await book_recharge(connection, paid.id, paid.user_id, paid.coins, bonus, money)
     credited = await _change(
-        connection, paid.id, state=State.CREDITED, transfer=number, decline=None, promotion_held=held
+        connection,
+        paid.id,
+        state=State.CREDITED,
+        transfer=number,
+        decline=None,
+        promotion_held=held,
+        ask_again_at=func.now() + timedelta(hours=1),
     )
     lost = "" if bonus == paid.bonus_coins else "without the bonus, which another order has"
     await add_step(connection, paid.id, State.CREDITED, "ledger", lost)

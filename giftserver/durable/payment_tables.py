@@ -52,6 +52,7 @@ payment = Table(
     Column("transfer", BigInteger, ForeignKey("transfer.id", name="payment_transfer_fkey")),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("asked_at", DateTime(timezone=True)),
+    Column("ask_again_at", DateTime(timezone=True)),  # of credited ones: disputes come weeks later
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("id", name="payment_pkey"),
@@ -79,6 +80,7 @@ Index(
     unique=True,
     postgresql_where=payment.c.promotion_held,
 )
+Index("payment_ask_again", payment.c.ask_again_at, postgresql_where=payment.c.ask_again_at.is_not(None))
 Index("payment_promotion_uses", payment.c.promotion, postgresql_where=payment.c.promotion_held)
 
 # What happened to a payment, in order; `source` says who told.

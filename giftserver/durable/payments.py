@@ -22,6 +22,14 @@ LIFE_S: Final = 1_800
 IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('promotion:' || :promotion, 0))")
 
 
+UNPAID_MAX: Final = 20
+"""Orders that one person made within an hour and has not paid; more are not made."""
+
+
+class TooManyOrders(Exception):
+    """This person has UNPAID_MAX orders open already. Nothing was made."""
+
+
 class PromotionTaken(Exception):
     """The promotion has been used: by this person, or as often as it may be by all. Nothing was made."""
 
@@ -71,6 +79,7 @@ class PaymentRecord:
     transfer: int | None
     expires_at: datetime
     asked_at: datetime | None
+    ask_again_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -96,7 +105,7 @@ def record_of(row: Any) -> PaymentRecord:
 
 
 async def create_payment(engine: AsyncEngine, new: NewPayment) -> tuple[PaymentRecord, bool]:
-    """The payment of this user's key, and whether it was made now. Raises PromotionTaken.
+    """The payment of this user's key, and whether it was made now. Raises PromotionTaken, TooManyOrders.
 
     The caller compares `request_hash`: the key may stand for another order.
     """
@@ -104,6 +113,8 @@ async def create_payment(engine: AsyncEngine, new: NewPayment) -> tuple[PaymentR
         known = await _by_key(connection, new.user, new.key)
         if known is not None:
             return known, False
+        if await _unpaid(connection, new.user) >= UNPAID_MAX:
+            raise TooManyOrders
         if new.promotion is not None:
             await _check_promotion(connection, new.user, new.promotion)
         values = {
@@ -130,6 +141,13 @@ async def _by_key(connection: AsyncConnection, user: str, key: str) -> PaymentRe
     query = select(payment).where(payment.c.user_id == user, payment.c.key == key)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else record_of(row)
+
+
+async def _unpaid(connection: AsyncConnection, user: str) -> int:
+    query = select(func.count()).where(
+        payment.c.user_id == user, payment.c.state.in_(UNPAID), payment.c.created_at > func.now() - timedelta(hours=1)
+    )
+    return int(await connection.scalar(query) or 0)
 
 
 async def _check_promotion(connection: AsyncConnection, user: str, promotion: Promotion) -> None:
@@ -228,6 +246,22 @@ async def open_payments(engine: AsyncEngine, quiet_s: float, limit: int) -> list
     taken = update(payment).where(payment.c.id.in_(chosen)).values(asked_at=func.now()).returning(payment)
     async with engine.begin() as connection:
         return [record_of(row) for row in await connection.execute(taken)]
+
+
+# Half of its age after the last time, an hour at least, so about ten times in the half year of a dispute.
+ASK_AGAIN: Final = text("""
+    UPDATE payment SET ask_again_at = CASE WHEN created_at > now() - interval '180 days'
+        THEN now() + greatest((now() - created_at) / 2, interval '1 hour') END
+    WHERE id IN (SELECT id FROM payment WHERE ask_again_at <= now() ORDER BY ask_again_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED)
+    RETURNING *
+""")
+
+
+async def payments_to_ask_again(engine: AsyncEngine, limit: int) -> list[PaymentRecord]:
+    """Credited payments to ask about once more, each given to one asker, and when it is asked the next time."""
+    async with engine.begin() as connection:
+        return [record_of(row) for row in await connection.execute(ASK_AGAIN, {"limit": limit})]
 
 
 async def paid_uncredited(engine: AsyncEngine, after_s: float) -> int:

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from giftserver.durable.payments import open_payments, paid_uncredited
+from giftserver.durable.payments import open_payments, paid_uncredited, payments_to_ask_again
 from giftserver.metrics import Metrics
 from giftserver.recharge.inquiry import Inquiry
 from giftserver.recharge.provider import ProviderAway, ProviderRefused
@@ -19,7 +19,7 @@ UNCREDITED_S: Final = 300
 
 
 class Reconciler:
-    """Each open payment is asked about every `quiet_s` in which nothing was heard of it."""
+    """Open payments are asked about when nothing was heard for `quiet_s`, credited ones ever more rarely."""
 
     def __init__(self, database: AsyncEngine, inquiry: Inquiry, metrics: Metrics, quiet_s: float) -> None:
         self._database, self._inquiry, self._metrics, self._quiet_s = database, inquiry, metrics, quiet_s
@@ -27,7 +27,8 @@ class Reconciler:
     async def step(self) -> int:
         """Ask about some; how many changed by it. Raises the driver's errors when PostgreSQL is away."""
         changed = 0
-        for payment in await open_payments(self._database, self._quiet_s, PAGE):
+        asked = await open_payments(self._database, self._quiet_s, PAGE)
+        for payment in [*asked, *await payments_to_ask_again(self._database, PAGE)]:
             try:
                 done = await self._inquiry.about(payment, "reconciler")
             except (ProviderAway, ProviderRefused) as problem:

@@ -14,6 +14,7 @@ from giftserver.durable.payments import (
     NewPayment,
     PaymentRecord,
     PromotionTaken,
+    TooManyOrders,
     create_payment,
     holder_of,
     payment_by_id,
@@ -121,6 +122,8 @@ class Recharges:
         )  # fmt: skip
         try:
             made, _ = await create_payment(self._database, new)
+        except TooManyOrders:
+            return Refusal(codes.RATE_LIMITED, "You have many orders that are not paid. Pay or cancel some first.")
         except PromotionTaken:
             assert terms.promotion is not None
             return await self._without_older(user, terms.promotion, new)

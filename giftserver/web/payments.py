@@ -30,7 +30,7 @@ from giftserver.recharge.states import OPEN, State
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.store import Code, Coins, PackId, country_of
 from giftserver.web.wallet import PEOPLE
-from rooms.codes import BAD_REQUEST, UNAVAILABLE
+from rooms.codes import BAD_REQUEST, RATE_LIMITED, UNAVAILABLE
 
 log = structlog.get_logger()
 
@@ -199,7 +199,9 @@ async def take_webhook(call: Call[None, None]) -> WebhookAnswer | Refusal | Resp
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint(
         "POST", "/v1/payments", "Order coins", create_payment, PaymentAnswer, body=PaymentRequest, roles=PEOPLE,
-        refusals=(KEY_REUSED, PRICE_CHANGED, PROMOTION_REFUSED, NOT_SOLD_HERE, RECHARGES_OFF, UNAVAILABLE),
+        refusals=(
+            KEY_REUSED, PRICE_CHANGED, PROMOTION_REFUSED, NOT_SOLD_HERE, RECHARGES_OFF, RATE_LIMITED, UNAVAILABLE,
+        ),
     ),
     Endpoint(
         "GET", "/v1/payments", "Your payments", list_payments, PaymentsAnswer, query=PaymentsQuery, roles=PEOPLE

@@ -9,7 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from giftserver.durable.credits import pending_credits
 from giftserver.durable.payment_moves import apply, flag
 from giftserver.durable.payments import (
+    UNPAID_MAX,
     PromotionTaken,
+    TooManyOrders,
     create_payment,
     open_payments,
     payment_by_id,
@@ -184,6 +186,16 @@ async def test_a_promotion_for_all_is_used_so_many_times(book):
         return True
 
     assert sum(await asyncio.gather(*map(attempt, range(20)))) == 3
+
+
+async def test_nobody_opens_orders_without_end(book):
+    """So many that are not paid within an hour; one that is cancelled or paid makes room."""
+    made = [await order(book) for _ in range(UNPAID_MAX)]
+    with pytest.raises(TooManyOrders):
+        await create_payment(book.engine, new_order())
+    await order(book, "ben")
+    await hear(book, made[0], State.CANCELLED)
+    await order(book)
 
 
 async def test_open_payments_are_asked_about_once_in_a_while(book):

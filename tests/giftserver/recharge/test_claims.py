@@ -1,8 +1,10 @@
 """Disputes and refunds: coins, diamonds and money end where they must, and `verify` is clean at every stage."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from giftserver.auth.tokens import Identity
 from giftserver.durable import claim_booking
@@ -10,7 +12,9 @@ from giftserver.durable.claim_booking import freeze, pro_rata
 from giftserver.durable.claims import due_claims, want
 from giftserver.durable.holds import holds_of
 from giftserver.durable.lots import WalletMove, lots_of
+from giftserver.durable.payment_moves import apply
 from giftserver.durable.payment_story import payment_lines, payment_story
+from giftserver.durable.payments import payment_by_id
 from giftserver.errors import Refusal
 from giftserver.gifts.messages import SendGift
 from giftserver.ledger import keys
@@ -336,11 +340,41 @@ async def test_operators_see_who_bears_what(bought):
     assert (claim["frozen_coins"], claim["owed_coins"], claim["clawed_diamonds"]) == (470, 300, 300)
     assert [(gift["creator"], gift["coins"]) for gift in claim["gifts"]] == [("mira", 300)]
     told = await payment_story(shop.web.engines.database, payment["id"])
-    text = "\n".join(payment_lines(told))
-    assert "owes 300 spent ones" in text
-    assert "creators gave back 300 diamonds" in text
+    words = "\n".join(payment_lines(told))
+    assert "owes 300 spent ones" in words
+    assert "creators gave back 300 diamonds" in words
     listed = (await shop.web.http.get("/v1/ops/payments?user=ana", headers=shop.web.bearer("olga", "admin"))).json()
     assert [one["id"] for one in listed["payments"]] == [payment["id"]]
+
+
+async def test_a_dispute_whose_webhooks_are_lost_is_found_by_asking(bought):
+    """Credited payments are asked about again; what is found then is booked as if it had been told."""
+    shop, payment = bought
+    await shop.control("PUT", f"/v1/sessions/{await shop.session(payment)}/mischief", {"drop": 1.0})
+    dispute = await shop.dispute(payment)
+    assert await shop.reconciler().step() == 0
+    async with shop.web.engines.database.begin() as connection:
+        await connection.execute(text("UPDATE payment SET ask_again_at = now()"))
+    assert await shop.reconciler().step() == 1
+    claim = await shop.until_claim(dispute, "frozen")
+    assert claim.frozen_coins == 770
+    assert await shop.reconciler().step() == 0
+
+
+async def test_a_won_dispute_that_opens_again_waits_for_a_person(bought):
+    """Nothing is booked a second time by itself; the payment is marked."""
+    shop, payment = bought
+    dispute = await shop.dispute(payment)
+    await shop.until_claim(dispute, "frozen")
+    await shop.decide(dispute, "won")
+    await shop.until_claim(dispute, "won")
+    stored = await payment_by_id(shop.web.engines.database, payment["id"])
+    found = await shop.inquiry.providers["sandbox"].fetch(stored.provider_ref)
+    again = replace(found, disputes=(replace(found.disputes[0], state="open"),))
+    assert (await apply(shop.web.engines.database, payment["id"], again, "provider")).wrong is not None
+    await shop.claims.step()
+    assert await shop.coins() == 770
+    assert (await shop.payment(payment["id"]))["in_review"]
 
 
 async def test_a_hold_survives_a_lost_redis(bought):

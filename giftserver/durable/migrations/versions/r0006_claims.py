@@ -32,6 +32,9 @@ STATEMENTS = (
         coins <> 0 AND coins BETWEEN -1000000000000 AND 1000000000000)
     """,
     "ALTER TABLE gift_day ADD COLUMN clawed_diamonds bigint NOT NULL DEFAULT 0",
+    # Webhooks of disputes and refunds may be lost: credited payments are asked about again, ever more rarely.
+    "ALTER TABLE payment ADD COLUMN ask_again_at timestamptz",
+    "CREATE INDEX payment_ask_again ON payment (ask_again_at) WHERE ask_again_at IS NOT NULL",
     # Whether a wallet is on hold, by number: Redis takes the newest.
     """
     CREATE TABLE wallet_state (
