@@ -4,16 +4,19 @@ import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
+from giftserver.auth.session_ends import SessionEnds
 from giftserver.auth.tickets import Tickets
 from giftserver.auth.tokens import TokenVerifier
 from giftserver.cluster.pipe import Pipes
 from giftserver.conduct import Conduct
+from giftserver.durable.session_ends import sessions_ended
 from giftserver.durable.wallets import DurableWallets
 from giftserver.engines import ROOMS_TIMEOUT_S, Engines
 from giftserver.gifts.announce import Announcer
@@ -36,6 +39,7 @@ from giftserver.web.api import middleware, routes
 from giftserver.web.socket import room_socket
 from rooms.admission import Admission
 from rooms.bus import Bus
+from rooms.codes import BAD_TOKEN
 from rooms.history import Call, History
 from rooms.hub import Hub
 from rooms.pings import PingWheel
@@ -91,6 +95,8 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         sockets_per_address=settings.sockets_per_address,
         gifts_per_s=settings.gifts_per_s,
     )
+    session_ends = SessionEnds(partial(sessions_ended, engines.database))
+    session_ends.on_end = lambda user: people.close(user, BAD_TOKEN)
     return Services(
         settings=settings,
         database=engines.database,
@@ -109,8 +115,9 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         people=people,
         conduct=Conduct(settings.sockets_per_user, settings.offender_wait_s),
         announcer=announcer,
-        verifier=TokenVerifier(settings),
+        verifier=TokenVerifier(settings, session_ends.ended),
         tickets=Tickets(engines.rooms_redis),
+        session_ends=session_ends,
         receipts=ReceiptKeys.of(settings),
         recharges=Recharges(engines.database, open_providers(settings), settings.base_url),
         metrics=metrics,
@@ -121,7 +128,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
 def create_app(settings: Settings, engines: Engines) -> Starlette:
     """The web application of one process. The engines stay the caller's."""
     services = build_services(settings, engines)
-    inbox = Inbox(services.rooms, services.hub, services.people)
+    inbox = Inbox(services.rooms, services.hub, services.people, services.session_ends)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -129,7 +136,8 @@ def create_app(settings: Settings, engines: Engines) -> Starlette:
         services.ledger.start()
         await listen(services.hub.bus, inbox.take)
         try:
-            yield
+            async with services.session_ends.running():
+                yield
         finally:
             # Their sockets are gone; what is decided is booked, and told when it is asked for again.
             await services.in_flight.wait(settings.drain_s)

@@ -4,6 +4,7 @@ from collections import Counter
 
 from giftserver.errors import Refusal
 from rooms import codes
+from rooms.codes import CloseCode
 from rooms.connection import Allowance, Connection
 from rooms.protocol import Push
 
@@ -56,6 +57,11 @@ class People:
         """Send a message to every socket of a person on this process."""
         for connection in tuple(self._connections.get(user, ())):
             connection.send(message)
+
+    def close(self, user: str, code: CloseCode) -> None:
+        """Close every socket of a person on this process."""
+        for connection in tuple(self._connections.get(user, ())):
+            connection.close(code)
 
     def take_gift(self, user: str) -> int:
         """0 when the user may send one more gift now, else the ms to wait."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.auth.session_ends import SessionEnds
 from giftserver.auth.tickets import Tickets
 from giftserver.auth.tokens import TokenVerifier
 from giftserver.cluster.pipe import Pipes
@@ -50,6 +51,7 @@ class Services:
     announcer: Announcer
     verifier: TokenVerifier
     tickets: Tickets
+    session_ends: SessionEnds
     receipts: ReceiptKeys
     recharges: Recharges
     metrics: Metrics

@@ -7,6 +7,7 @@ with a key of the JWKS that is of that very kind. A public key can therefore nev
 import math
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -39,7 +40,7 @@ _UNREADABLE: Final = (jwt.PyJWTError, ValueError, TypeError, OverflowError, Recu
 class Identity:
     """Somebody we believe. `user` is None behind an overlay link; `room` binds to one room; Unix seconds.
 
-    `country` (ISO 3166) decides prices; None where the platform does not say it.
+    `country` (ISO 3166) decides prices; None where the platform does not say it. `issued_s`: when the token was.
     """
 
     user: str | None
@@ -48,6 +49,7 @@ class Identity:
     room: str | None
     expires_s: float
     country: str | None = None
+    issued_s: float = 0.0
 
 
 ANONYMOUS: Final = Identity(user=None, name="", role="viewer", room=None, expires_s=math.inf)
@@ -57,7 +59,8 @@ ANONYMOUS: Final = Identity(user=None, name="", role="viewer", room=None, expire
 class TokenVerifier:
     """Verifies tokens against the keys of the settings. Tokens are never logged nor part of a message."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ended: Callable[[Identity], bool] = lambda identity: False) -> None:
+        self._ended = ended
         self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
         self._leeway_s = settings.jwt_leeway_s
         self._life_max_s = None if settings.demo else LIFE_MAX_S
@@ -86,7 +89,10 @@ class TokenVerifier:
             )  # fmt: skip
         except _UNREADABLE as problem:
             return _refused(self._reason(problem))
-        return self._identity(claims)
+        identity = self._identity(claims)
+        if isinstance(identity, Identity) and self._ended(identity):
+            return _refused("this session was ended: sign in again")
+        return identity
 
     async def _key(self, header: dict[str, Any]) -> Any:
         algorithm, kid = str(header.get("alg")), header.get("kid")
@@ -131,7 +137,7 @@ class TokenVerifier:
             left_s = expires_s - time.time()
             if left_s > self._life_max_s + self._leeway_s:
                 return _refused(f"token lives too long: `exp` may be {self._life_max_s} s ahead; renew it")
-        return Identity(user, name, role, room, expires_s, country)
+        return Identity(user, name, role, room, expires_s, country, float(claims["iat"]))
 
 
 def claims_problem(user: str, name: Any, role: Any, room: Any, country: Any = None) -> str | None:

@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0006"
+SCHEMA_REVISION: Final = "0007"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1

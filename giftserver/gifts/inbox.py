@@ -5,6 +5,7 @@ import secrets
 
 import structlog
 
+from giftserver.auth.session_ends import SessionEnds
 from giftserver.gifts.messages import Balance, Person, Refunded, Settled, Shown, TestGift
 from giftserver.gifts.notices import (
     BalanceChanged,
@@ -14,6 +15,7 @@ from giftserver.gifts.notices import (
     OffsetsShown,
     OverlayRotated,
     RoomChanged,
+    SessionsEnded,
     TestGiftSent,
 )
 from giftserver.gifts.rooms import RoomDirectory
@@ -31,8 +33,8 @@ TEST_ROLES = ("overlay", "creator", "admin")
 class Inbox:
     """Handles each notice once; none of them moves money."""
 
-    def __init__(self, rooms: RoomDirectory, hub: Hub, people: People) -> None:
-        self._rooms, self._hub, self._people = rooms, hub, people
+    def __init__(self, rooms: RoomDirectory, hub: Hub, people: People, session_ends: SessionEnds) -> None:
+        self._rooms, self._hub, self._people, self._session_ends = rooms, hub, people, session_ends
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, notice: Notice) -> None:
@@ -58,6 +60,8 @@ class Inbox:
             case OverlayRotated(room_id):
                 if room := self._hub.rooms.get(room_id):
                     room.close_all(BAD_TOKEN, roles=("overlay",))
+            case SessionsEnded(user, before_s):
+                self._session_ends.hear(user, before_s)
             case RoomChanged(room_id):
                 self._rooms.forget(room_id)
                 if room_id in self._hub.rooms:

@@ -65,7 +65,23 @@ class GiftRefunded(msgspec.Struct, tag=True, frozen=True):
     reason: str
 
 
-Notice = RoomChanged | TestGiftSent | OverlayRotated | OffsetsShown | GiftsSettled | BalanceChanged | GiftRefunded
+class SessionsEnded(msgspec.Struct, tag=True, frozen=True):
+    """A person's tokens issued up to `before_s` (Unix seconds) count no more."""
+
+    user: str
+    before_s: int
+
+
+Notice = (
+    RoomChanged
+    | TestGiftSent
+    | OverlayRotated
+    | OffsetsShown
+    | GiftsSettled
+    | BalanceChanged
+    | GiftRefunded
+    | SessionsEnded
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Notice).decode

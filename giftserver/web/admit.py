@@ -77,6 +77,8 @@ async def _identity(services: Services, websocket: WebSocket) -> Identity | Refu
             return Refusal(codes.UNAVAILABLE, "Tickets cannot be checked right now. Connect again.")
         if redeemed is None:
             return Refusal(codes.UNAUTHORIZED, "The ticket is unknown, used or older than 30 s. Fetch a new one.")
+        if services.session_ends.ended(redeemed):
+            return Refusal(codes.UNAUTHORIZED, "This session was ended. Sign in again.")
         return redeemed
     if bearer is not None:
         scheme, _, token = bearer.partition(" ")

@@ -22,6 +22,7 @@ from giftserver.web import (
     prices,
     receipts,
     rooms,
+    sessions,
     store,
     studio,
     wallet,
@@ -35,7 +36,7 @@ from rooms.codes import NOT_FOUND
 
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
-    parts = (gifts, receipts, rooms, wallet, studio, store, payments, prices, ops_payments)
+    parts = (gifts, receipts, rooms, wallet, studio, store, payments, prices, ops_payments, sessions)
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always
 

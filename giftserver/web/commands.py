@@ -75,7 +75,7 @@ class CommandReader:
 
     def _start_gift(self, command: SendGift) -> None:
         if self._identity.user is not None:
-            if time.time() > self._identity.expires_s:
+            if time.time() > self._identity.expires_s or self._services.session_ends.ended(self._identity):
                 self._refuse(command.id, Refusal(codes.UNAUTHORIZED, "Your session ended. Fetch a new ticket."))
                 self._connection.close(codes.BAD_TOKEN)
                 return

@@ -42,9 +42,9 @@ async def expect_refusal(verifier: TokenVerifier, token: str, *words: str, code:
 
 async def test_a_good_token_is_believed(shared: Settings, claims: Claims) -> None:
     """Every claim arrives in the identity."""
-    good = claims(room="harbour", role="moderator")
+    good = claims(room="harbour", role="moderator", country="JP")
     found = await TokenVerifier(shared).verify(jwt.encode(good, SECRET, "HS256"))
-    assert found == Identity("ana", "Ana", "moderator", "harbour", float(good["exp"]))
+    assert found == Identity("ana", "Ana", "moderator", "harbour", float(good["exp"]), "JP", float(good["iat"]))
 
 
 async def test_name_and_role_may_be_left_out(shared: Settings, claims: Claims) -> None:
