@@ -37,8 +37,7 @@ async def closed_with(client: Any) -> int:
             try:
                 await client.read()
             except ConnectionClosed as closed:
-                assert closed.rcvd is not None
-                return closed.rcvd.code
+                return closed.rcvd.code if closed.rcvd is not None else 0
 
 
 async def test_signing_out_everywhere_voids_what_was_before(rich: Web, new_key: NewKey) -> None:
