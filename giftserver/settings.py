@@ -101,11 +101,17 @@ class Settings(BaseSettings):
     )
     receipt_old_keys_file: Path | None = Field(None, description="JWKS of earlier receipt keys, to publish still")
     payments: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Ways to pay, comma separated: sandbox; none: coins are not sold"
+        (), description="Ways to pay, comma separated: sandbox, stripe, paypal; none: coins are not sold"
     )
     sandbox_url: str | None = Field(None, description="URL of the payment sandbox (`giftserver sandbox`)")
     sandbox_secret: SecretStr | None = Field(None, description="Key for the sandbox's API")
     sandbox_webhook_secret: SecretStr | None = Field(None, description="Signs the sandbox's webhooks")
+    stripe_secret_key: SecretStr | None = Field(None, description="Stripe's key, sk_… or rk_…; of test or live mode")
+    stripe_webhook_secret: SecretStr | None = Field(None, description="Signs Stripe's webhooks, whsec_…")
+    paypal_client_id: str | None = Field(None, description="Client id of the PayPal app")
+    paypal_client_secret: SecretStr | None = Field(None, description="Secret of the PayPal app")
+    paypal_webhook_id: str | None = Field(None, description="PayPal's id of the webhook that is sent here")
+    paypal_live: bool = Field(False, description="The PayPal app takes real money; false: it is of PayPal's sandbox")
     default_country: str = Field(
         "US", pattern="^[A-Z]{2}$", description="Country (ISO 3166) of people whose token has no `country`"
     )

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.durable.payment_moves import flag
 from giftserver.durable.provider_events import DueEvent, due_events, put_off, settle_events
 from giftserver.metrics import Metrics
 from giftserver.recharge.inquiry import Inquiry
@@ -24,6 +25,9 @@ AT_ONCE: Final = 8
 ASKED_MAX: Final = 10_000
 TRIES_MAX: Final = 40
 """Looks at an event about no payment of ours; the last thirty come once a minute."""
+
+TROUBLE: Final = ("dispute", "fraud")
+"""Kinds of events with these in their name need a person where the provider's answer does not say what it is."""
 
 Checkout = tuple[str, str]
 """A provider's name, and its reference."""
@@ -65,7 +69,7 @@ class EventProcessor:
         return asked_at is not None and event.received_at < asked_at
 
     async def _look(self, checkout: Checkout, events: Sequence[DueEvent]) -> None:
-        outcome = await self._outcome(*checkout)
+        outcome = await self._outcome(*checkout, [event.kind for event in events])
         tries = min(event.tries for event in events)
         if outcome in ("away", "unknown") and (outcome == "away" or tries < TRIES_MAX):
             await put_off(self._database, events)
@@ -82,13 +86,16 @@ class EventProcessor:
             await settle_events(self._database, some, outcome)
             self._metrics.provider_events.labels(name, outcome).inc(len(some))
 
-    async def _outcome(self, name: str, ref: str) -> str:
+    async def _outcome(self, name: str, ref: str, kinds: Sequence[str]) -> str:
         provider = self._inquiry.providers.get(name)
         if provider is None:
             return "away"
         try:
             found = await provider.fetch(ref)
             done = None if found is None else await self._inquiry.heard(provider, found, "provider")
+            told = next((kind for kind in kinds if any(word in kind.lower() for word in TROUBLE)), None)
+            if told is not None and found is not None and not found.disputes:
+                await flag(self._database, found.payment, f"{name} told {told}: look at it there", "provider")
         except ProviderAway as problem:
             log.warning("provider_away", provider=name, reason=str(problem))
             return "away"

@@ -34,7 +34,8 @@ async def test_every_endpoint_is_as_the_document_says(live_demo: DemoServer, pro
     process = await asyncio.create_subprocess_exec(
         program, "run", f"{live_demo.url}/openapi.json", "--header", f"Authorization: Bearer {token}",
         "--max-examples", str(EXAMPLES), "--phases", "fuzzing", "--checks", CHECKS, "--continue-on-failure",
-        "--request-timeout", "10", cwd=live_demo.folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        "--request-timeout", "10",
+        cwd=live_demo.folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     async with asyncio.timeout(DEADLINE_S):
         output, _ = await process.communicate()

@@ -6,44 +6,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from giftserver.auth.tokens import Identity
 from giftserver.durable import claim_booking
-from giftserver.durable.claim_booking import freeze, pro_rata
+from giftserver.durable.claim_booking import freeze
 from giftserver.durable.claims import due_claims, want
 from giftserver.durable.holds import holds_of
-from giftserver.durable.lots import WalletMove, lots_of
 from giftserver.durable.payment_moves import apply
-from giftserver.durable.payment_story import payment_lines, payment_story
 from giftserver.durable.payments import payment_by_id
 from giftserver.errors import Refusal
-from giftserver.gifts.messages import SendGift
 from giftserver.ledger import keys
-from tests.giftserver.conftest import add_rooms, assert_refused
-from tests.giftserver.shop import Shop, new_key
-
-
-@pytest.fixture
-async def bought(shop):
-    """A shop where ana bought 770 coins, and rooms to send gifts to."""
-    await add_rooms(shop.web.engines)
-    payment = await shop.paid()
-    await shop.until_state(payment["id"], "credited")
-    assert await shop.coins() == 770
-    return shop, payment
-
-
-async def send(shop: Shop, quantity: int, user: str = "ana"):
-    """Send gifts of 100 coins to mira."""
-    sender = Identity(user, user.title(), "viewer", None, float("inf"))
-    return await shop.web.services.gifts.send(
-        sender, "harbour", SendGift(id=1, key=new_key(), gift="fountain", quantity=quantity)
-    )
-
-
-async def is_held(shop: Shop) -> bool:
-    """Whether a gift of ana is refused because of a hold."""
-    reply = await send(shop, 1)
-    return isinstance(reply, Refusal) and reply.code.name == "wallet_frozen"
+from tests.giftserver.recharge.buyers import is_held, send
 
 
 async def test_a_warning_that_is_closed_books_nothing(bought):
@@ -266,87 +237,6 @@ async def test_gifts_that_race_a_dispute_are_all_counted(bought):
     await shop.proved()
 
 
-async def test_a_provider_that_gave_money_back_takes_the_coins(bought):
-    """A refund made at the provider, whole or in part: its coins go, and the payment says so."""
-    shop, payment = bought
-    session = await shop.session(payment)
-    await shop.control("POST", f"/v1/sessions/{session}/refunds", {"amount_minor": 499}, **{"idempotency-key": "a"})
-    await shop.until_claim(f"{payment['id']}-refunded-499", "lost")
-    assert (await shop.payment(payment["id"]))["state"] == "partially_refunded"
-    assert await shop.coins() == 770 - 770 * 499 // 999
-    await shop.proved()
-    await shop.control("POST", f"/v1/sessions/{session}/refunds", {"amount_minor": 500}, **{"idempotency-key": "b"})
-    await shop.until_claim(f"{payment['id']}-refunded-999", "lost")
-    assert (await shop.payment(payment["id"]))["state"] == "refunded"
-    assert (await shop.coins(), await shop.balance("revenue")) == (0, 0)
-    await shop.proved()
-    assert await holds_of(shop.web.engines.database, "ana") == []
-
-
-async def refund(shop: Shop, payment: dict, amount_minor: int, key: str):
-    """An operator gives money back."""
-    body = {"key": key, "amount_minor": amount_minor, "reason": "asked for within 14 days"}
-    return await shop.web.http.post(
-        f"/v1/ops/payments/{payment['id']}/refund", json=body, headers=shop.web.bearer("olga", "admin")
-    )
-
-
-async def test_an_operator_gives_money_back_for_unspent_coins(bought):
-    """Coins first, then the money, once for each key; the buyer may go on with the rest."""
-    shop, payment = bought
-    key = new_key()
-    answers = await asyncio.gather(*(refund(shop, payment, 500, key) for _ in range(5)))
-    assert {answer.status_code for answer in answers} == {200}
-    id = answers[0].json()["id"]
-    await shop.until_claim(id, "lost")
-    assert await shop.coins() == 770 - 770 * 500 // 999
-    assert (await shop.control("GET", f"/v1/sessions/{await shop.session(payment)}"))["refunded_minor"] == 500
-    await shop.events.step()
-    assert_refused(await refund(shop, payment, 500, new_key()), 409, "refund_too_large")
-    assert (await shop.payment(payment["id"]))["state"] == "partially_refunded"
-    await shop.proved()
-    assert not await is_held(shop)
-
-
-@pytest.mark.parametrize("why", ["spent", "refused"])
-async def test_a_refund_that_cannot_be_paid_leaves_everything_as_before(bought, why):
-    """Spent coins are not refunded, and coins come back when the provider does not pay."""
-    shop, payment = bought
-    if why == "spent":
-        await send(shop, 7)
-    else:
-        await shop.control("PUT", f"/v1/sessions/{await shop.session(payment)}/mischief", {"refund_fails": True})
-    before = await shop.web.services.ledger.balance("ana")
-    id = (await refund(shop, payment, 999, new_key())).json()["id"]
-    await shop.until_claim(id, "won")
-    assert await shop.coins() == before
-    assert await shop.balance("clearing", "sandbox") == 999
-    await shop.proved()
-    assert not await is_held(shop) or before < 100
-
-
-async def test_operators_see_who_bears_what(bought):
-    """The payment's page of an operator has steps, claims and the gifts that were reached; viewers have none of it."""
-    shop, payment = bought
-    await send(shop, 3)
-    dispute = await shop.dispute(payment)
-    await shop.until_claim(dispute, "frozen")
-    await shop.decide(dispute, "lost")
-    await shop.until_claim(dispute, "lost")
-    path = f"/v1/ops/payments/{payment['id']}"
-    assert_refused(await shop.web.http.get(path, headers=shop.web.bearer("ana")), 403, "forbidden")
-    found = (await shop.web.http.get(path, headers=shop.web.bearer("olga", "admin"))).json()
-    (claim,) = found["claims"]
-    assert (claim["frozen_coins"], claim["owed_coins"], claim["clawed_diamonds"]) == (470, 300, 300)
-    assert [(gift["creator"], gift["coins"]) for gift in claim["gifts"]] == [("mira", 300)]
-    told = await payment_story(shop.web.engines.database, payment["id"])
-    words = "\n".join(payment_lines(told))
-    assert "owes 300 spent ones" in words
-    assert "creators gave back 300 diamonds" in words
-    listed = (await shop.web.http.get("/v1/ops/payments?user=ana", headers=shop.web.bearer("olga", "admin"))).json()
-    assert [one["id"] for one in listed["payments"]] == [payment["id"]]
-
-
 async def test_a_dispute_whose_webhooks_are_lost_is_found_by_asking(bought):
     """Credited payments are asked about again; what is found then is booked as if it had been told."""
     shop, payment = bought
@@ -384,31 +274,3 @@ async def test_a_hold_survives_a_lost_redis(bought):
     await shop.web.engines.ledger_redis.delete(keys.wallet(keys.shard_of("ana"), "ana"))
     assert await is_held(shop)
     await shop.proved()
-
-
-def moves(*entries: tuple) -> list[WalletMove]:
-    return [WalletMove(number, *entry) for number, entry in enumerate(entries, 1)]
-
-
-def test_coins_are_spent_first_in_first_out():
-    """The oldest credit is spent first; what was given back was never spent; claims are out of their purchase."""
-    found = lots_of(
-        moves(
-            ("recharge", None, "recharge:a", 100), ("recharge", None, "recharge:b", 50),
-            ("gift", None, "", -30), ("gift", None, "", -90), ("refund", 4, "refund:x", 90),
-            ("gift", None, "", -80), ("claim_open", None, "claim-open:dp", -10),
-            ("claim_won", None, "claim-won:dp", 10),
-        ),
-        {"dp": 2},
-    )  # fmt: skip
-    assert (found[1].left, found[1].gifts) == (0, {3: 30, 6: 70})
-    assert (found[2].left, found[2].gifts) == (40, {6: 10})
-
-
-def test_a_part_is_shared_pro_rata_in_whole_coins():
-    """Every coin is in one gift's share, none has more than it took."""
-    assert pro_rata({1: 100, 2: 50}, 150) == {1: 100, 2: 50}
-    assert pro_rata({1: 100, 2: 50}, 75) == {1: 50, 2: 25}
-    shares = pro_rata({1: 1, 2: 1, 3: 1}, 2)
-    assert (sum(shares.values()), max(shares.values())) == (2, 1)
-    assert pro_rata({1: 5}, 9) == {1: 5}

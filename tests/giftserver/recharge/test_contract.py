@@ -20,6 +20,8 @@ from giftserver.recharge.states import State
 from giftserver.sandbox.app import create_app
 from giftserver.sandbox.config import SandboxConfig
 from giftserver.sandbox.signing import HEADER, sign
+from tests.giftserver.recharge.paypal_till import paypal_till
+from tests.giftserver.recharge.stripe_till import stripe_till
 from tests.giftserver.sandbox.conftest import serving
 from tests.giftserver.shop import SECRET, WEBHOOK_SECRET
 
@@ -72,7 +74,11 @@ async def sandbox_till() -> AsyncIterator[Till]:
             await till.broken.close()
 
 
-TILLS: dict[str, Callable[[], AbstractAsyncContextManager[Till]]] = {"sandbox": sandbox_till}
+TILLS: dict[str, Callable[[], AbstractAsyncContextManager[Till]]] = {
+    "sandbox": sandbox_till,
+    "stripe": stripe_till,
+    "paypal": paypal_till,
+}
 
 
 @pytest.fixture(params=TILLS)

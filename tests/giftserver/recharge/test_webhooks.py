@@ -235,6 +235,16 @@ async def test_a_provider_that_fails_for_a_while_holds_up_nobody(shop):
     assert (await shop.coins(), await shop.coins("ben")) == (770, 770)
 
 
+async def test_trouble_that_the_answer_does_not_explain_is_for_a_person(quiet):
+    """A provider that tells of a dispute, and has none in its answer: the payment is marked."""
+    payment = await quiet.paid()
+    event = (await events_of(quiet, payment))[-1]
+    assert await tell(quiet, {**event, "id": "ev_trouble", "kind": "early_fraud_warning"}) == 200
+    await quiet.until_state(payment["id"], "credited")
+    assert (await quiet.payment(payment["id"]))["in_review"]
+    assert await quiet.coins() == 770
+
+
 async def test_a_late_payment_of_an_expired_session_is_credited_once(shop):
     """The session expired, the money came all the same."""
     await shop.mischief(pay_after_expiry=True)

@@ -3,6 +3,7 @@
 from tests.torture.seeded.bug import SCRIPTS, Bug, bug
 
 CLAIMS = "tests/giftserver/recharge/test_claims.py"
+REFUNDING = "tests/giftserver/recharge/test_refunding.py"
 BOOKING = "giftserver/durable/claim_booking.py"
 KEEPING = "giftserver/durable/claims.py"
 KEEPER = "giftserver/recharge/claims.py"
@@ -71,22 +72,22 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "spent coins are refunded", KEEPER,
         "        if due.frozen_coins < due.coins:\n", "        if False:\n",
-        f"{CLAIMS}::test_a_refund_that_cannot_be_paid_leaves_everything_as_before",
+        f"{REFUNDING}::test_a_refund_that_cannot_be_paid_leaves_everything_as_before",
     ),
     bug(
         "more is refunded than was paid", KEEPING,
         "amount_minor > paid - int(await connection.scalar(taken) or 0)", "False",
-        f"{CLAIMS}::test_an_operator_gives_money_back_for_unspent_coins",
+        f"{REFUNDING}::test_an_operator_gives_money_back_for_unspent_coins",
     ),
     bug(
         "a refund of ours is taken for one of the provider's", KEEPING,
         "    more_minor = refunded_minor - int(await connection.scalar(ours) or 0)\n",
         "    more_minor = refunded_minor\n",
-        f"{CLAIMS}::test_an_operator_gives_money_back_for_unspent_coins",
+        f"{REFUNDING}::test_an_operator_gives_money_back_for_unspent_coins",
     ),
     bug(
         "what was given back counts as spent", LOTS,
         "            if move.id not in undone:\n", "            if True:\n",
-        f"{CLAIMS}::test_coins_are_spent_first_in_first_out",
+        "tests/giftserver/durable/test_lots.py",
     ),
 )  # fmt: skip

@@ -1,0 +1,399 @@
+"""PayPal through its REST API, Orders v2: the buyer approves an order at PayPal, and `fetch` captures it."""
+
+import asyncio
+import base64
+import contextlib
+import re
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import structlog
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from giftserver.recharge.money import EXPONENTS
+from giftserver.recharge.provider import (
+    Capabilities,
+    CheckoutOrder,
+    ProviderAway,
+    ProviderEvent,
+    ProviderRefused,
+    Rejected,
+    Snapshot,
+)
+from giftserver.recharge.states import State
+
+log = structlog.get_logger()
+
+TIMEOUT_S: Final = 5.0
+STAMP_S: Final = 300
+TOKEN_EARLY_S: Final = 60
+REFS_MAX: Final = 10_000
+CERTIFICATES_MAX: Final = 16
+FETCHES_MAX: Final = 4
+ORDERS: Final = ("v2", "checkout", "orders")
+CAPTURE: Final = "capture:"
+ORDER_ID: Final = ("supplementary_data", "related_ids", "order_id")
+CERTIFICATE_PATH: Final = re.compile(r"/v1/notifications/certs/[\w-]{1,200}", re.ASCII)
+AMOUNT: Final = re.compile(r"(\d{1,15})(?:\.(\d{1,6}))?", re.ASCII)
+UNKNOWN: Final = "certificate not known yet"
+WHOLE: Final = frozenset({"JPY", "HUF", "TWD"})
+"""PayPal takes these without decimals, whatever ISO 4217 says: https://developer.paypal.com/reference/currency-codes/"""
+
+CURRENCIES: Final = frozenset(EXPONENTS) & WHOLE.union({
+    "AUD", "BRL", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HKD", "ILS", "MXN", "MYR", "NOK", "NZD", "PHP", "PLN",
+    "SEK", "SGD", "THB", "USD",
+})  # fmt: skip
+PAGE: Final = {"user_action": "PAY_NOW", "shipping_preference": "NO_SHIPPING"}
+NEVER_CAPTURE: Final = [{"op": "replace", "path": "/intent", "value": "AUTHORIZE"}]
+PAGES: Final = ("payer-action", "approve")
+REFUNDS: Final = {"COMPLETED": True, "FAILED": False, "CANCELLED": False}
+TAKEN: Final = ("COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED")
+STATES: Final = {
+    "CREATED": State.PENDING, "SAVED": State.PENDING, "PAYER_ACTION_REQUIRED": State.PENDING,
+    "APPROVED": State.AUTHORISED, "VOIDED": State.CANCELLED,
+}  # fmt: skip
+CAPTURE_STATES: Final = {"PENDING": State.AUTHORISED, "DECLINED": State.FAILED, "FAILED": State.FAILED}
+
+
+class PayPalProvider:
+    """One PayPal app, by its id and secret, and its webhook's id. `certificates_at` is for tests."""
+
+    name: Final = "paypal"
+    capabilities: Final = Capabilities("PayPal", ("PayPal",), CURRENCIES, refunds=True)
+
+    def __init__(
+        self, client_id: str, client_secret: str, webhook_id: str, *, api_base: str, live: bool,
+        certificates_at: str | None = None,
+    ) -> None:  # fmt: skip
+        self.live = live
+        self._login, self._webhook_id = (client_id, client_secret), webhook_id
+        self._http = httpx.AsyncClient(base_url=api_base, timeout=TIMEOUT_S)
+        self._certificates = _Certificates(self._http, live, certificates_at)
+        self._refs: dict[str, str] = {}
+        self._token, self._token_until_s, self._renewing = "", 0.0, asyncio.Lock()
+
+    async def create(self, order: CheckoutOrder) -> Snapshot:
+        """See Provider. The payment's id is PayPal-Request-Id, which PayPal remembers for six hours."""
+        amount = {"currency_code": order.currency, "value": _decimal(order.amount_minor, order.currency)}
+        unit = {"custom_id": order.payment, "invoice_id": order.payment, "description": order.description[:127]}
+        back = {"return_url": order.return_url, "cancel_url": order.return_url}
+        body = {
+            "intent": "CAPTURE", "purchase_units": [{"amount": amount, **unit}],
+            "payment_source": {"paypal": {"experience_context": {**PAGE, **back}}},
+        }  # fmt: skip
+        made = self._snapshot(await self._ask("POST", *ORDERS, json=body, key=order.payment))
+        self._refs[order.payment] = made.ref
+        while len(self._refs) > REFS_MAX:
+            del self._refs[next(iter(self._refs))]
+        return made
+
+    async def fetch(self, ref: str) -> Snapshot | None:
+        """See Provider. Captures what the buyer approved, if it is ours; a refusal of that is told as `decline`.
+
+        `capture:` and an id stands for the order that was captured so.
+        """
+        try:
+            if ref.startswith(CAPTURE):
+                capture = await self._ask("GET", "v2", "payments", "captures", ref.removeprefix(CAPTURE))
+                if not (ref := _text(capture, *ORDER_ID)):
+                    return None
+            order = await self._ask("GET", *ORDERS, ref)
+            ours = _payment(order) and _text(order, "intent") == "CAPTURE"
+            if not ours or _text(order, "status") != "APPROVED":
+                return self._snapshot(order)
+            refusal = ""
+            try:
+                await self._ask("POST", *ORDERS, ref, "capture", json={}, key=f"{_payment(order)}-capture")
+            except _No as problem:
+                if problem.status != 422:
+                    raise
+                refusal = problem.issue or "refused"
+            found = self._snapshot(await self._ask("GET", *ORDERS, ref))
+        except _No as problem:
+            if problem.status == 404:
+                return None
+            raise
+        if refusal and found.state is State.AUTHORISED:  # the buyer may choose another source of money there
+            return replace(found, state=State.PENDING, decline=refusal)
+        return found
+
+    async def find(self, payment: str) -> Snapshot | None:
+        """See Provider. PayPal lists no orders, so only those are found whose creation was answered to this process.
+
+        None is safe to say of others: nobody was given their page, so nobody can approve them, and what is not
+        approved is never captured. But PayPal is asked for our own id, to say it only while PayPal answers.
+        """
+        try:
+            return await self.fetch(self._refs.get(payment, payment))
+        except _No as problem:
+            if payment not in self._refs and problem.status in (400, 422):  # an id that cannot be one of PayPal's
+                return None
+            raise
+
+    async def cancel(self, ref: str) -> Snapshot:
+        """See Provider. What the buyer approved counts as paid, and is captured.
+
+        PayPal cannot cancel an order, and the buyer may approve it for hours yet. So its intent is changed to
+        AUTHORIZE, which no order of ours has otherwise: PayPal then refuses to capture it, whichever process asks,
+        and that is what CANCELLED means here. Where PayPal refuses the change, the order is told as it is: payable.
+        """
+        if (found := await self.fetch(ref)) is None:
+            raise ProviderRefused(f"there is no order {ref}")
+        if found.state is not State.PENDING or not found.payment:
+            return found
+        try:
+            await self._ask("PATCH", *ORDERS, found.ref, json=NEVER_CAPTURE)
+        except _No as problem:
+            log.warning("paypal_order_not_cancelled", payment=found.payment, reason=str(problem))
+        return await self.fetch(ref) or found
+
+    async def refund(self, ref: str, amount_minor: int, key: str) -> bool:
+        """See Provider. The key is PayPal-Request-Id, which PayPal remembers for 45 days for refunds.
+
+        Raises ProviderAway while the refund is on its way.
+        """
+        order = await self._ask("GET", *ORDERS, ref)
+        unit, currency = _at(order, "purchase_units", 0), self._snapshot(order).currency
+        taken = [_text(one, "id") for one in _all(unit, "payments", "captures") if _text(one, "status") in TAKEN]
+        if not taken:
+            raise ProviderRefused("nothing was paid")
+        body = {"amount": {"currency_code": currency, "value": _decimal(amount_minor, currency)}}
+        made = await self._ask("POST", "v2", "payments", "captures", taken[0], "refund", json=body, key=key)
+        if _text(made, "status") not in REFUNDS:  # what it was at first may be what is repeated for the key
+            made = await self._ask("GET", "v2", "payments", "refunds", _text(made, "id"))
+        if _text(made, "status") not in REFUNDS:
+            raise ProviderAway(f"the refund is {_text(made, 'status')[:32]}")
+        return REFUNDS[_text(made, "status")]
+
+    def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:
+        """See Provider. The scheme is PayPal's: https://developer.paypal.com/api/rest/webhooks/rest/
+
+        A certificate that is not in memory is fetched meanwhile, and the event rejected: PayPal sends it again. An
+        event does not say whether its money is real: the certificate's host does.
+        """
+        names = ("transmission-id", "transmission-time", "auth-algo", "cert-url", "transmission-sig")
+        id, at, algorithm, url, signature = (headers.get(f"paypal-{name}", "") for name in names)
+        stamp, signed = datetime.min, b""
+        with contextlib.suppress(ValueError):
+            stamp, signed = datetime.fromisoformat(at), base64.b64decode(signature, validate=True)
+        if stamp.tzinfo is None or algorithm != "SHA256withRSA":
+            return Rejected("the headers are not PayPal's")
+        early_s = stamp.timestamp() - now_s
+        if abs(early_s) > STAMP_S:
+            return Rejected("the transmission is of the future" if early_s > 0 else "the transmission is too old")
+        key = self._certificates.key(url, now_s)
+        if isinstance(key, Rejected):
+            return key
+        try:
+            key.verify(signed, f"{id}|{at}|{self._webhook_id}|{zlib.crc32(raw)}".encode(), padding.PKCS1v15(), SHA256())
+            event = msgspec.json.decode(raw)
+        except InvalidSignature:
+            return Rejected("the signature is not right")
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return Rejected("the body is not an event")
+        if not (_text(event, "id") and _text(event, "event_type") and isinstance(_at(event, "resource"), dict)):
+            return Rejected("the body is not an event")
+        about = _about(_text(event, "event_type"), event["resource"])
+        return [] if about is None else [ProviderEvent(event["id"], event["event_type"], *about, self.live)]
+
+    async def close(self) -> None:
+        """See Provider."""
+        await self._certificates.close()
+        await self._http.aclose()
+
+    async def _ask(self, method: str, *parts: str, json: Any = None, key: str | None = None) -> Any:
+        headers = {"prefer": "return=representation"} | ({} if key is None else {"paypal-request-id": key})
+        path = "/" + "/".join(quote(part, safe="") for part in parts)
+        for _ in range(2):
+            headers["authorization"] = f"Bearer {await self._bearer()}"
+            answer = await self._send(method, path, headers=headers, json=json)
+            if answer.status_code != 401:
+                break
+            self._token = ""  # it was taken back before its time
+        return _read(answer)
+
+    async def _bearer(self) -> str:
+        async with self._renewing:
+            if not self._token or time.monotonic() >= self._token_until_s:
+                form = {"grant_type": "client_credentials"}
+                got = _read(await self._send("POST", "/v1/oauth2/token", data=form, auth=self._login))
+                life_s, self._token = _at(got, "expires_in"), _text(got, "access_token")
+                if not self._token or not isinstance(life_s, int):
+                    raise ProviderAway("the answer cannot be read")
+                self._token_until_s = time.monotonic() + life_s - TOKEN_EARLY_S
+            return self._token
+
+    async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return await self._http.request(method, path, **more)
+        except httpx.HTTPError as problem:
+            raise ProviderAway(type(problem).__name__) from None
+
+    def _snapshot(self, order: Any) -> Snapshot:
+        unit = _at(order, "purchase_units", 0)
+        currency, captures = _text(unit, "amount", "currency_code"), _all(unit, "payments", "captures")
+        taken = [one for one in captures if _text(one, "status") in TAKEN]
+        given = [one for one in _all(unit, "payments", "refunds") if _text(one, "status") == "COMPLETED"]
+        whole = [one for one in taken if _text(one, "status") == "REFUNDED"]
+        if not _text(order, "id") or currency not in EXPONENTS or len(_all(order, "purchase_units")) != 1:
+            raise ProviderAway("the answer cannot be read")
+        last, source = captures[-1] if captures else None, _at(order, "payment_source")
+        failed = CAPTURE_STATES.get(_text(last, "status")) is State.FAILED
+        pages = [_text(link, "href") for link in _all(order, "links") if _text(link, "rel") in PAGES]
+        return Snapshot(
+            ref=_text(order, "id"), payment=_payment(order), state=_state(order, taken, _text(last, "status")),
+            currency=currency, captured_minor=_sum(taken, currency),
+            refunded_minor=max(_sum(given, currency), _sum(whole, currency)), live=self.live,
+            url=pages[0] if pages else None, method=next(iter(source), None) if isinstance(source, dict) else None,
+            decline=(_text(last, "status_details", "reason") or _text(last, "status")) if failed else None,
+        )  # fmt: skip
+
+
+class _No(ProviderRefused):
+    """PayPal's refusal: its HTTP status, and the issue it names."""
+
+    def __init__(self, status: int, issue: str) -> None:
+        super().__init__(f"HTTP {status} {issue}")
+        self.status, self.issue = status, issue
+
+
+class _Certificates:
+    """PayPal's certificates by URL, in memory. Only those of PayPal's own host and folder are ever fetched."""
+
+    def __init__(self, http: httpx.AsyncClient, live: bool, at: str | None) -> None:
+        self._http, self._home = http, "https://api.paypal.com" if live else "https://api.sandbox.paypal.com"
+        self._at = at or self._home
+        self._known: dict[str, x509.Certificate] = {}
+        self._fetches: dict[str, asyncio.Task[None]] = {}
+
+    def key(self, url: str, now_s: float) -> rsa.RSAPublicKey | Rejected:
+        """The key of the certificate of this URL."""
+        if not url.startswith(self._home) or not CERTIFICATE_PATH.fullmatch(url.removeprefix(self._home)):
+            return Rejected("the certificate is not at PayPal")
+        if (known := self._known.get(url)) is None:
+            if url not in self._fetches and len(self._fetches) < FETCHES_MAX:  # anybody may name URLs here
+                self._fetches[url] = asyncio.create_task(self._fetch(url), name="fetch a certificate")
+            return Rejected(UNKNOWN)
+        if not known.not_valid_before_utc.timestamp() <= now_s <= known.not_valid_after_utc.timestamp():
+            return Rejected("the certificate is not valid now")
+        key = known.public_key()
+        return key if isinstance(key, rsa.RSAPublicKey) else Rejected("the certificate is not of RSA")
+
+    async def _fetch(self, url: str) -> None:
+        try:
+            answer = await self._http.get(self._at + url.removeprefix(self._home))
+            self._known[url] = x509.load_pem_x509_certificate(answer.raise_for_status().content)
+            while len(self._known) > CERTIFICATES_MAX:
+                del self._known[next(iter(self._known))]
+        except (httpx.HTTPError, ValueError) as problem:
+            log.warning("certificate_not_fetched", provider="paypal", reason=type(problem).__name__)
+        finally:
+            del self._fetches[url]
+
+    async def close(self) -> None:
+        """End what is being fetched."""
+        for fetch in (fetches := list(self._fetches.values())):
+            fetch.cancel()
+        await asyncio.gather(*fetches, return_exceptions=True)
+
+
+def _read(answer: httpx.Response) -> Any:
+    status = answer.status_code
+    body = None
+    with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+        body = msgspec.json.decode(answer.content or b"{}")
+    if status in (408, 409, 429) or status >= 500 or status < 200 or 300 <= status < 400:
+        raise ProviderAway(f"HTTP {status}")
+    if status >= 400:
+        raise _No(status, (_text(body, "details", 0, "issue") or _text(body, "name") or _text(body, "error"))[:64])
+    if not isinstance(body, dict):
+        raise ProviderAway("the answer cannot be read")
+    return body
+
+
+def _at(found: Any, *path: str | int) -> Any:
+    """What is at this place of what PayPal sent; None when there is nothing."""
+    for step in path:
+        if isinstance(step, int):
+            found = found[step] if isinstance(found, list) and len(found) > step else None
+        else:
+            found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+def _text(found: Any, *path: str | int) -> str:
+    text = _at(found, *path)
+    return text if isinstance(text, str) else ""
+
+
+def _all(found: Any, *path: str | int) -> list[Any]:
+    several = _at(found, *path)
+    return several if isinstance(several, list) else []
+
+
+def _payment(order: Any) -> str:
+    """Our payment's id, which we wrote in two places; nothing for another shop's orders in the same account."""
+    unit = _at(order, "purchase_units", 0)
+    return _text(unit, "custom_id") if _text(unit, "custom_id") == _text(unit, "invoice_id") else ""
+
+
+def _state(order: Any, taken: list[Any], last: str) -> State:
+    if taken:
+        return State.SUCCEEDED
+    if _text(order, "intent") != "CAPTURE":  # by `cancel`
+        return State.CANCELLED
+    status = _text(order, "status")
+    found = CAPTURE_STATES.get(last) if status == "COMPLETED" else STATES.get(status)
+    if found is None:
+        raise ProviderAway(f"unknown state {status[:32]} {last[:32]}")
+    return found
+
+
+def _about(kind: str, resource: Any) -> tuple[str, str] | None:
+    """Reference and payment of an event; None when it is of no use here."""
+    custom = _text(resource, "custom_id")
+    if kind.startswith("CHECKOUT."):
+        ref, custom = _text(resource, "order_id") or _text(resource, "id"), _payment(resource)
+        return (ref, custom) if ref and custom else None
+    if kind.startswith("CUSTOMER.DISPUTE."):
+        capture = _text(resource, "disputed_transactions", 0, "seller_transaction_id")
+        return (CAPTURE + capture, _text(resource, "disputed_transactions", 0, "custom")) if capture else None
+    if not kind.startswith("PAYMENT.CAPTURE."):
+        return None
+    if ref := _text(resource, *ORDER_ID):
+        return (ref, custom) if custom else None
+    up = [_text(link, "href") for link in _all(resource, "links") if _text(link, "rel") == "up"]
+    capture = next((href.rpartition("/")[2] for href in up if "/captures/" in href), _text(resource, "id"))
+    return (CAPTURE + capture, custom) if capture else None
+
+
+def _decimal(amount_minor: int, currency: str) -> str:
+    """The amount as PayPal takes it, such as 4.99 and 750."""
+    if currency not in CURRENCIES:
+        raise ProviderRefused(f"PayPal does not take {currency}")
+    whole, rest = divmod(amount_minor, 10 ** EXPONENTS[currency])
+    if amount_minor <= 0 or (currency in WHOLE and rest):
+        raise ProviderRefused("PayPal does not take this amount")
+    return f"{whole}" if currency in WHOLE else f"{whole}.{rest:0{EXPONENTS[currency]}d}"
+
+
+def _sum(movements: list[Any], currency: str) -> int:
+    """Minor units of these together, exactly; what is not an amount of this currency is no usable answer."""
+    total, digits = 0, EXPONENTS[currency]
+    for one in movements:
+        read = AMOUNT.fullmatch(_text(one, "amount", "value"))
+        whole, part = read.groups("") if read else ("", "")
+        if not read or part[digits:].strip("0") or _text(one, "amount", "currency_code") != currency:
+            raise ProviderAway("an amount cannot be read")
+        total += int(whole + part[:digits].ljust(digits, "0"))
+    return total

@@ -1,0 +1,20 @@
+"""What a buyer does with bought coins."""
+
+from giftserver.auth.tokens import Identity
+from giftserver.errors import Refusal
+from giftserver.gifts.messages import Receipt, SendGift
+from tests.giftserver.shop import Shop, new_key
+
+
+async def send(shop: Shop, quantity: int, user: str = "ana") -> Receipt | Refusal:
+    """Send gifts of 100 coins to mira."""
+    sender = Identity(user, user.title(), "viewer", None, float("inf"))
+    return await shop.web.services.gifts.send(
+        sender, "harbour", SendGift(id=1, key=new_key(), gift="fountain", quantity=quantity)
+    )
+
+
+async def is_held(shop: Shop) -> bool:
+    """Whether a gift of ana is refused because of a hold."""
+    reply = await send(shop, 1)
+    return isinstance(reply, Refusal) and reply.code.name == "wallet_frozen"
