@@ -31,6 +31,8 @@ PAGES = {
     "studio-nobody": ("/studio", None, "#gate .person"),
     "wallet": ("/wallet", "ana", "#store[data-state=open] .pack"),
     "wallet-nobody": ("/wallet", None, "#gate .person"),
+    "ops": ("/ops", "operator", ".payment-row"),
+    "ops-prices": ("/ops#prices", "operator", ".proposal"),
 }
 # Nobody's studio and nobody's wallet are one page with other words: each is looked at once.
 SEEN = [(name, width) for name in PAGES for width in (390, DESK_PX)]
@@ -108,9 +110,20 @@ def moving(page: Page) -> list[str]:
 
 @pytest.fixture(scope="module")
 def gifts(demo_site: DemoSite) -> None:
-    """Something to see: gifts in the room, the studio and the statement, also the dear ones."""
+    """Something to see: gifts in the room, the studio and the statement, also the dear ones; an order, a proposal."""
     for gift in ("clover", "kite", "fountain"):
         demo_site.send("ana", "harbour", gift)
+    order(demo_site)
+    prices = demo_site.ask("GET", "/v1/ops/prices", None, "operator")["in_force"]
+    demo_site.ask("POST", "/v1/ops/prices", prices | {"promotions": []}, "operator")
+
+
+def order(demo_site: DemoSite) -> str:
+    """Id of an order that nobody has paid."""
+    shown = demo_site.ask("GET", "/v1/store/quote?pack=coins-70", None, "ivo")
+    body = {name: shown[name] for name in ("pack", "amount_minor", "bonus_coins", "currency")}
+    made = demo_site.ask("POST", "/v1/payments", body | {"key": uuid7(), "provider": "sandbox"}, "ivo")
+    return str(made["id"])
 
 
 def test_the_vendored_axe_is_the_published_one() -> None:
@@ -146,12 +159,30 @@ def test_motion_can_be_off(visit: Visit, gifts: None, name: str) -> None:
 @pytest.mark.parametrize("width", [390, DESK_PX])
 def test_an_order_is_for_everybody(visit: Visit, demo_site: DemoSite, width: int) -> None:
     """An order that waits, open over the wallet: axe, targets, and a pulse that is still where motion is off."""
-    shown = demo_site.ask("GET", "/v1/store/quote?pack=coins-70", None, "ivo")
-    body = {name: shown[name] for name in ("pack", "amount_minor", "bonus_coins", "currency")}
-    made = demo_site.ask("POST", "/v1/payments", body | {"key": uuid7(), "provider": "sandbox"}, "ivo")
-    page = visit(f"/wallet?payment={made['id']}", "ivo", width, reduced_motion="reduce")
+    page = visit(f"/wallet?payment={order(demo_site)}", "ivo", width, reduced_motion="reduce")
     expect(page.locator(".order-panel")).to_have_attribute("data-state", "pending")
     expect(page.locator(".timeline__step")).to_have_count(4)
+    assert serious(page) == []
+    assert small_targets(page) == []
+    assert moving(page) == []
+
+
+@pytest.mark.parametrize("width", [390, DESK_PX])
+def test_a_payment_is_for_everybody(visit: Visit, demo_site: DemoSite, width: int) -> None:
+    """A payment with claims and money to give back, open over the operators' page: axe and targets."""
+    id = order(demo_site)
+    paid = demo_site.ask("GET", f"/v1/ops/payments/{id}", None, "operator")
+    claim = {
+        "kind": "dispute", "reason": "fraudulent", "amount_minor": 40, "coins": 28, "frozen_coins": 20,
+        "owed_coins": 8, "clawed_diamonds": 5, "lost_diamonds": 3,
+    }  # fmt: skip
+    gift = {"transfer": "00-1-11", "creator": "mira", "coins": 8, "diamonds": 5}
+    claims = [claim | {"id": state, "state": state, "gifts": [gift]} for state in ("lost", "won")]
+    answer = paid | {"state": "credited", "transfer": "14", "review": "paid 99, asked for 98 USD", "claims": claims}
+    routes = {f"**/v1/ops/payments/{id}": lambda route: route.fulfill(json=answer)}
+    page = visit(f"/ops?payment={id}", "operator", width, routes=routes, reduced_motion="reduce")
+    expect(page.locator(".claim")).to_have_count(2)
+    expect(page.get_by_label("Amount in USD")).to_be_visible()
     assert serious(page) == []
     assert small_targets(page) == []
     assert moving(page) == []

@@ -3,6 +3,7 @@ import { wayOutOf } from '../refusals.js';
 import { element, fill } from '../ui/element.js';
 import { counted } from '../ui/numbers.js';
 import { clockTime } from '../ui/times.js';
+import { Hold } from './hold.js';
 
 const EVERY_MS = 4_000;
 const SOON_MS = 500;
@@ -32,6 +33,7 @@ export class Balance {
     this.shown = document.getElementById('balance');
     this.unknown = document.getElementById('balance-unknown');
     this.note = document.getElementById('balance-note');
+    this.hold = new Hold();
     document.addEventListener('visibilitychange', () => {
       if (this.#running && !document.hidden) this.check();
     });
@@ -46,6 +48,7 @@ export class Balance {
     this.unknown.hidden = false;
     this.unknown.textContent = 'Checking your balance…';
     fill(this.note);
+    this.hold.hide();
     this.check();
   }
 
@@ -98,6 +101,7 @@ export class Balance {
     this.#number.set(wallet.coins);
     for (const follower of this.#followers) follower(wallet.coins);
     this.#explain(wallet);
+    this.hold.show(wallet);
     const before = this.#known;
     this.#known = wallet;
     if (before && before.coins !== wallet.coins) this.#expected_until_ms = 0;

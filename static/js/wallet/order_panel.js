@@ -4,6 +4,7 @@ import { sheet } from '../ui/dialog.js';
 import { element, fill } from '../ui/element.js';
 import { count, counted } from '../ui/numbers.js';
 import { price } from '../ui/money.js';
+import { afterwardsOf, disputeOf } from './dispute_words.js';
 import { OrderWatch } from './order_watch.js';
 import { coinsOf, endedUnpaid, findingOf, isOpen, methodOf, momentOf, standingOf } from './order_words.js';
 import { Timeline } from './timeline.js';
@@ -49,6 +50,7 @@ export class OrderPanel {
       ask: () => this.session.get(path),
       shown: (payment) => this.#show(payment),
       excused: (error) => this.#excuse(error),
+      goesOn: (payment) => isOpen(payment) || disputeOf(payment) === 'open',
     });
     this.#watch = watch;
     const dialog = sheet({ title: 'Your order', body: [this.body] });
@@ -71,6 +73,7 @@ export class OrderPanel {
   #build() {
     this.face = element('div.order__face', {}, element('div.skeleton.order__skeleton', {}));
     this.timeline = new Timeline();
+    this.after = element('ol.order__after', { 'aria-label': 'What came after', hidden: true });
     this.title = element('p.strong', {}, 'Looking for your order…');
     this.text = element('p.small.secondary', {});
     this.standing = element('div.order__standing', { role: 'status', tabindex: '-1', autofocus: true, data: { tone: 'plain' } }, this.title, this.text);
@@ -83,7 +86,7 @@ export class OrderPanel {
     this.cancel = this.#button('button.button.button--quiet', 'Cancel order', () => this.#post('cancel', this.cancel, 'Cancelling…', cancelledOr));
     this.facts = element('dl.facts', {});
     const actions = element('div.order__actions', {}, this.pay, this.retry, this.ask, this.cancel);
-    this.body = element('div.order-panel', {}, this.face, this.timeline.node, this.standing, this.balanceLine, this.note, actions, this.facts);
+    this.body = element('div.order-panel', {}, this.face, this.timeline.node, this.after, this.standing, this.balanceLine, this.note, actions, this.facts);
     this.#number = null;
     this.payment = null;
   }
@@ -101,6 +104,7 @@ export class OrderPanel {
     this.body.dataset.state = payment.state;
     this.#describe(payment);
     this.timeline.show(payment);
+    this.#tellAfter(payment);
     this.#stand(standingOf(payment));
     this.#offer(payment);
     this.#tell(payment);
@@ -119,6 +123,15 @@ export class OrderPanel {
       element('p.order__coins', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), counted(coinsOf(payment), 'coin')),
       element('p.order__price', {}, [price(payment, 'code'), parts].filter(Boolean).join(' · ')),
     );
+  }
+
+  #tellAfter(payment) {
+    const rows = afterwardsOf(payment);
+    const told = JSON.stringify(rows);
+    if (this.after.dataset.told === told) return;
+    this.after.dataset.told = told;
+    this.after.hidden = rows.length === 0;
+    fill(this.after, ...rows.map(({ text, at_ms }) => element('li', {}, element('span', {}, text), element('time.secondary', { datetime: new Date(at_ms).toISOString() }, momentOf(at_ms)))));
   }
 
   #stand({ title, text, tone }) {

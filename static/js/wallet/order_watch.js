@@ -1,5 +1,3 @@
-import { isOpen } from './order_words.js';
-
 const SOON_MS = 1_000;
 const SOON_FOR_MS = 20_000;
 const LATER_MS = 2_000;
@@ -13,11 +11,15 @@ export class OrderWatch {
   #running = true;
   #began_ms = Date.now();
 
-  /** @param {{ask: () => Promise<object>, shown: (payment: object) => void, excused: (error: RequestError) => void}} parts */
-  constructor({ ask, shown, excused }) {
+  /**
+   * @param {{ask: () => Promise<object>, shown: (payment: object) => void, excused: (error: RequestError) => void, goesOn: (payment: object) => boolean}} parts
+   *   `goesOn`: whether something may still happen to the payment
+   */
+  constructor({ ask, shown, excused, goesOn }) {
     this.ask = ask;
     this.shown = shown;
     this.excused = excused;
+    this.goesOn = goesOn;
     document.addEventListener('visibilitychange', this.#looked);
   }
 
@@ -51,7 +53,7 @@ export class OrderWatch {
   told(payment) {
     this.#asked += 1;
     this.shown(payment);
-    if (!isOpen(payment)) return this.stop();
+    if (!this.goesOn(payment)) return this.stop();
     this.#askIn(this.#patience_ms);
   }
 

@@ -1,6 +1,7 @@
 import { counted } from '../ui/numbers.js';
 import { price } from '../ui/money.js';
 import { clockTime, dayName } from '../ui/times.js';
+import { disputeStandingOf } from './dispute_words.js';
 
 /** States after which nothing happens by itself. */
 const ENDS = new Set(['credited', 'failed', 'expired', 'cancelled', 'partially_refunded', 'refunded']);
@@ -81,7 +82,8 @@ export function standingOf(payment) {
   if (payment.in_review) {
     return { title: 'A person is looking at this payment', text: 'Something about it must be understood first. You need not do anything, and nothing is lost.', tone: 'wait' };
   }
-  return endedUnpaid(payment) ? unpaid(payment) : underway(payment);
+  if (endedUnpaid(payment)) return unpaid(payment);
+  return (payment.state !== 'refunded' && disputeStandingOf(payment)) || underway(payment);
 }
 
 function underway(payment) {

@@ -1,0 +1,97 @@
+import { counted } from '../ui/numbers.js';
+import { amountOf } from './money.js';
+import { tidy } from './payment_words.js';
+
+const REASONS = {
+  fraudulent: 'The cardholder says that they did not pay this.',
+  not_received: 'The buyer says that nothing came.',
+  duplicate: 'The buyer says that they paid twice.',
+  unauthorised_minor: 'A child paid without being allowed to.',
+};
+
+const DISPUTES = {
+  waiting: ['New', 'wait'],
+  holding: ['Being set aside', 'wait'],
+  frozen: ['Open', 'wait'],
+  lost: ['Lost', 'bad'],
+  won: ['Won', 'good'],
+};
+const REFUNDS = {
+  waiting: ['Asked for', 'wait'],
+  holding: ['Being set aside', 'wait'],
+  frozen: ['Being paid', 'wait'],
+  lost: ['Given back', 'plain'],
+  won: ['Not given back', 'bad'],
+};
+
+/** Whether a claim may still move. */
+export function isOpen(claim) {
+  return claim.state !== 'lost' && claim.state !== 'won';
+}
+
+/** "Dispute of USD 9.99". */
+export function titleOf(claim, currency) {
+  return `${claim.kind === 'dispute' ? 'Dispute' : 'Refund'} of ${amountOf(claim.amount_minor, currency)}`;
+}
+
+/** "Lost" and a tone. */
+export function standOf(claim) {
+  const [text, tone] = (claim.kind === 'dispute' ? DISPUTES : REFUNDS)[claim.state] ?? [tidy(claim.state), 'plain'];
+  return { text, tone };
+}
+
+/** Why somebody claims the money: a dispute's reason is the provider's word, a refund's is who asked and what they wrote. */
+export function reasonOf(claim) {
+  if (claim.kind !== 'dispute') return claim.reason;
+  return REASONS[claim.reason] ?? (claim.reason === '' ? 'No reason was told.' : `${tidy(claim.reason)}.`);
+}
+
+/** Where a claim is, and what comes next or came of it. */
+export function sentenceOf(claim) {
+  const of = `${counted(claim.frozen_coins, 'coin')} of ${counted(claim.coins, 'coin')}`;
+  const spent = claim.coins - claim.frozen_coins;
+  const rest = spent > 0 ? ` The other ${counted(spent, 'coin')} were spent.` : '';
+  switch (claim.state) {
+    case 'waiting':
+      return 'The wallet is about to be put on hold.';
+    case 'holding':
+      return 'The wallet is on hold. The last gifts before that go into the ledger first.';
+    case 'frozen':
+      return claim.kind === 'dispute'
+        ? `${of} are frozen until the bank decides.${rest}`
+        : `${of} are frozen while the provider is asked to pay.${rest}`;
+    case 'lost':
+      return claim.kind === 'dispute'
+        ? 'The bank took the money back. This is who bears it:'
+        : 'The provider paid the money back. This is who bears it:';
+    case 'won':
+      return claim.kind === 'dispute'
+        ? 'Nobody bears anything: all of it is as before.'
+        : 'Coins of it were spent, or the provider refused. Nobody bears anything: all of it is as before.';
+    default:
+      return '';
+  }
+}
+
+/** Who bears what of a claim that is frozen or lost: a title, an amount, and what it means. */
+export function burdensOf(claim) {
+  if (claim.state !== 'lost' && claim.state !== 'frozen') return [];
+  const lost = claim.state === 'lost';
+  const frozen = { title: 'Frozen', amount: claim.frozen_coins, unit: 'coin', words: lost ? 'Unspent. The buyer gave them up.' : 'Unspent. Set aside from the wallet.' };
+  if (!lost) return [frozen];
+  return [
+    frozen,
+    { title: 'Owed', amount: claim.owed_coins, unit: 'coin', words: 'Spent. The buyer owes them.' },
+    { title: 'Given back', amount: claim.clawed_diamonds, unit: 'diamond', words: 'Creators gave them back.' },
+    { title: 'Our loss', amount: claim.lost_diamonds, unit: 'diamond', words: 'Creators keep them: the platform’s loss.' },
+  ];
+}
+
+/** What an operator hears of the refund they asked for. */
+export function newsOf(claim, currency) {
+  const amount = amountOf(claim.amount_minor, currency);
+  if (claim.state === 'lost') return { text: `${amount} was given back.`, tone: 'good' };
+  if (claim.state === 'won') return { text: `${amount} was not given back: coins of it were spent, or the provider refused. Nothing has changed.`, tone: 'bad' };
+  if (claim.state === 'frozen') return { text: `${amount}: the coins are set aside, the provider is asked to pay.`, tone: 'wait' };
+  return { text: `${amount}: asked for. First its coins are set aside, then the provider pays.`, tone: 'wait' };
+}
