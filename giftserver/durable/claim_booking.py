@@ -1,5 +1,6 @@
 """What claims book: coins frozen, lost or given back, the money beside them, and the creators' share of a loss."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -24,7 +25,7 @@ from giftserver.durable.bookkeeping import (
     wallet,
 )
 from giftserver.durable.claim_tables import claim, claim_gift
-from giftserver.durable.claims import ClaimRecord, booked_minor, change, let_go, locked
+from giftserver.durable.claims import ClaimRecord, booked, change, let_go, locked
 from giftserver.durable.credits import add_to_outbox
 from giftserver.durable.lots import OPENED, WON, lot_of
 from giftserver.durable.payment_tables import payment
@@ -75,19 +76,18 @@ async def freeze(engine: AsyncEngine, due: ClaimRecord) -> int | None:
         lot = await lot_of(connection, due.user, due.transfer)
         balance = await _balance(connection, wallet(due.user))
         taken = max(0, min(coins, lot.left, balance))
-        amounts: list[tuple[Name, int]] = []
-        if taken:
-            amounts += [(wallet(due.user), -taken), (frozen(due.user), taken)]
+        amounts = {wallet(due.user): -taken, frozen(due.user): taken}
         if due.kind == "dispute":
             owing, keeping = clearing(due.provider, due.currency), disputed(due.provider, due.currency)
-            amounts += [(owing, -due.amount_minor), (keeping, due.amount_minor)]
-        if amounts:
-            number = await _transfer(connection, due, "claim_open", f"{OPENED}{due.id}", coins, amounts)
-            if taken:
-                await add_to_outbox(connection, due.user, number, -taken)
+            amounts |= {owing: -due.amount_minor, keeping: due.amount_minor}
+        number = await _transfer(connection, due, "claim_open", f"{OPENED}{due.id}", amounts, coins)
+        if number is not None and taken:
+            await add_to_outbox(connection, due.user, number, -taken)
         await change(connection, due.id, state="frozen", coins=coins, frozen_coins=taken)
         if due.kind == "dispute":
             await _tell(connection, due, "disputed")
+        elif due.wanted == "open":  # the coins are out of the wallet; the rest is the buyer's while the provider pays
+            await let_go(connection, due)
         return taken
 
 
@@ -101,7 +101,8 @@ async def lose(engine: AsyncEngine, due: ClaimRecord) -> bool:
             return False
         spent = due.coins - due.frozen_coins
         reached = await _reached(connection, due, spent)
-        await _book_loss(connection, due, reached, 1)
+        await _claw(connection, reached, 1)
+        await _transfer(connection, due, "claim_lost", f"claim-lost:{due.id}", await _loss(connection, due, reached))
         for one in reached:
             values = {"claim": due.id, "gift": one.gift.id, "coins": one.coins, "diamonds": one.clawed_diamonds}
             await connection.execute(insert(claim_gift).values(values))
@@ -121,27 +122,27 @@ async def win(engine: AsyncEngine, due: ClaimRecord) -> bool:
     async with engine.begin() as connection:
         if not await locked(connection, due):
             return False
+        amounts: Counter[Name] = Counter()
         if due.state == "lost":
-            await _book_loss(connection, due, await _given_back(connection, due), -1)
+            reached = await _given_back(connection, due)
+            await _claw(connection, reached, -1)
+            amounts.subtract(await _loss(connection, due, reached))
             await connection.execute(claim_gift.delete().where(claim_gift.c.claim == due.id))
-        amounts: list[tuple[Name, int]] = []
-        if due.frozen_coins:
-            amounts += [(frozen(due.user), -due.frozen_coins), (wallet(due.user), due.frozen_coins)]
+        amounts.update({frozen(due.user): -due.frozen_coins, wallet(due.user): due.frozen_coins})
         if due.kind == "dispute":
             owing, keeping = clearing(due.provider, due.currency), disputed(due.provider, due.currency)
-            amounts += [(keeping, -due.amount_minor), (owing, due.amount_minor)]
-        if amounts:
-            number = await _transfer(connection, due, "claim_won", f"{WON}{due.id}", due.coins, amounts)
-            if due.frozen_coins:
-                await add_to_outbox(connection, due.user, number, due.frozen_coins)
+            amounts.update({keeping: -due.amount_minor, owing: due.amount_minor})
+        number = await _transfer(connection, due, "claim_won", f"{WON}{due.id}", amounts)
+        if number is not None and due.frozen_coins:
+            await add_to_outbox(connection, due.user, number, due.frozen_coins)
         await change(connection, due.id, state="won", frozen_coins=0, owed_coins=0, clawed_diamonds=0, lost_diamonds=0)
         await let_go(connection, due)
         await _tell(connection, due, "dispute won" if due.kind == "dispute" else "refund failed")
         return True
 
 
-async def _book_loss(connection: AsyncConnection, due: ClaimRecord, reached: list[Reached], sign: int) -> None:
-    """Book a loss, or with -1 the same the other way round."""
+async def _loss(connection: AsyncConnection, due: ClaimRecord, reached: list[Reached]) -> dict[Name, int]:
+    """What a loss moves on every account."""
     total = int(await connection.scalar(select(transfer.c.coins).where(transfer.c.id == due.transfer)) or 0)
     bonus = total - int(await connection.scalar(select(payment.c.coins).where(payment.c.id == due.payment)) or 0)
     free = due.frozen_coins * bonus // total
@@ -155,21 +156,19 @@ async def _book_loss(connection: AsyncConnection, due: ClaimRecord, reached: lis
         amounts[place] = amounts.get(place, 0) - one.clawed_diamonds
         amounts[DIAMONDS_ISSUED] = amounts.get(DIAMONDS_ISSUED, 0) + one.clawed_diamonds
     if due.kind == "dispute":
-        amounts |= {
-            disputed(due.provider, due.currency): -due.amount_minor, charged_back(due.currency): due.amount_minor,
-        }  # fmt: skip
+        lost = {disputed(due.provider, due.currency): -1, charged_back(due.currency): 1}
     else:
-        amounts |= {
-            clearing(due.provider, due.currency): -due.amount_minor, revenue(due.currency): due.amount_minor,
-        }  # fmt: skip
-    for one in reached:
+        lost = {clearing(due.provider, due.currency): -1, revenue(due.currency): 1}
+    return amounts | {name: sign * due.amount_minor for name, sign in lost.items()}
+
+
+async def _claw(connection: AsyncConnection, reached: list[Reached], sign: int) -> None:
+    """Take diamonds out of the creators' days, or with -1 put them back; in the flusher's order."""
+    for one in sorted(reached, key=lambda one: (one.gift.creator, one.gift.day, one.gift.room)):
         if one.clawed_diamonds:
             gift = one.gift
             values = {"creator": gift.creator, "day": gift.day, "room": gift.room, "shard": gift.shard}
             await connection.execute(CLAW, {**values, "diamonds": sign * one.clawed_diamonds})
-    lines = [(name, sign * amount) for name, amount in amounts.items() if amount]
-    kind = "claim_lost" if sign > 0 else "claim_restored"
-    await _transfer(connection, due, kind, f"{kind.replace('_', '-')}:{due.id}", due.coins, lines)
 
 
 async def _reached(connection: AsyncConnection, due: ClaimRecord, spent: int) -> list[Reached]:
@@ -218,9 +217,10 @@ async def _given_back(connection: AsyncConnection, due: ClaimRecord) -> list[Rea
 async def _claimed_coins(connection: AsyncConnection, due: ClaimRecord) -> int:
     """Coins that the claimed part of the money bought, so that all parts together are all coins."""
     total = int(await connection.scalar(select(transfer.c.coins).where(transfer.c.id == due.transfer)) or 0)
-    before = min(await booked_minor(connection, due), due.paid_minor)
+    before, taken = await booked(connection, due)
+    before = min(before, due.paid_minor)
     upto = min(before + due.amount_minor, due.paid_minor)
-    return total * upto // due.paid_minor - total * before // due.paid_minor
+    return max(0, min(total * upto // due.paid_minor - total * before // due.paid_minor, total - taken))
 
 
 async def _balance(connection: AsyncConnection, name: Name) -> int:
@@ -229,15 +229,18 @@ async def _balance(connection: AsyncConnection, name: Name) -> int:
 
 
 async def _transfer(
-    connection: AsyncConnection, due: ClaimRecord, kind: str, reference: str, coins: int,
-    amounts: list[tuple[Name, int]],
-) -> int:  # fmt: skip
-    values = {
-        "kind": kind, "coins": max(1, coins), "reference": reference, "note": due.reason[:200], "event_at": func.now(),
-    }  # fmt: skip
+    connection: AsyncConnection, due: ClaimRecord, kind: str, reference: str, amounts: Mapping[Name, int],
+    coins: int | None = None,
+) -> int | None:  # fmt: skip
+    """Book these amounts as one transfer, whose accounts are locked together; None when nothing moves."""
+    lines = [(name, amount) for name, amount in amounts.items() if amount]
+    if not lines:
+        return None
+    about = max(1, due.coins if coins is None else coins)
+    values = {"kind": kind, "coins": about, "reference": reference, "note": due.reason[:200], "event_at": func.now()}
     number = (await connection.execute(insert(transfer).values(values).returning(transfer.c.id))).scalar_one()
-    await open_accounts(connection, [name for name, _ in amounts])
-    await post(connection, number, amounts)
+    await open_accounts(connection, [name for name, _ in lines])
+    await post(connection, number, lines)
     return int(number)
 
 

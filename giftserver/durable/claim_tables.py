@@ -61,6 +61,7 @@ claim = Table(
     Column("lost_diamonds", BigInteger, nullable=False, server_default="0"),  # creators keep them: the platform's loss
     Column("opened_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("next_at", DateTime(timezone=True), nullable=False, server_default=func.now()),  # not looked at before
     PrimaryKeyConstraint("id", name="claim_pkey"),
     CheckConstraint("kind IN ('dispute', 'refund')", name="claim_kind"),
     CheckConstraint("amount_minor BETWEEN 1 AND 1000000000000", name="claim_amount"),
@@ -73,7 +74,7 @@ claim = Table(
     ),
 )
 Index("claim_of_payment", claim.c.payment)
-Index("claim_due", claim.c.changed_at, postgresql_where=text("state <> wanted"))
+Index("claim_due", claim.c.next_at, postgresql_where=text("state <> wanted"))
 
 # The gifts that a lost claim reached: coins of them were the purchase's, diamonds were taken from their creator.
 claim_gift = Table(

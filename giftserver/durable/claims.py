@@ -6,25 +6,27 @@ creators give back diamonds that are not theirs for good yet, and the buyer owes
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.claim_tables import claim
 from giftserver.durable.holds import place_hold, release_hold
 from giftserver.durable.payment_tables import payment
+from giftserver.recharge.money import AMOUNT_MAX_MINOR
 from giftserver.recharge.provider import DisputeNews
 
 DUE: Final = text("""
     SELECT c.*, p.user_id, p.provider, p.provider_ref, p.currency, p.amount_minor AS paid_minor, p.transfer
     FROM claim AS c JOIN payment AS p ON p.id = c.payment
-    WHERE c.state <> c.wanted AND p.transfer IS NOT NULL
+    WHERE c.state <> c.wanted AND p.transfer IS NOT NULL AND c.next_at <= now()
         AND (c.state, c.wanted) NOT IN (('waiting', 'warning'), ('frozen', 'warning'), ('lost', 'open'),
             ('lost', 'warning'), ('won', 'open'), ('won', 'lost'), ('won', 'warning'))
         AND NOT (c.kind = 'dispute' AND c.state = 'frozen' AND c.wanted = 'open')
-    ORDER BY c.changed_at LIMIT :limit
+    ORDER BY c.next_at LIMIT :limit
 """)
 
 
@@ -59,6 +61,8 @@ async def hear_disputes(connection: AsyncConnection, payment_id: str, disputes: 
     """Keep what a provider says of a payment's disputes, in the caller's transaction; how many say something new."""
     new = 0
     for news in disputes:
+        if not 1 <= news.amount_minor <= AMOUNT_MAX_MINOR:
+            continue  # nothing is claimed
         values = {
             "id": news.ref, "payment": payment_id, "kind": "dispute", "reason": news.reason,
             "amount_minor": news.amount_minor, "wanted": news.state,
@@ -83,20 +87,27 @@ async def hear_refunded(connection: AsyncConnection, payment_id: str, refunded_m
 
 
 async def _keep(connection: AsyncConnection, values: dict[str, Any]) -> int:
-    statement = insert(claim).values(values)
-    statement = statement.on_conflict_do_update(
+    made = insert(claim).values(values)
+    said = made.excluded
+    # Answers may overtake each other: what was decided is not open again because of an older one.
+    newer = (claim.c.wanted != said.wanted) & (said.wanted.in_(("won", "lost")) | (claim.c.wanted == "warning"))
+    waits = claim.c.state == "waiting"
+    kept = made.on_conflict_do_update(
         index_elements=[claim.c.id],
-        set_={"wanted": statement.excluded.wanted, "changed_at": func.now()},
-        where=claim.c.wanted != statement.excluded.wanted,
+        set_={
+            "wanted": case((newer, said.wanted), else_=claim.c.wanted),
+            "amount_minor": case((waits, said.amount_minor), else_=claim.c.amount_minor),
+            "changed_at": func.now(),
+            "next_at": func.now(),
+        },
+        where=(claim.c.payment == said.payment) & (newer | waits & (claim.c.amount_minor != said.amount_minor)),
     )
-    return len((await connection.execute(statement.returning(claim.c.id))).all())
+    return len((await connection.execute(kept.returning(claim.c.id))).all())
 
 
 async def reopened(connection: AsyncConnection, payment_id: str) -> str | None:
-    """A dispute that was won and is open again: what then is true is for a person to find out."""
-    query = select(claim.c.id).where(
-        claim.c.payment == payment_id, claim.c.state == "won", claim.c.wanted.in_(("open", "lost"))
-    )
+    """A dispute that was won and then lost after all: what is to be done is for a person to say."""
+    query = select(claim.c.id).where(claim.c.payment == payment_id, claim.c.state == "won", claim.c.wanted == "lost")
     found: str | None = await connection.scalar(query.limit(1))
     return found
 
@@ -112,28 +123,53 @@ async def due_claims(engine: AsyncEngine, limit: int) -> list[ClaimRecord]:
 
 
 async def begin(engine: AsyncEngine, due: ClaimRecord) -> None:
-    """Put the buyer's wallet on hold; a claim that is over before anything was booked just ends."""
+    """Put the buyer's wallet on hold. Nothing when the claim has moved meanwhile."""
     async with engine.begin() as connection:
-        if due.wanted == "won":
-            await change(connection, due.id, state="won")
+        if not await locked(connection, due):
             return
         await place_hold(connection, due.user, hold_reference(due.id), f"payment {due.payment}: {due.kind}")
         await change(connection, due.id, state="holding")
 
 
+async def give_up(engine: AsyncEngine, due: ClaimRecord) -> None:
+    """A claim that is over before anything was booked just ends. Nothing when it has moved meanwhile."""
+    async with engine.begin() as connection:
+        if await locked(connection, due):
+            await let_go(connection, due)
+            await change(connection, due.id, state="won")
+
+
+async def put_off(engine: AsyncEngine, id: str, wait_s: float) -> None:
+    """Look at a claim again after a while: others first."""
+    later = update(claim).where(claim.c.id == id).values(next_at=func.now() + timedelta(seconds=wait_s))
+    async with engine.begin() as connection:
+        await connection.execute(later)
+
+
 async def locked(connection: AsyncConnection, due: ClaimRecord) -> bool:
-    """Lock the payment and the claim; whether the claim is as it was read."""
+    """Lock the payment and the claim; whether the claim is as it was read, and wanted as it was."""
     await connection.execute(select(payment.c.id).where(payment.c.id == due.payment).with_for_update())
-    query = select(claim.c.state).where(claim.c.id == due.id).with_for_update()
-    return await connection.scalar(query) == due.state
+    query = select(claim.c.state, claim.c.wanted).where(claim.c.id == due.id).with_for_update()
+    row = (await connection.execute(query)).one_or_none()
+    return row is not None and (row.state, row.wanted) == (due.state, due.wanted)
 
 
-async def booked_minor(connection: AsyncConnection, due: ClaimRecord) -> int:
-    """Minor units of the payment that other claims have taken out already."""
-    query = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
+async def booked(connection: AsyncConnection, due: ClaimRecord) -> tuple[int, int]:
+    """Minor units and coins of the payment that other claims have taken out already."""
+    query = select(func.coalesce(func.sum(claim.c.amount_minor), 0), func.coalesce(func.sum(claim.c.coins), 0)).where(
         claim.c.payment == due.payment, claim.c.id != due.id, claim.c.state.in_(("frozen", "lost"))
     )
-    return int(await connection.scalar(query) or 0)
+    minor, coins = (await connection.execute(query)).one()
+    return int(minor), int(coins)
+
+
+async def claimed_beside(engine: AsyncEngine, due: ClaimRecord) -> int:
+    """Minor units of the payment that other claims are about, which were not won."""
+    query = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
+        claim.c.payment == due.payment, claim.c.id != due.id, claim.c.wanted != "won"
+    )
+    async with engine.connect() as connection:
+        return int(await connection.scalar(query) or 0)
 
 
 async def change(connection: AsyncConnection, id: str, **changes: Any) -> None:
@@ -161,7 +197,7 @@ async def ask_refund(
         if known:
             return known[0].state, known[0].amount_minor
         taken = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
-            claim.c.payment == payment_id, claim.c.wanted != "won"
+            claim.c.payment == payment_id, claim.c.wanted.not_in(("won", "warning"))
         )
         if paid is None or amount_minor > paid - int(await connection.scalar(taken) or 0):
             return None

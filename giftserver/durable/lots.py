@@ -4,7 +4,7 @@ Coins of one purchase that were claimed back are out of that purchase, whatever 
 given back was never spent.
 """
 
-from collections import OrderedDict
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -45,38 +45,53 @@ class Lot:
     gifts: dict[int, int] = field(default_factory=dict)
 
 
-def lots_of(moves: Iterable[WalletMove], claims: dict[str, int]) -> "OrderedDict[int, Lot]":
+def lots_of(moves: Iterable[WalletMove], claims: dict[str, int]) -> dict[int, Lot]:
     """Every credit's lot, by its transfer; `claims` name the transfer of the purchase that each claim is about."""
     entries = list(moves)
     undone = {move.reverses for move in entries if move.reverses is not None}
-    lots: OrderedDict[int, Lot] = OrderedDict()
+    lots: dict[int, Lot] = {}
+    order: list[Lot] = []
+    first = 0
+    """Lots before this place are empty."""
+
     for move in entries:
         prefix, colon, claim = move.reference.partition(":")
         of = claims.get(claim) if colon and f"{prefix}:" in (OPENED, WON) else None
-        if of is not None:
-            lots.setdefault(of, Lot()).left += move.amount
-        elif move.kind == "gift":
+        if of is None and move.kind == "gift":
             if move.id not in undone:
-                _spend(lots, move)
-        elif move.reverses is None:
-            lots.setdefault(move.id, Lot()).left += move.amount
+                first = _spend(order, first, move)
+        elif of is not None or move.reverses is None:
+            name = move.id if of is None else of
+            if name not in lots:
+                lots[name] = Lot()
+                order.append(lots[name])
+            lots[name].left += move.amount
+            if of is not None and move.amount > 0:
+                first = 0
     return lots
 
 
-def _spend(lots: "OrderedDict[int, Lot]", gift: WalletMove) -> None:
+def _spend(order: list[Lot], first: int, gift: WalletMove) -> int:
+    """Take a gift's coins from the oldest lots; the place of the first that may have some left."""
     due = -gift.amount
-    for lot in lots.values():
+    for place in range(first, len(order)):
+        lot = order[place]
         taken = min(due, lot.left)
         if taken > 0:
             lot.left -= taken
             lot.gifts[gift.id] = lot.gifts.get(gift.id, 0) + taken
             due -= taken
         if not due:
-            return
+            return first
+        if place == first and lot.left <= 0:
+            first += 1
+    return first
 
 
 async def lot_of(connection: AsyncConnection, user: str, transfer: int) -> Lot:
     """What became of the coins of one purchase."""
     claims = {row.id: row.transfer for row in await connection.execute(CLAIMS, {"user": user})}
     rows = await connection.execute(ENTRIES, {"user": user})
-    return lots_of((WalletMove(*row) for row in rows), claims).get(transfer, Lot())
+    moves = [WalletMove(*row) for row in rows]
+    found = await asyncio.to_thread(lots_of, moves, claims)  # of people with many gifts it takes its time
+    return found.get(transfer, Lot())

@@ -25,7 +25,9 @@ class Applied:
     wrong: str | None = None
 
 
-async def apply(engine: AsyncEngine, id: str, news: Snapshot, source: str) -> Applied | None:
+async def apply(
+    engine: AsyncEngine, id: str, news: Snapshot, source: str, provider: str | None = None
+) -> Applied | None:
     """Let what a provider says be true of a payment, and book its coins when it is paid; None when there is none.
 
     Raises IntegrityError when the ledger refuses the coins: then nothing is changed.
@@ -35,6 +37,8 @@ async def apply(engine: AsyncEngine, id: str, news: Snapshot, source: str) -> Ap
         if now is None:
             return None
         wrong = mismatch(now, news)
+        if provider is not None and provider != now.provider:
+            wrong = f"{provider} speaks of an order of {now.provider}"
         if wrong is not None:
             return await _flag(connection, now, wrong, source)
         return await _move(connection, now, news, source)
@@ -63,6 +67,16 @@ async def flag(engine: AsyncEngine, id: str, wrong: str, source: str) -> Applied
     async with engine.begin() as connection:
         now = await _locked(connection, id)
         return None if now is None else await _flag(connection, now, wrong, source)
+
+
+async def paid_unbooked(engine: AsyncEngine, id: str, news: Snapshot, source: str) -> None:
+    """Say that a payment is paid whose coins the ledger refuses, so that somebody sees it; it is tried again."""
+    async with engine.begin() as connection:
+        now = await _locked(connection, id)
+        if now is None or news.state is not State.SUCCEEDED or not follows(now.state, State.SUCCEEDED):
+            return
+        await _change(connection, id, state=State.SUCCEEDED, review="the ledger refuses the coins")
+        await add_step(connection, id, State.SUCCEEDED, source, "the ledger refuses the coins")
 
 
 async def expire(engine: AsyncEngine, id: str, source: str, *, at_once: bool = False) -> Applied | None:
@@ -103,8 +117,8 @@ async def _move(connection: AsyncConnection, now: PaymentRecord, news: Snapshot,
         changes |= {"decline": news.decline}
     if follows(now.state, news.state):
         changes |= {"state": news.state}
-        if news.state in ENDED_UNPAID:
-            changes |= {"promotion_held": False}
+        if news.state in ENDED_UNPAID:  # money may come all the same
+            changes |= {"promotion_held": False, "ask_again_at": func.now() + timedelta(hours=1)}
     elif declined:
         await add_step(connection, now.id, now.state, source, news.decline or "")
     moved = await _change(connection, now.id, **changes) if changes else now
@@ -118,7 +132,7 @@ async def _move(connection: AsyncConnection, now: PaymentRecord, news: Snapshot,
         claims += await hear_refunded(connection, now.id, news.refunded_minor)
         done = replace(done, changed=done.changed or bool(claims))
         if claims and (again := await reopened(connection, now.id)):
-            return await _flag(connection, done.payment, f"dispute {again} is open again after it was won", source)
+            return await _flag(connection, done.payment, f"dispute {again} was lost after it had been won", source)
     return done
 
 

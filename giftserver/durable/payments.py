@@ -1,7 +1,9 @@
 """Payments in PostgreSQL: made once for each key, and read. `payment_moves.py` has what changes them."""
 
+import re
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -15,6 +17,9 @@ from giftserver.recharge.prices import Promotion
 from giftserver.recharge.states import OPEN, UNPAID, State
 
 PAGE_MAX: Final = 100
+ID: Final = re.compile(r"pay_[0-9a-f]{32}")
+"""What the ids of payments look like."""
+
 LIFE_S: Final = 1_800
 """So long somebody may take to pay."""
 
@@ -170,10 +175,23 @@ async def has_bought(connection: AsyncConnection, user: str) -> bool:
 async def promotions_used(engine: AsyncEngine, user: str) -> tuple[bool, set[str]]:
     """Whether this person ever bought, and the promotions they have used; an unpaid order gives its own back."""
     query = select(payment.c.promotion).where(
-        payment.c.user_id == user, payment.c.promotion_held, payment.c.state.not_in(UNPAID)
+        payment.c.user_id == user,
+        payment.c.promotion_held,
+        payment.c.state.not_in(UNPAID) | payment.c.review.is_not(None),
     )
     async with engine.connect() as connection:
         return await has_bought(connection, user), set((await connection.execute(query)).scalars())
+
+
+async def uses_of(engine: AsyncEngine, promotions: Sequence[str]) -> dict[str, int]:
+    """How often these promotions are held or used, by all people together."""
+    query = (
+        select(payment.c.promotion, func.count().label("uses"))
+        .where(payment.c.promotion.in_(promotions), payment.c.promotion_held)
+        .group_by(payment.c.promotion)
+    )
+    async with engine.connect() as connection:
+        return {row.promotion: row.uses for row in await connection.execute(query)}
 
 
 async def holder_of(engine: AsyncEngine, user: str, promotion: str) -> PaymentRecord | None:

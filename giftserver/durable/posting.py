@@ -137,7 +137,7 @@ def transfer(gift: FlushedGift, digest: bytes) -> tuple[Any, ...]:
 
 async def _add_to_creators(connection: AsyncConnection, shard: int, gifts: Sequence[FlushedGift]) -> None:
     """Add to the creators' sums by day, and open accounts for those who never earned before."""
-    found = days(gifts)
+    found = dict(sorted(days(gifts).items()))  # everybody takes these rows in this order
     creators, dates, rooms = zip(*found, strict=True)
     values = {
         "shard": shard,

@@ -57,6 +57,8 @@ UNMARK: Final = text("""
 
 STATES: Final = text("UPDATE wallet_state SET applied_number = 0 WHERE user_id = ANY(CAST(:users AS text[]))")
 
+HELD: Final = text("SELECT user_id FROM wallet_state WHERE held")
+
 STATED: Final = text("SELECT user_id FROM wallet_state")
 
 RECENT: Final = text("""
@@ -96,6 +98,12 @@ async def wallet_pages(engine: AsyncEngine) -> AsyncIterator[dict[int, WalletSna
         if len(rows) < PAGE:
             return
         after = rows[-1].owner
+
+
+async def held_users(engine: AsyncEngine, shards: set[int]) -> list[str]:
+    """People of these shards whose wallets are on hold."""
+    async with engine.connect() as connection:
+        return [row.user_id for row in await connection.execute(HELD) if shard_of(row.user_id) in shards]
 
 
 async def unmark_credits(engine: AsyncEngine, shards: set[int], within_s: float) -> int:

@@ -160,6 +160,9 @@ class Wallets:
         state = reply[0].decode()
         if state in STALE:
             self._epochs.forget(shard)
+        if state == "OK" and held and reply[2] != b"held":  # a Redis that is ahead of PostgreSQL
+            log.error("wallet_not_held", shard=shard)
+            return None
         return int(reply[1]) if state == "OK" else None
 
     async def balance(self, user: str) -> int | None:

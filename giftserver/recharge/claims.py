@@ -3,12 +3,11 @@
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.claim_booking import freeze, lose, win
-from giftserver.durable.claims import ClaimRecord, begin, due_claims, want
-from giftserver.durable.holds import mark_state, pending_states
+from giftserver.durable.claims import ClaimRecord, begin, claimed_beside, due_claims, give_up, put_off, want
+from giftserver.durable.holds import PendingState, mark_state, pending_states
 from giftserver.durable.store import flush_cursors, wallet_snapshot
 from giftserver.failpoints import failpoint
 from giftserver.ledger.keys import shard_of
@@ -21,6 +20,8 @@ log = structlog.get_logger()
 
 PAGE: Final = 50
 STATES_MAX: Final = 500
+STILL_S, FAILED_S, PROVIDER_S = 0.2, 5.0, 30.0
+"""After so long a claim is looked at again: the book lacks gifts, something failed, its provider has no answer."""
 
 
 class ClaimKeeper:
@@ -34,31 +35,48 @@ class ClaimKeeper:
         moved = await self._bring_states()
         for due in await due_claims(self._database, PAGE):
             try:
-                if await self._move(due):
-                    moved += 1
-                    failpoint("claim.after_move")
+                wait_s = await self._move(due)
+                failpoint("claim.after_move")
             except (ProviderAway, ProviderRefused) as problem:
                 log.warning("claim_waits", claim=due.id, reason=str(problem))
-            except IntegrityError as problem:
-                log.error("claim_not_booked", claim=due.id, error=str(problem.orig).splitlines()[0])
+                wait_s = PROVIDER_S
+            except Exception as problem:  # whatever one claim meets, the others go on
+                log.error("claim_not_moved", claim=due.id, error=type(problem).__name__)
+                wait_s = FAILED_S
+            if wait_s:
+                await put_off(self._database, due.id, wait_s)
+            else:
+                moved += 1
         return moved
 
     async def _bring_states(self) -> int:
         brought = 0
         for pending in await pending_states(self._database, STATES_MAX):
-            last = await self._wallets.set_state(pending.user, pending.number, held=pending.held)
-            if last is not None:
-                await mark_state(self._database, pending.user, pending.number)
-                brought += 1
+            try:
+                brought += await self._bring_state(pending)
+            except Exception as problem:  # of one wallet, or of its server
+                log.warning("hold_waits", error=type(problem).__name__)
         return brought
 
-    async def _move(self, due: ClaimRecord) -> bool:
+    async def _bring_state(self, pending: PendingState) -> bool:
+        # Coins that were frozen leave the wallet before it may be spent from again.
+        if not pending.held and await self._wallets.bring_credits(pending.user) is None:
+            return False
+        if await self._wallets.set_state(pending.user, pending.number, held=pending.held) is None:
+            return False
+        await mark_state(self._database, pending.user, pending.number)
+        return True
+
+    async def _move(self, due: ClaimRecord) -> float:
+        """Take a claim one step further; seconds to wait when it cannot move now."""
         match due.state:
+            case "waiting" | "holding" if due.wanted == "won":
+                await give_up(self._database, due)
             case "waiting":
                 await begin(self._database, due)
             case "holding":
                 if not await self._is_still(due):
-                    return False
+                    return STILL_S
                 taken = await freeze(self._database, due)
                 log.info("claim_frozen", claim=due.id, payment=due.payment, coins=taken)
             case "frozen" if due.wanted == "lost":
@@ -69,7 +87,7 @@ class ClaimKeeper:
             case _:
                 await win(self._database, due)
                 log.info("claim_won", claim=due.id, payment=due.payment, kind=due.kind)
-        return True
+        return 0.0
 
     async def _is_still(self, due: ClaimRecord) -> bool:
         """Whether the wallet is on hold in Redis, and PostgreSQL has every gift from before that."""
@@ -86,13 +104,16 @@ class ClaimKeeper:
     async def _pay(self, due: ClaimRecord) -> None:
         """Have a refund paid whose coins are frozen, under the claim's id; the provider's answer decides the claim.
 
-        What was spent is not given back: such a refund ends unpaid.
+        What was spent is not given back, nor what is claimed otherwise by now: such a refund ends unpaid.
         """
-        if due.frozen_coins < due.coins:
-            log.warning("refund_of_spent_coins", claim=due.id, payment=due.payment)
+        beside = await claimed_beside(self._database, due)
+        if not due.coins or due.frozen_coins < due.coins or due.amount_minor + beside > due.paid_minor:
+            log.warning("refund_not_paid", claim=due.id, payment=due.payment, claimed_beside=beside)
             await want(self._database, due.id, "won")
             return
-        provider = self._inquiry.providers[due.provider]
+        provider = self._inquiry.providers.get(due.provider)
+        if provider is None:
+            raise ProviderAway(f"there is no {due.provider} here")
         try:
             paid = await provider.refund(due.provider_ref, due.amount_minor, due.id)
         except ProviderRefused as problem:

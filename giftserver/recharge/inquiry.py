@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from giftserver.durable.payment_moves import Applied, apply, expire, flag
+from giftserver.durable.payment_moves import Applied, apply, expire, flag, paid_unbooked
 from giftserver.durable.payments import PaymentRecord
 from giftserver.recharge.provider import Provider, Snapshot
 
@@ -20,14 +21,14 @@ class Inquiry:
         self.providers = providers
 
     async def about(self, payment: PaymentRecord, source: str, *, give_up: bool = False) -> Applied | None:
-        """How a payment stands after its provider was asked; None when it is not served here any more.
+        """How a payment stands after its provider was asked; one whose provider is gone from here can only expire.
 
         `give_up`: one without a checkout is cancelled, as its buyer wants.
         Raises ProviderAway, ProviderRefused, and the database driver's errors.
         """
         provider = self.providers.get(payment.provider)
         if provider is None:
-            return None
+            return await expire(self._database, payment.id, source, at_once=give_up)
         if payment.provider_ref is not None:
             found = await provider.fetch(payment.provider_ref)
         else:
@@ -45,7 +46,11 @@ class Inquiry:
             wrong = "real money where pretended is expected" if found.live else "pretended money where real is expected"
             done = await flag(self._database, found.payment, wrong, source)
         else:
-            done = await apply(self._database, found.payment, found, source)
+            try:
+                done = await apply(self._database, found.payment, found, source, provider.name)
+            except IntegrityError:
+                await paid_unbooked(self._database, found.payment, found, source)
+                raise
         if done is not None and done.wrong is not None:
             log.error("payment_refused", payment=found.payment, provider=provider.name, reason=done.wrong)
         elif done is not None and done.credited_coins:

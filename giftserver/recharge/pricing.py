@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from giftserver.durable.payments import promotions_used
+from giftserver.durable.payments import promotions_used, uses_of
 from giftserver.durable.prices import newest_approved
 from giftserver.recharge.prices import Prices, Promotion, Region, built_in, read_price_list
 
@@ -57,11 +57,14 @@ class Pricing:
         prices = await self.prices()
         bought, used = await promotions_used(self._database, user)
         now = datetime.now(UTC)
-        return [
+        found = [
             promotion
             for promotion in prices.list.promotions
             if promotion.runs(now) and promotion.id not in used and not (promotion.first_purchase and bought)
         ]
+        counted = [promotion.id for promotion in found if promotion.uses_max is not None]
+        uses = await uses_of(self._database, counted) if counted else {}
+        return [one for one in found if one.uses_max is None or uses.get(one.id, 0) < one.uses_max]
 
 
 def terms_of(
@@ -85,9 +88,9 @@ def terms_of(
     return Terms(pack, paid, bonus, amount_minor, region.currency, prices.version, kept)
 
 
-def best_promotion(promotions: list[Promotion], code: str | None, coins: int) -> Promotion | None:
-    """The one of the code; without a code the one that gives most for so many coins."""
+def best_promotion(promotions: list[Promotion], code: str | None, coins: int, pack: str | None) -> Promotion | None:
+    """The one of the code; without a code, of those for this pack the one that gives most for so many coins."""
     if code is not None:
         return next((one for one in promotions if one.code == code), None)
-    free = [one for one in promotions if one.code is None]
+    free = [one for one in promotions if one.code is None and (not one.packs or pack in one.packs)]
     return max(free, key=lambda one: one.bonus_coins(coins), default=None)

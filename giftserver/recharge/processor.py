@@ -23,6 +23,9 @@ log = structlog.get_logger()
 PAGE: Final = 200
 AT_ONCE: Final = 8
 ASKED_MAX: Final = 10_000
+NEWS_S: Final = 0.05
+"""Looks that take longer do not keep the next events waiting."""
+
 TRIES_MAX: Final = 40
 """Looks at an event about no payment of ours; the last thirty come once a minute."""
 
@@ -44,7 +47,7 @@ class EventProcessor:
         self._looks: dict[Checkout, asyncio.Task[None]] = {}
 
     async def step(self) -> int:
-        """Begin to look at what is due, and wait for the first look to end; how many events were due.
+        """Begin to look at what is due, and wait a little for looks to end; how many events were due.
 
         Raises the driver's errors when PostgreSQL is away.
         """
@@ -59,7 +62,7 @@ class EventProcessor:
             if new and checkout not in self._looks and len(self._looks) < AT_ONCE:
                 self._looks[checkout] = asyncio.create_task(self._look(checkout, new), name="look at a payment")
         if self._looks:
-            done, _ = await asyncio.wait(self._looks.values(), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(self._looks.values(), timeout=NEWS_S, return_when=asyncio.FIRST_COMPLETED)
             for checkout in [checkout for checkout, look in self._looks.items() if look in done]:
                 self._looks.pop(checkout).result()
         return len(due)

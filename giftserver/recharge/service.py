@@ -9,7 +9,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
+from giftserver.durable.holds import set_aside
 from giftserver.durable.payments import (
+    ID,
     LIFE_S,
     NewPayment,
     PaymentRecord,
@@ -86,7 +88,7 @@ class Recharges:
             custom = region.custom
             more = f", or {custom.coins_min:,} to {custom.coins_max:,} coins" if custom else ""
             return Refusal(codes.BAD_REQUEST, f"This is not sold here. Choose one of the packs{more}.")
-        promotion = best_promotion(await self.pricing.promotions(user), code, plain.coins)
+        promotion = best_promotion(await self.pricing.promotions(user), code, plain.coins, pack)
         found = terms_of(prices, region, pack=pack, coins=coins, promotion=promotion)
         if code is not None and (found is None or found.promotion is None):
             return Refusal(errors.PROMOTION_REFUSED, "This code is not valid here, has ended, or was used already.")
@@ -97,6 +99,10 @@ class Recharges:
         provider = self.providers.get(wish.provider)
         if provider is None:
             return Refusal(errors.RECHARGES_OFF, f"There is no way to pay called {wish.provider} on this server.")
+        owed = (await set_aside(self._database, user)).owed_coins
+        if owed:
+            words = f"You owe {owed:,} coins that were spent and not paid for. Write to support before you buy more."
+            return Refusal(errors.WALLET_FROZEN, words, {"owed_coins": owed})
         terms = await self.terms(user, country, wish.pack, wish.coins, wish.code)
         made = await self._order(user, country, wish, terms, provider)
         if isinstance(made, Refusal) or made.checkout_url is not None or made.state is not State.CREATED:
@@ -188,7 +194,7 @@ class Recharges:
     async def cancel(self, payment: PaymentRecord) -> PaymentRecord | Refusal:
         """Close a checkout that nobody paid; one that was paid is credited."""
         provider = self.providers.get(payment.provider)
-        if provider is None or payment.provider_ref is None:
+        if provider is None or payment.provider_ref is None:  # nobody can pay it any more
             return await self.check(payment, give_up=True)
         try:
             done = await self.inquiry.heard(provider, await provider.cancel(payment.provider_ref), "buyer")
@@ -199,7 +205,7 @@ class Recharges:
 
     async def own(self, user: str, id: str) -> PaymentRecord | Refusal:
         """This person's payment."""
-        found = await payment_by_id(self._database, id)
+        found = await payment_by_id(self._database, id) if ID.fullmatch(id) else None
         if found is None or found.user_id != user:
             return Refusal(errors.PAYMENT_NOT_FOUND, "You have no payment of this id.")
         return found

@@ -8,8 +8,8 @@ from msgspec import Meta
 from giftserver.durable.claims import ask_refund
 from giftserver.durable.history import at_ms
 from giftserver.durable.payment_story import ClaimStory, claims_of
-from giftserver.durable.payments import PAGE_MAX, PaymentRecord, find_payments, payment_by_id, steps_of
-from giftserver.errors import PAYMENT_NOT_FOUND, REFUND_TOO_LARGE, Refusal
+from giftserver.durable.payments import ID, PAGE_MAX, PaymentRecord, find_payments, payment_by_id, steps_of
+from giftserver.errors import KEY_REUSED, PAYMENT_NOT_FOUND, REFUND_TOO_LARGE, Refusal
 from giftserver.gifts.messages import PRINTED, Identifier, Key
 from giftserver.recharge.money import AMOUNT_MAX_MINOR
 from giftserver.recharge.states import State
@@ -143,7 +143,7 @@ async def list_all_payments(call: Call[None, OpsQuery]) -> OpsPaymentsAnswer:
 async def get_any_payment(call: Call[None, None]) -> OpsPayment | Refusal:
     """One payment with its steps and claims."""
     database, id = call.services.database, str(call.request.path_params["payment"])
-    payment = await payment_by_id(database, id)
+    payment = await payment_by_id(database, id) if ID.fullmatch(id) else None
     if payment is None:
         return Refusal(PAYMENT_NOT_FOUND, NOT_FOUND_WORDS)
     steps = [OpsStep(step.state, step.source, step.detail, at_ms(step.at)) for step in await steps_of(database, id)]
@@ -153,12 +153,14 @@ async def get_any_payment(call: Call[None, None]) -> OpsPayment | Refusal:
 async def refund_payment(call: Call[RefundRequest, None]) -> RefundAnswer | Refusal:
     """Give money back: the unspent coins it bought are frozen, then the provider pays. Spent coins are not refunded."""
     database, id, body = call.services.database, str(call.request.path_params["payment"]), call.body
-    if await payment_by_id(database, id) is None:
+    if not ID.fullmatch(id) or await payment_by_id(database, id) is None:
         return Refusal(PAYMENT_NOT_FOUND, NOT_FOUND_WORDS)
     refund = f"{id}-refund-{body.key}"
     asked = await ask_refund(database, id, refund, body.amount_minor, f"{call.user}: {body.reason}")
     if asked is None:
         return Refusal(REFUND_TOO_LARGE, "The payment has not so much left that was neither refunded nor disputed.")
+    if asked[1] != body.amount_minor:
+        return Refusal(KEY_REUSED, "This key was used for a refund of another amount. Make a new key.")
     return RefundAnswer(refund, *asked)
 
 
@@ -173,6 +175,6 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     ),
     Endpoint(
         "POST", "/v1/ops/payments/{payment}/refund", "Give money back", refund_payment, RefundAnswer,
-        body=RefundRequest, roles=OPERATORS, refusals=(PAYMENT_NOT_FOUND, REFUND_TOO_LARGE),
+        body=RefundRequest, roles=OPERATORS, refusals=(PAYMENT_NOT_FOUND, REFUND_TOO_LARGE, KEY_REUSED),
     ),
 )  # fmt: skip

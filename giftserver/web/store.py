@@ -129,8 +129,7 @@ async def get_store(call: Call[None, None]) -> StoreAnswer | Refusal:
 def _packs(packs: tuple[Pack, ...], promotions: list[Promotion]) -> list[PackAnswer]:
     bonuses = []
     for pack in packs:
-        fitting = [one for one in promotions if not one.packs or pack.id in one.packs]
-        best = best_promotion(fitting, None, pack.coins)
+        best = best_promotion(promotions, None, pack.coins, pack.id)
         bonuses.append(best.bonus_coins(pack.coins) if best else 0)
     offers = [(pack.amount_minor, pack.coins + bonus) for pack, bonus in zip(packs, bonuses, strict=True)]
     best_place = cheapest(offers) if offers else None

@@ -134,13 +134,17 @@ class Shop:
         """The provider decides a dispute."""
         await self.control("POST", f"/v1/disputes/{dispute}", {"state": state})
 
+    async def claim(self, id: str) -> Any:
+        """A claim as stored, None when there is none."""
+        query = text("SELECT * FROM claim WHERE id = :id")
+        async with self.web.engines.database.connect() as connection:
+            return (await connection.execute(query, {"id": id})).one_or_none()
+
     async def until_claim(self, id: str, state: str) -> Any:
         """Work until a claim is in this state. Raises TimeoutError."""
-        query = text("SELECT * FROM claim WHERE id = :id")
         async with asyncio.timeout(DEADLINE_S):
             while True:
-                async with self.web.engines.database.connect() as connection:
-                    found = (await connection.execute(query, {"id": id})).one_or_none()
+                found = await self.claim(id)
                 if found is not None and found.state == state:
                     return found
                 await self.work()

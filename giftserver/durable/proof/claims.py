@@ -67,9 +67,27 @@ UNEVEN: Final = """
 """
 
 
+HOLDS: Final = """
+    SELECT format('wallet of %s: held is %s, and it has %s reasons', coalesce(s.user_id, h.user_id),
+        coalesce(s.held::text, 'unknown'), coalesce(h.reasons, 0))
+    FROM wallet_state AS s FULL JOIN (
+        SELECT user_id, count(*) AS reasons FROM wallet_hold WHERE released_at IS NULL GROUP BY user_id
+    ) AS h ON h.user_id = s.user_id
+    WHERE coalesce(s.held, false) <> (coalesce(h.reasons, 0) > 0)
+"""
+
+UNHELD: Final = """
+    SELECT format('claim %s (%s): the wallet of %s is not on hold for it', c.id, c.state, p.user_id)
+    FROM claim AS c JOIN payment AS p ON p.id = c.payment
+    LEFT JOIN wallet_hold AS h ON h.reference = 'claim:' || c.id AND h.released_at IS NULL
+    WHERE h.reference IS NULL AND (c.state = 'holding' OR c.state = 'frozen' AND c.kind = 'dispute'
+        OR c.state = 'lost' AND c.owed_coins > 0)
+"""
+
+
 async def claims_are_booked(connection: AsyncConnection, invariant: Invariant) -> None:
-    """Frozen and owed coins, money at providers, and what creators gave back are what the claims say."""
+    """Frozen and owed coins, money at providers, holds, and what creators gave back are what the claims say."""
     invariant.checked += int(await connection.scalar(text(COUNT)) or 0)
-    for query in (FROZEN, MONEY, CLAWED, UNEVEN):
+    for query in (FROZEN, MONEY, CLAWED, UNEVEN, HOLDS, UNHELD):
         for (violation,) in await connection.execute(text(f"{query} LIMIT {SHOWN_MAX + 1}")):
             invariant.found(violation)

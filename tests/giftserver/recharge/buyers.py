@@ -1,5 +1,9 @@
 """What a buyer does with bought coins."""
 
+from typing import Any
+
+import httpx
+
 from giftserver.auth.tokens import Identity
 from giftserver.errors import Refusal
 from giftserver.gifts.messages import Receipt, SendGift
@@ -18,3 +22,11 @@ async def is_held(shop: Shop) -> bool:
     """Whether a gift of ana is refused because of a hold."""
     reply = await send(shop, 1)
     return isinstance(reply, Refusal) and reply.code.name == "wallet_frozen"
+
+
+async def refund(shop: Shop, payment: dict[str, Any], amount_minor: int, key: str | None = None) -> httpx.Response:
+    """An operator gives money back."""
+    body = {"key": key or new_key(), "amount_minor": amount_minor, "reason": "asked for within 14 days"}
+    return await shop.web.http.post(
+        f"/v1/ops/payments/{payment['id']}/refund", json=body, headers=shop.web.bearer("olga", "admin")
+    )

@@ -215,8 +215,7 @@ async def test_nothing_is_frozen_before_the_book_has_every_gift(bought):
             await shop.claims.step()
     for _ in range(3):
         await shop.claims.step()
-    (due,) = await due_claims(shop.web.engines.database, 10)
-    assert due.state == "holding"
+    assert (await shop.claim(dispute)).state == "holding"
     claim = await shop.until_claim(dispute, "frozen")
     assert claim.frozen_coins == 770 - await shop.balance("gifts_spent")
     await shop.proved()
@@ -251,8 +250,8 @@ async def test_a_dispute_whose_webhooks_are_lost_is_found_by_asking(bought):
     assert await shop.reconciler().step() == 0
 
 
-async def test_a_won_dispute_that_opens_again_waits_for_a_person(bought):
-    """Nothing is booked a second time by itself; the payment is marked."""
+async def test_what_was_decided_is_not_undone_by_an_older_answer(bought):
+    """Won stays won when an older answer comes late; lost after that is for a person, and books nothing by itself."""
     shop, payment = bought
     dispute = await shop.dispute(payment)
     await shop.until_claim(dispute, "frozen")
@@ -260,7 +259,9 @@ async def test_a_won_dispute_that_opens_again_waits_for_a_person(bought):
     await shop.until_claim(dispute, "won")
     stored = await payment_by_id(shop.web.engines.database, payment["id"])
     found = await shop.inquiry.providers["sandbox"].fetch(stored.provider_ref)
-    again = replace(found, disputes=(replace(found.disputes[0], state="open"),))
+    older = replace(found, disputes=(replace(found.disputes[0], state="open"),))
+    assert (await apply(shop.web.engines.database, payment["id"], older, "provider")).wrong is None
+    again = replace(found, disputes=(replace(found.disputes[0], state="lost"),))
     assert (await apply(shop.web.engines.database, payment["id"], again, "provider")).wrong is not None
     await shop.claims.step()
     assert await shop.coins() == 770

@@ -118,9 +118,9 @@ def test_the_best_promotion_is_chosen_and_codes_only_for_who_has_them():
     ten = Promotion("ten", "Ten", bonus_percent=10, bonus_coins_max=1_000)
     five = Promotion("five", "Five", bonus_percent=5, bonus_coins_max=1_000)
     secret = Promotion("secret", "Secret", bonus_percent=50, bonus_coins_max=1_000, code="SECRET")
-    assert best_promotion([five, ten, secret], None, 700) is ten
-    assert best_promotion([five, ten, secret], "SECRET", 700) is secret
-    assert best_promotion([five, ten], "SECRET", 700) is None
+    assert best_promotion([five, ten, secret], None, 700, "p") is ten
+    assert best_promotion([five, ten, secret], "SECRET", 700, "p") is secret
+    assert best_promotion([five, ten], "SECRET", 700, "p") is None
 
 
 def test_a_promotion_runs_between_its_bounds():

@@ -7,8 +7,8 @@ import pytest
 from giftserver.durable.holds import holds_of
 from giftserver.durable.payment_story import payment_lines, payment_story
 from tests.giftserver.conftest import assert_refused
-from tests.giftserver.recharge.buyers import is_held, send
-from tests.giftserver.shop import Shop, new_key
+from tests.giftserver.recharge.buyers import is_held, refund, send
+from tests.giftserver.shop import new_key
 
 
 async def test_a_provider_that_gave_money_back_takes_the_coins(bought):
@@ -26,14 +26,6 @@ async def test_a_provider_that_gave_money_back_takes_the_coins(bought):
     assert (await shop.coins(), await shop.balance("revenue")) == (0, 0)
     await shop.proved()
     assert await holds_of(shop.web.engines.database, "ana") == []
-
-
-async def refund(shop: Shop, payment: dict, amount_minor: int, key: str):
-    """An operator gives money back."""
-    body = {"key": key, "amount_minor": amount_minor, "reason": "asked for within 14 days"}
-    return await shop.web.http.post(
-        f"/v1/ops/payments/{payment['id']}/refund", json=body, headers=shop.web.bearer("olga", "admin")
-    )
 
 
 async def test_an_operator_gives_money_back_for_unspent_coins(bought):

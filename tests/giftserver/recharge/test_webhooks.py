@@ -18,6 +18,7 @@ from tests.giftserver.conftest import assert_refused, running
 from tests.giftserver.shop import SECRET, WEBHOOK_SECRET, Shop, open_shop
 
 PATH = "/v1/webhooks/sandbox"
+LATER = f"pay_{'0' * 32}"
 
 
 async def events_of(shop: Shop, payment: dict) -> list[dict]:
@@ -168,7 +169,7 @@ async def find(shop: Shop, payment: dict) -> dict:
 async def test_an_event_of_an_unknown_payment_is_parked_and_heard_later(quiet):
     """A webhook that overtakes the order's own commit waits until the order is there."""
     body = {
-        "payment": "pay_not_yet", "amount_minor": 999, "currency": "USD", "description": "700 coins",
+        "payment": LATER, "amount_minor": 999, "currency": "USD", "description": "700 coins",
         "return_url": "http://127.0.0.1/wallet", "webhook_url": f"{quiet.web.settings.public_url}{PATH}",
         "expires_in_s": 600,
     }  # fmt: skip
@@ -183,13 +184,13 @@ async def test_an_event_of_an_unknown_payment_is_parked_and_heard_later(quiet):
             text(
                 "INSERT INTO payment (id, user_id, key, request_hash, provider, coins, amount_minor, currency, "
                 "country, price_version, expires_at) VALUES "
-                "('pay_not_yet', 'ana', 'k', 'h', 'sandbox', 700, 999, 'USD', 'US', 0, now())"
+                f"('{LATER}', 'ana', 'k', 'h', 'sandbox', 700, 999, 'USD', 'US', 0, now())"
             )
         )
         await connection.execute(
-            text("INSERT INTO payment_step (payment, n, state, source) VALUES ('pay_not_yet', 1, 'created', 'buyer')")
+            text(f"INSERT INTO payment_step (payment, n, state, source) VALUES ('{LATER}', 1, 'created', 'buyer')")
         )
-    await quiet.until_state("pay_not_yet", "credited")
+    await quiet.until_state(LATER, "credited")
     assert await quiet.coins() == 700
 
 

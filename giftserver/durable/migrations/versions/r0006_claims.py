@@ -71,6 +71,7 @@ STATEMENTS = (
         lost_diamonds bigint NOT NULL DEFAULT 0,
         opened_at timestamptz NOT NULL DEFAULT now(),
         changed_at timestamptz NOT NULL DEFAULT now(),
+        next_at timestamptz NOT NULL DEFAULT now(),
         CONSTRAINT claim_payment_fkey FOREIGN KEY (payment) REFERENCES payment (id),
         CONSTRAINT claim_wanted CHECK (wanted IN ('warning', 'open', 'won', 'lost')),
         CONSTRAINT claim_state CHECK (state IN ('waiting', 'holding', 'frozen', 'won', 'lost')),
@@ -80,7 +81,7 @@ STATEMENTS = (
     )
     """,
     "CREATE INDEX claim_of_payment ON claim (payment)",
-    "CREATE INDEX claim_due ON claim (changed_at) WHERE state <> wanted",
+    "CREATE INDEX claim_due ON claim (next_at) WHERE state <> wanted",
     # The gifts that a lost claim reached: coins of them were the purchase's, diamonds were taken from their creator.
     """
     CREATE TABLE claim_gift (
