@@ -261,6 +261,7 @@ async def test_what_was_decided_is_not_undone_by_an_older_answer(bought):
     found = await shop.inquiry.providers["sandbox"].fetch(stored.provider_ref)
     older = replace(found, disputes=(replace(found.disputes[0], state="open"),))
     assert (await apply(shop.web.engines.database, payment["id"], older, "provider")).wrong is None
+    assert (await shop.claim(dispute)).wanted == "won"
     again = replace(found, disputes=(replace(found.disputes[0], state="lost"),))
     assert (await apply(shop.web.engines.database, payment["id"], again, "provider")).wrong is not None
     await shop.claims.step()
