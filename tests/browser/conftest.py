@@ -148,6 +148,7 @@ def visit(chromium: Browser, demo_site: DemoSite) -> Iterator[Callable[..., Page
 
     yield open_page
     for context in contexts:
+        context.unroute_all(behavior="ignoreErrors")
         context.close()
     assert problems == []
 

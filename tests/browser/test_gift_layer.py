@@ -43,6 +43,9 @@ class _Site(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
 
+TRIES = 6
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The static files and the catalogue, served on loopback."""
@@ -145,8 +148,12 @@ def test_seek_is_deterministic(page: Page) -> None:
 def test_particles_stay_under_their_cap(page: Page, quality: str, cap: int) -> None:
     """However much is sent, no more particles live than the quality allows."""
     opened(page, quality=quality)
-    most = page.evaluate("mostParticles()")
-    assert cap * 0.4 < most <= cap
+    for _ in range(TRIES):  # a busy machine draws few frames, and each one makes particles
+        most = page.evaluate("mostParticles()")
+        assert most <= cap
+        if most > cap * 0.4:
+            return
+    pytest.fail(f"never more than {most} particles of {cap}: nothing was tried")
 
 
 def test_duplicate_offsets_are_ignored(page: Page) -> None:

@@ -147,10 +147,10 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("changes", "status", "code"), WRONG.values(), ids=WRONG.keys())
-async def test_an_order_that_is_not_for_sale_is_refused(shop, changes, status, code):
+async def test_an_order_that_is_not_for_sale_is_refused(shop):
     """The server's price counts, and its words tell the way out; no order is left behind."""
-    assert_refused(await shop.order(**changes), status, code)
+    for changes, status, code in WRONG.values():
+        assert_refused(await shop.order(**changes), status, code)
     answer = await shop.web.http.get("/v1/payments", headers=shop.web.bearer("ana"))
     assert answer.json() == {"payments": [], "next": None}
 
