@@ -234,8 +234,11 @@ def test_a_code(visit: Visit) -> None:
     expect(pay_button(page)).to_have_text("Pay USD 9.99")
 
     def give_half(route: Route) -> None:
-        plain = route.fetch(url=re.sub("&?code=SPRING", "", route.request.url)).json()
-        route.fulfill(json=plain | {"bonus_coins": plain["coins"] // 2})
+        pack = "coins-700" if "coins-700" in route.request.url else "coins-70"
+        coins, amount_minor = {"coins-700": (700, 999), "coins-70": (70, 99)}[pack]
+        terms = {"pack": pack, "coins": coins, "bonus_coins": coins // 2, "amount_minor": amount_minor}
+        money = {"currency": "USD", "exponent": 2, "price_version": 0, "promotion": "spring"}
+        route.fulfill(json=terms | money)
 
     page.route("**/v1/store/quote?*code=SPRING", give_half)
     field.fill("spring")
