@@ -28,6 +28,7 @@ from giftserver.gifts.rooms import RoomDirectory
 from giftserver.gifts.service import GiftService
 from giftserver.in_flight import InFlight
 from giftserver.ledger.ledger import Ledger
+from giftserver.limits.service import SpendingLimits
 from giftserver.metrics import Metrics
 from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
@@ -78,6 +79,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         DurableWallets(engines.database),
         backlog_max=settings.backlog_max,
         timeout_s=settings.ledger_timeout_s,
+        day_coins_max=settings.limit_day_coins,
         on_batch=metrics.batch,
     )
     pipes = Pipes(engines.rooms_redis, ROOMS_TIMEOUT_S)
@@ -100,6 +102,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         on_rooms=metrics.rooms.set,
     )
     people = build_people(settings)
+    limits = SpendingLimits(engines.database, ledger.wallets, settings.limit_day_coins, settings.minors)
     session_ends = SessionEnds(partial(sessions_ended, engines.database))
     session_ends.on_end = lambda user: people.close(user, BAD_TOKEN)
     return Services(
@@ -108,7 +111,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         ledger_redis=engines.ledger_redis,
         rooms_redis=engines.rooms_redis,
         ledger=ledger,
-        gifts=GiftService(catalog, rooms, ledger, announcer, engines.database, metrics),
+        gifts=GiftService(catalog, rooms, ledger, announcer, engines.database, metrics, limits.too_young),
         catalog=catalog,
         rooms=rooms,
         hub=hub,
@@ -124,7 +127,8 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         tickets=Tickets(engines.rooms_redis),
         session_ends=session_ends,
         receipts=ReceiptKeys.of(settings),
-        recharges=Recharges(engines.database, open_providers(settings), settings.base_url),
+        recharges=Recharges(engines.database, open_providers(settings), settings.base_url, settings.limit_day_coins),
+        limits=limits,
         metrics=metrics,
         in_flight=InFlight(),
     )

@@ -10,6 +10,10 @@ INSUFFICIENT_COINS: Final = ErrorCode(
     "insufficient_coins", 402, False, "The wallet holds fewer coins than the gift costs"
 )
 LIMIT_REACHED: Final = ErrorCode("limit_reached", 403, False, "A spending limit would be passed")
+LIMIT_STAYS: Final = ErrorCode("limit_stays", 409, False, "A break or a budget that runs can only be made stricter")
+AGE_RESTRICTED: Final = ErrorCode("age_restricted", 403, False, "The caller is not of age for this")
+GUARDIAN_REFUSED: Final = ErrorCode("guardian_refused", 409, False, "The code is not valid, or there is a guardian")
+NOT_YOUR_WARD: Final = ErrorCode("not_your_ward", 404, False, "The caller does not look after this person")
 ROOM_NOT_LIVE: Final = ErrorCode("room_not_live", 409, False, "Gifts are taken only while the room is live")
 GIFT_UNAVAILABLE: Final = ErrorCode("gift_unavailable", 404, False, "There is no such gift, or not here or not now")
 PRICE_CHANGED: Final = ErrorCode("price_changed", 409, False, "It costs something else than the caller was shown")
@@ -37,6 +41,10 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     *codes.ERRORS,
     INSUFFICIENT_COINS,
     LIMIT_REACHED,
+    LIMIT_STAYS,
+    AGE_RESTRICTED,
+    GUARDIAN_REFUSED,
+    NOT_YOUR_WARD,
     ROOM_NOT_LIVE,
     GIFT_UNAVAILABLE,
     PRICE_CHANGED,

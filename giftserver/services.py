@@ -17,6 +17,7 @@ from giftserver.gifts.rooms import RoomDirectory
 from giftserver.gifts.service import GiftService
 from giftserver.in_flight import InFlight
 from giftserver.ledger.ledger import Ledger
+from giftserver.limits.service import SpendingLimits
 from giftserver.metrics import Metrics
 from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
@@ -54,6 +55,7 @@ class Services:
     session_ends: SessionEnds
     receipts: ReceiptKeys
     recharges: Recharges
+    limits: SpendingLimits
     metrics: Metrics
     in_flight: InFlight
     """Commands being answered, of all sockets."""

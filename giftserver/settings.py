@@ -115,6 +115,13 @@ class Settings(BaseSettings):
     default_country: str = Field(
         "US", pattern="^[A-Z]{2}$", description="Country (ISO 3166) of people whose token has no `country`"
     )
+    limit_day_coins: int = Field(
+        35_000, ge=-1, le=10**12,
+        description="Coins a day that somebody sends, and buys, who chose no limit; about 500 USD; -1: any",
+    )  # fmt: skip
+    minors: Literal["never", "guardian"] = Field(
+        "never", description="Who is below the age of their country sends and buys: never, or with a guardian"
+    )
     payments_quiet_s: float = Field(
         120, gt=0, description="The provider is asked about an open payment that nothing was heard of for so long"
     )

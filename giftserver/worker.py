@@ -21,6 +21,7 @@ from giftserver.flusher import run_until_signal
 from giftserver.gifts.notices import BalanceChanged, send_notice
 from giftserver.ledger import keys
 from giftserver.ledger.ledger import Ledger
+from giftserver.limits.service import SpendingLimits
 from giftserver.metrics import Metrics
 from giftserver.recharge.claims import ClaimKeeper
 from giftserver.recharge.inquiry import Inquiry
@@ -56,6 +57,7 @@ REST_S: Final = 1.0
 RESTING_MAX: Final = 10_000
 PAUSE_S: Final = 0.5
 REFUND_S: Final = 0.25
+LIMITS_S: Final = 1.0
 EVENTS_S: Final = 0.005
 RECONCILE_S: Final = 1.0
 
@@ -199,6 +201,7 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
     inquiry = Inquiry(engines.database, open_providers(settings))
     events = EventProcessor(engines.database, inquiry, metrics)
     reconciler = Reconciler(engines.database, inquiry, metrics, settings.payments_quiet_s)
+    limits = SpendingLimits(engines.database, ledger.wallets, settings.limit_day_coins)
     claims = ClaimKeeper(engines.database, ledger.wallets, inquiry, metrics)
     tasks = [
         asyncio.create_task(proving, name="verify"),
@@ -207,6 +210,7 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
         asyncio.create_task(_again(carrier.carry, LOOK_S, stop, LOOK_MAX_S), name="credits"),
         asyncio.create_task(_again(refunder.step, REFUND_S, stop), name="refunds"),
         asyncio.create_task(_again(claims.step, REFUND_S, stop), name="claims"),
+        asyncio.create_task(_again(limits.step, LIMITS_S, stop), name="limits"),
     ]
     if inquiry.providers:
         tasks += [

@@ -47,6 +47,10 @@ class Error(Push, tag="error", frozen=True, kw_only=True):
     retry_after_ms: int | None = None
     balance_coins: int | None = None
     price_coins: int | None = None
+    limit: str | None = None
+    limit_coins: int | None = None
+    left_coins: int | None = None
+    resets_at_ms: int | None = None
 
 
 class RoomStatus(Push, tag="room", frozen=True, omit_defaults=False):

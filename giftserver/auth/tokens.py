@@ -9,11 +9,13 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any, Final, Literal, get_args
 
 import jwt
 from jwt.exceptions import InvalidSubjectError
 
+from giftserver.auth.ages import birthdate_of, is_minor
 from giftserver.auth.jwks import JwksFile, JwksUrl, KeySource
 from giftserver.errors import Refusal
 from giftserver.settings import Settings
@@ -41,6 +43,7 @@ class Identity:
     """Somebody we believe. `user` is None behind an overlay link; `room` binds to one room; Unix seconds.
 
     `country` (ISO 3166) decides prices; None where the platform does not say it. `issued_s`: when the token was.
+    `minor`: below the age of their country, as far as the platform tells a birthdate.
     """
 
     user: str | None
@@ -50,6 +53,7 @@ class Identity:
     expires_s: float
     country: str | None = None
     issued_s: float = 0.0
+    minor: bool = False
 
 
 ANONYMOUS: Final = Identity(user=None, name="", role="viewer", room=None, expires_s=math.inf)
@@ -62,7 +66,7 @@ class TokenVerifier:
     def __init__(self, settings: Settings, ended: Callable[[Identity], bool] = lambda identity: False) -> None:
         self._ended = ended
         self._issuer, self._audience = settings.jwt_issuer, settings.jwt_audience
-        self._leeway_s = settings.jwt_leeway_s
+        self._leeway_s, self._country = settings.jwt_leeway_s, settings.default_country
         self._life_max_s = None if settings.demo else LIFE_MAX_S
         self._secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
         self._keys = _key_source(settings)
@@ -129,15 +133,19 @@ class TokenVerifier:
     def _identity(self, claims: dict[str, Any]) -> Identity | Refusal:
         user, room = claims["sub"], claims.get("room")
         name, role = claims.get("name", user), claims.get("role", "viewer")
-        country = claims.get("country")
+        country, birthdate = claims.get("country"), claims.get("birthdate")
         if problem := claims_problem(user, name, role, room, country):
             return _refused(problem)
+        born = None if birthdate is None else birthdate_of(str(birthdate))
+        if birthdate is not None and born is None:
+            return _refused("claim `birthdate` is not a date: YYYY-MM-DD")
         expires_s = float(claims["exp"])
         if self._life_max_s is not None and role != "overlay":
             left_s = expires_s - time.time()
             if left_s > self._life_max_s + self._leeway_s:
                 return _refused(f"token lives too long: `exp` may be {self._life_max_s} s ahead; renew it")
-        return Identity(user, name, role, room, expires_s, country, float(claims["iat"]))
+        minor = born is not None and is_minor(born, country or self._country, datetime.now(UTC).date())
+        return Identity(user, name, role, room, expires_s, country, float(claims["iat"]), minor)
 
 
 def claims_problem(user: str, name: Any, role: Any, room: Any, country: Any = None) -> str | None:
@@ -158,8 +166,9 @@ def claims_problem(user: str, name: Any, role: Any, room: Any, country: Any = No
 
 
 def mint(
-    settings: Settings, user: str, name: str, role: str, room: str | None, ttl_s: int, country: str | None = None
-) -> str:
+    settings: Settings, user: str, name: str, role: str, room: str | None, ttl_s: int, country: str | None = None,
+    birthdate: date | None = None,
+) -> str:  # fmt: skip
     """A token signed with the shared secret, for the demo and the command line.
 
     Outside the demo one that lives longer than LIFE_MAX_S is refused. Raises ValueError without a secret.
@@ -175,6 +184,8 @@ def mint(
         claims["room"] = room
     if country is not None:
         claims["country"] = country
+    if birthdate is not None:
+        claims["birthdate"] = birthdate.isoformat()
     return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm=SHARED_ALGORITHM)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 from urllib.parse import urlsplit
 
 from giftserver.demo.addresses import Web
@@ -29,6 +30,9 @@ from giftserver.settings import ANYWHERE, Settings
 CHILDREN = ("flusher", "worker", "web")
 TICK_S = 0.1
 ENGINES_S = 1.0
+
+DAY_COINS: Final = "1000000"
+"""Nobody pays here, and the bots send all day."""
 
 
 class Demo:
@@ -90,6 +94,7 @@ class Demo:
             "GIFTSERVER_HOST": self._settings.host,
             "GIFTSERVER_PORT": str(self._settings.port),
             "GIFTSERVER_DATA_DIR": str(self._folder.path),
+            "GIFTSERVER_LIMIT_DAY_COINS": os.environ.get("GIFTSERVER_LIMIT_DAY_COINS", DAY_COINS),
         }
         if not any((self._settings.jwt_secret, self._settings.jwt_jwks_url, self._settings.jwt_jwks_file)):
             given["GIFTSERVER_JWT_SECRET"] = demo_secret(self._folder)

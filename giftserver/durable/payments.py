@@ -12,7 +12,9 @@ from sqlalchemy import exists, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.durable.bought import check_order
 from giftserver.durable.payment_tables import payment, payment_step
+from giftserver.ledger.limits import NONE
 from giftserver.recharge.prices import Promotion
 from giftserver.recharge.states import OPEN, UNPAID, State
 
@@ -109,8 +111,8 @@ def record_of(row: Any) -> PaymentRecord:
     return PaymentRecord(**{**row._mapping, "state": State(row.state)})
 
 
-async def create_payment(engine: AsyncEngine, new: NewPayment) -> tuple[PaymentRecord, bool]:
-    """The payment of this user's key, and whether it was made now. Raises PromotionTaken, TooManyOrders.
+async def create_payment(engine: AsyncEngine, new: NewPayment, day_default: int = NONE) -> tuple[PaymentRecord, bool]:
+    """The payment of this user's key, and whether it was made now. Raises PromotionTaken, TooManyOrders, LimitPassed.
 
     The caller compares `request_hash`: the key may stand for another order.
     """
@@ -120,6 +122,7 @@ async def create_payment(engine: AsyncEngine, new: NewPayment) -> tuple[PaymentR
             return known, False
         if await _unpaid(connection, new.user) >= UNPAID_MAX:
             raise TooManyOrders
+        await check_order(connection, new.user, new.coins, day_default)
         if new.promotion is not None:
             await _check_promotion(connection, new.user, new.promotion)
         values = {

@@ -1,6 +1,6 @@
 """What a Redis that lost its state is filled with again."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.durable.spending import spending_of
 from giftserver.durable.store import WalletSnapshot, WalletState
 from giftserver.ledger.keys import SHARDS, shard_of
 
@@ -57,7 +58,10 @@ UNMARK: Final = text("""
 
 STATES: Final = text("UPDATE wallet_state SET applied_number = 0 WHERE user_id = ANY(CAST(:users AS text[]))")
 
-HELD: Final = text("SELECT user_id FROM wallet_state WHERE held")
+STRICTER: Final = text("""
+    SELECT user_id FROM wallet_state WHERE held
+    UNION SELECT user_id FROM limit_change WHERE applied_at > now() - make_interval(secs => :seconds)
+""")
 
 STATED: Final = text("SELECT user_id FROM wallet_state")
 
@@ -82,7 +86,7 @@ async def earned_days(engine: AsyncEngine, shard: int, since: date) -> dict[date
     return found
 
 
-async def wallet_pages(engine: AsyncEngine) -> AsyncIterator[dict[int, WalletSnapshot]]:
+async def wallet_pages(engine: AsyncEngine, now_s: Callable[[], float]) -> AsyncIterator[dict[int, WalletSnapshot]]:
     """Every wallet, in pages by owner; each page by shard, with the cursors of the same instant."""
     after = ""
     while True:
@@ -90,9 +94,11 @@ async def wallet_pages(engine: AsyncEngine) -> AsyncIterator[dict[int, WalletSna
             await connection.execution_options(isolation_level="REPEATABLE READ")
             cursors = {row.shard: (row.epoch, row.seq) for row in await connection.execute(CURSORS)}
             rows = (await connection.execute(WALLETS, {"after": after, "page": PAGE})).all()
+            spending = await spending_of(connection, [row.owner for row in rows], now_s())
         page = {shard: WalletSnapshot(cursors[shard], {}) for shard in range(SHARDS)}
         for row in rows:
-            page[shard_of(row.owner)].wallets[row.owner] = WalletState(row.balance, row.no, row.held, row.state_no)
+            state = WalletState(row.balance, row.no, row.held, row.state_no, spending[row.owner])
+            page[shard_of(row.owner)].wallets[row.owner] = state
         if rows:
             yield {shard: snapshot for shard, snapshot in page.items() if snapshot.wallets}
         if len(rows) < PAGE:
@@ -100,10 +106,11 @@ async def wallet_pages(engine: AsyncEngine) -> AsyncIterator[dict[int, WalletSna
         after = rows[-1].owner
 
 
-async def held_users(engine: AsyncEngine, shards: set[int]) -> list[str]:
-    """People of these shards whose wallets are on hold."""
+async def stricter_users(engine: AsyncEngine, shards: set[int], within_s: float) -> list[str]:
+    """People of these shards whose wallets are on hold, or got other limits in the last seconds."""
     async with engine.connect() as connection:
-        return [row.user_id for row in await connection.execute(HELD) if shard_of(row.user_id) in shards]
+        rows = await connection.execute(STRICTER, {"seconds": within_s})
+        return [row.user_id for row in rows if shard_of(row.user_id) in shards]
 
 
 async def unmark_credits(engine: AsyncEngine, shards: set[int], within_s: float) -> int:

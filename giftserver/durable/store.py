@@ -9,8 +9,10 @@ from sqlalchemy import event, select, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from giftserver.durable.spending import spending_of
 from giftserver.durable.tables import flush_cursor
 from giftserver.ledger.keys import shard_of
+from giftserver.ledger.limits import Spending
 
 CONNECT_TIMEOUT_S: Final = 5.0
 STATEMENT_TIMEOUT_MS: Final = 15_000
@@ -71,13 +73,14 @@ async def unlimited(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
 class WalletState:
     """A user's wallet: `coins` holds every credit up to `credit_no` and every gift up to the shard's cursor.
 
-    `held`: nothing may be spent from it, since `state_no`.
+    `held`: nothing may be spent from it, since `state_no`. `spending` comes where a moment was given for it.
     """
 
     coins: int
     credit_no: int
     held: bool = False
     state_no: int = 0
+    spending: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,19 @@ SNAPSHOT: Final = text("""
 """)
 
 
-async def wallet_snapshot(engine: AsyncEngine, users: Sequence[str], shard: int) -> WalletSnapshot:
-    """Read wallets of one shard together with its cursor."""
+async def wallet_snapshot(
+    engine: AsyncEngine, users: Sequence[str], shard: int, at_s: float | None = None
+) -> WalletSnapshot:
+    """Read wallets of one shard together with its cursor, and with what is limited at a moment (Unix seconds)."""
+    spending: dict[str, Spending] = {}
     async with engine.connect() as connection:
+        if at_s is not None:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
         rows = (await connection.execute(SNAPSHOT, {"users": list(users), "shard": shard})).all()
+        if at_s is not None:
+            spending = await spending_of(connection, users, at_s)
     wallets = {
-        row.user_id: WalletState(row.coins, row.credit_no, row.held, row.state_no)
+        row.user_id: WalletState(row.coins, row.credit_no, row.held, row.state_no, spending.get(row.user_id))
         for row in rows
         if row.user_id is not None
     }

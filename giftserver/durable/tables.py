@@ -1,5 +1,5 @@
 """Tables of the durable ledger, as SQLAlchemy Core metadata; those of payments are in
-`payment_tables.py` and `claim_tables.py`.
+`payment_tables.py`, `claim_tables.py` and `limit_tables.py`.
 
 The migrations create them, with their triggers; a test holds the two together. Times are timestamptz, amounts are
 whole coins or diamonds.
@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0007"
+SCHEMA_REVISION: Final = "0008"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -280,5 +280,6 @@ GUARDS: Final = {
     "payment": ("payment_keeps_its_terms",),
     "payment_step": ("payment_step_insert_only",),
     "price_list": ("price_list_keeps_its_body",),
+    "limit_change": ("limit_change_stays",),
 }
 """Triggers by table that hold the ledger's rules; verify checks that each is there and enabled."""

@@ -16,9 +16,9 @@ class DurableWallets:
     def __init__(self, database: AsyncEngine) -> None:
         self._database = database
 
-    async def snapshot(self, users: Sequence[str], shard: int) -> WalletSnapshot:
+    async def snapshot(self, users: Sequence[str], shard: int, at_s: float) -> WalletSnapshot:
         """The users' wallets now; raises the driver's errors when PostgreSQL is away."""
-        return await wallet_snapshot(self._database, users, shard)
+        return await wallet_snapshot(self._database, users, shard, at_s)
 
     async def kept_until(self, shard: int, epoch: int) -> int | None:
         """Number up to which the shard's gifts survived every opening after this epoch; None when there was none."""

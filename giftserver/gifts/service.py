@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -30,6 +30,7 @@ from giftserver.ledger.events import COINS_MAX, GiftEvent, encode_event, transfe
 from giftserver.ledger.keys import shard_of
 from giftserver.ledger.ledger import Ledger
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
+from giftserver.limits.words import too_many
 from giftserver.metrics import Metrics
 from rooms import codes
 
@@ -72,9 +73,11 @@ class GiftService:
         announcer: Announcer,
         database: AsyncEngine,
         metrics: Metrics,
+        too_young: Callable[[Identity], Awaitable[Refusal | None]],
     ) -> None:
         self._catalog, self._rooms, self._ledger = catalog, rooms, ledger
         self._announcer, self._database, self._metrics = announcer, database, metrics
+        self._too_young = too_young
         self._accepted = metrics.gifts.labels("accepted")
         self._tasks: set[asyncio.Task[None]] = set()
         self._slow: dict[str, asyncio.Future[None]] = {}
@@ -97,7 +100,8 @@ class GiftService:
             done(checked)
             return
         room, gift = self._rooms.fresh(room_id), self._catalog.get(command.gift)
-        waits = checked.user in self._slow  # an earlier gift of this sender: they are decided in their order
+        # An earlier gift of this sender: they are decided in their order. Of a minor more has to be looked up.
+        waits = checked.user in self._slow or sender.minor
         if waits or room is None or gift is None or self._judge(room, gift, command) is not None:
             before = self._slow.get(checked.user)
             mine = self._slow[checked.user] = asyncio.get_running_loop().create_future()
@@ -181,6 +185,8 @@ class GiftService:
         if isinstance(checked, Refusal):
             return checked
         try:
+            if refusal := await self._too_young(sender):
+                return refusal
             room = await self._rooms.get(room_id)
         except Exception as problem:  # the driver's errors differ by cause
             log.warning("room_unknown", room=room_id, error=type(problem).__name__)
@@ -341,6 +347,9 @@ def explain(refused: Refused, coins: int) -> Refusal:
             )
         case Reason.FROZEN:
             return Refusal(errors.WALLET_FROZEN, "This wallet is on hold. Nothing was charged.")
+        case Reason.LIMIT:
+            assert refused.limit is not None
+            return too_many(refused.limit, coins)
         case Reason.BAD_AMOUNT:
             return Refusal(codes.BAD_REQUEST, "The amount is out of range. Nothing was charged.")
         case Reason.UNKNOWN:

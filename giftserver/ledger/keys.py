@@ -9,7 +9,7 @@ from zlib import crc32
 SHARDS: Final = 16
 """Number of shards, fixed for the life of a ledger."""
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """Version of this key layout and of what the scripts make of it, kept in every shard's meta."""
 
 
@@ -34,7 +34,7 @@ def events(shard: int) -> str:
 
 
 def wallet(shard: int, user: str) -> str:
-    """Hash: coins, state, credit_no, last_seq."""
+    """Hash: coins, state, state_no, credit_no, last_seq, limits, limits_no, zone, spent."""
     return f"{{s{shard:02d}}}:wallet:{user}"
 
 

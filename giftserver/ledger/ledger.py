@@ -21,6 +21,7 @@ from giftserver.cluster.pipe import NotSent, Pipes
 from giftserver.ledger import keys
 from giftserver.ledger.epochs import STALE, Epochs
 from giftserver.ledger.guarded import GuardedScript, RunNotApproved
+from giftserver.ledger.limits import NONE, read_limit
 from giftserver.ledger.lookups import Lookups
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Outcome, Reason, Refused
 from giftserver.ledger.sources import WalletSource
@@ -38,7 +39,7 @@ QUEUE_MAX: Final = 4_096
 RECEIPT_TTL_MS: Final = 900_000
 LOOK_AFTER_S: Final = 0.5
 DAY_S: Final = 86_400
-HEALED: Final = ("NOT_LOADED", "STALE_DAY", "KEY_UNSEEN")
+HEALED: Final = ("NOT_LOADED", "STALE_DAY", "STALE_WINDOW", "KEY_UNSEEN")
 FINAL: Final = {reason.value for reason in Reason} - {Reason.TRY_AGAIN.value, Reason.UNKNOWN.value}
 
 _encode_terms = msgspec.msgpack.Encoder().encode
@@ -63,11 +64,13 @@ class Ledger:
         *,
         backlog_max: int,
         timeout_s: float,
+        day_coins_max: int = NONE,
         on_batch: Callable[[int, float], None] = lambda gifts, seconds: None,
     ) -> None:
         self._redis: Any = redis
         self._source = wallets
         self._backlog_max, self._timeout_s, self._on_batch = backlog_max, timeout_s, on_batch
+        self._day_coins_max = day_coins_max
         self._queues: list[list[_Pending]] = [[] for _ in range(keys.SHARDS)]
         self._workers: list[asyncio.Task[None] | None] = [None] * keys.SHARDS
         self._epochs = Epochs(redis)
@@ -245,20 +248,23 @@ class Ledger:
                 (order.key_ms, order.request_hash, sender, order.creator, order.coins, order.diamonds, order.looked)
             )
             payloads.append(order.payload)
-        limits = (epoch, keys.SCHEMA, self._backlog_max, RECEIPT_TTL_MS, self._day, shard)
+        limits = (epoch, keys.SCHEMA, self._backlog_max, RECEIPT_TTL_MS, self._day, shard, self._day_coins_max)
         return names, [*limits, *payloads, _encode_terms(terms)]
 
     async def _heal(self, user: str, detail: str) -> str:
         """What to do about a refusal that may pass: "" give up, "now" retry at once, "wait" retry after a moment."""
         if detail == "STALE_DAY":
             return "now"
-        if detail == "NOT_LOADED":
+        if detail in ("NOT_LOADED", "STALE_WINDOW"):
             try:
-                loaded = await self.wallets.load(user)
+                if detail == "STALE_WINDOW":
+                    healed = await self.wallets.roll_windows(user)
+                else:
+                    healed = await self.wallets.load(user) is not None
             except Exception as problem:  # the durable ledger's driver has errors of its own
                 log.warning("wallet_not_loaded", error=type(problem).__name__)
                 return ""
-            return "now" if loaded is not None else "wait"
+            return "now" if healed else "wait"
         return ""
 
     async def bring_credits(self, user: str) -> tuple[int, int] | None:
@@ -323,6 +329,8 @@ def _tell(told: Told, outcome: Outcome) -> None:
 def _refusal(shard: int, state: str, detail: str) -> Refused:
     if state == "INSUFFICIENT":
         return Refused(Reason.INSUFFICIENT, balance_coins=int(detail))
+    if state == "LIMIT":
+        return Refused(Reason.LIMIT, limit=read_limit(detail))
     if state in FINAL:
         return Refused(Reason(state))
     if state not in STALE and state not in HEALED:

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from giftserver.ledger.limits import LimitReached
+
 
 class GiftOrder(msgspec.Struct, frozen=True, gc=False):
     """One gift, checked and priced, ready to be decided. Amounts are integers: coins, diamonds, ms."""
@@ -44,6 +46,7 @@ class Reason(StrEnum):
     KEY_EXPIRED = "KEY_EXPIRED"
     FROZEN = "FROZEN"
     BAD_AMOUNT = "BAD_AMOUNT"
+    LIMIT = "LIMIT"
     TRY_AGAIN = "TRY_AGAIN"
     """Nothing was charged: fenced, backpressure, out of memory, engine away, wallet not loaded in time."""
     UNKNOWN = "UNKNOWN"
@@ -52,11 +55,15 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was charged (unless UNKNOWN). `detail` is for the log; `balance_coins` comes with INSUFFICIENT."""
+    """Nothing was charged (unless UNKNOWN). `detail` is for the log.
+
+    `balance_coins` comes with INSUFFICIENT, `limit` with LIMIT.
+    """
 
     reason: Reason
     detail: str = ""
     balance_coins: int | None = None
+    limit: LimitReached | None = None
 
 
 Outcome = Accepted | Refused

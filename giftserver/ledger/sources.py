@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
+from giftserver.ledger.limits import Spending
+
 
 class WalletState(Protocol):
     """A user's wallet in the durable ledger."""
@@ -25,6 +27,11 @@ class WalletState(Protocol):
     @property
     def state_no(self) -> int:
         """Number under which that was said; 0 when it never was on hold."""
+        ...
+
+    @property
+    def spending(self) -> Spending | None:
+        """Limits, and what was spent up to the cursor in windows around the moment asked for; None: not read."""
         ...
 
 
@@ -108,8 +115,8 @@ class PastReceipt(Protocol):
 class WalletSource(Protocol):
     """The durable ledger, as far as loading wallets needs it."""
 
-    def snapshot(self, users: Sequence[str], shard: int) -> Awaitable[WalletSnapshot]:
-        """These users' wallets now."""
+    def snapshot(self, users: Sequence[str], shard: int, at_s: float) -> Awaitable[WalletSnapshot]:
+        """These users' wallets now, their windows around `at_s` (Unix seconds)."""
         ...
 
     def kept_until(self, shard: int, epoch: int) -> Awaitable[int | None]:

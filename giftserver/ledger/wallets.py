@@ -5,15 +5,18 @@ together: one snapshot of PostgreSQL, one script call.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from giftserver.cluster.pipe import Pipes
 from giftserver.ledger import keys
 from giftserver.ledger.epochs import STALE, Epochs
 from giftserver.ledger.guarded import GuardedScript, RunNotApproved
+from giftserver.ledger.limits import Limits, Spending, Spent, unlimited, windows
 from giftserver.ledger.sources import WalletSnapshot, WalletSource
 
 log = structlog.get_logger()
@@ -22,6 +25,10 @@ SCAN_MAX: Final = 2_000
 LOAD_MAX: Final = 500
 RETRY_S: Final = 2.0
 RETRY_STEP_S: Final = 0.02
+
+encode = msgspec.msgpack.Encoder().encode
+decode_limits = msgspec.msgpack.Decoder(Limits, strict=False).decode
+decode_spent = msgspec.msgpack.Decoder(Spent, strict=False).decode
 
 
 class Wallets:
@@ -33,6 +40,9 @@ class Wallets:
         self._script = GuardedScript(redis, "load_wallets.lua")
         self._credit = GuardedScript(redis, "apply_credit.lua")
         self._state = GuardedScript(redis, "set_state.lua")
+        self._limits = GuardedScript(redis, "set_limits.lua")
+        self._roll = GuardedScript(redis, "roll_windows.lua")
+        self._ahead_s = 0.0
         self._wanted: list[dict[str, asyncio.Future[int | None]]] = [{} for _ in range(keys.SHARDS)]
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -58,7 +68,7 @@ class Wallets:
         for start in range(0, len(users), LOAD_MAX):
             some = users[start : start + LOAD_MAX]
             try:
-                coins = await self.install(shard, await self._source.snapshot(some, shard), some)
+                coins = await self._load(shard, some)
                 outcomes: list[int | Exception | None] = list(coins)
             except Exception as problem:  # the durable ledger's driver has errors of its own; each waiting call gets it
                 outcomes = [problem] * len(some)
@@ -70,22 +80,37 @@ class Wallets:
                 else:
                     future.set_result(outcome)
 
+    async def _load(self, shard: int, users: Sequence[str]) -> list[int | None]:
+        believed_s = self._ahead_s
+        coins = await self.install(shard, await self._source.snapshot(users, shard, self.now_s()), users)
+        if self._ahead_s != believed_s:  # the clocks differ, or a day ended just now
+            coins = await self.install(shard, await self._source.snapshot(users, shard, self.now_s()), users)
+        return coins
+
+    def now_s(self) -> float:
+        """The time by the ledger's Redis, as far as it is known: Unix seconds."""
+        return time.time() + self._ahead_s
+
     async def install(self, shard: int, snapshot: WalletSnapshot, users: Sequence[str]) -> list[int | None]:
         """Install those wallets of a snapshot that are missing; each one's coins, None where it has to wait."""
         for _ in range(2):  # what this process knows of the shard may be of before its last opening
             rows = await self._install(shard, snapshot, users)
             if rows is not None:
-                return [None if row[0] == b"NEGATIVE" else int(row[1]) for row in rows]
+                for row in rows:
+                    if row[0] == b"WINDOW":
+                        self._ahead_s = int(row[1]) - time.time()
+                return [int(row[1]) if row[0] in (b"OK", b"PRESENT") else None for row in rows]
         return [None] * len(users)
 
     async def _install(self, shard: int, snapshot: WalletSnapshot, users: Sequence[str]) -> list[list[bytes]] | None:
         """Rows of the script, None when the shard does not load wallets now."""
         names = [keys.meta(shard), keys.events(shard), *(keys.wallet(shard, user) for user in users)]
         epoch, run = self._epochs.known(shard) or await self._epochs.read(shard, self._timeout_s)
-        args: list[str | int] = [epoch, keys.SCHEMA, *snapshot.cursor, SCAN_MAX]
+        args: list[str | int | bytes] = [epoch, keys.SCHEMA, *snapshot.cursor, SCAN_MAX]
         for user in users:
             state = snapshot.wallets[user]
             args += [user, state.coins, state.credit_no, "held" if state.held else "active", state.state_no]
+            args += _arguments(state.spending or unlimited(self.now_s()))
         try:
             first, *rows = await self._script(shard, run, names, args)
         except RunNotApproved:
@@ -165,6 +190,56 @@ class Wallets:
             return None
         return int(reply[1]) if state == "OK" else None
 
+    async def set_limits(self, user: str, number: int, limits: Limits, zone: str) -> bool:
+        """Bring a person's limits to their wallet, loading it if needed; False when that is not possible now.
+
+        Raises as `bring_credits`; an older number changes nothing.
+        """
+        args: list[str | int | bytes] = [number, encode(limits), zone]
+        async with asyncio.timeout(RETRY_S + self._timeout_s):
+            state, _ = await self._call(self._limits, user, args)
+            if state == "ABSENT" and await self.load(user) is not None:
+                state, _ = await self._call(self._limits, user, args)
+            return state == "OK"
+
+    async def roll_windows(self, user: str) -> bool:
+        """Begin the wallet's new day or month; False when that is not possible now. Raises redis-py's errors."""
+        zone = (await self._redis.hget(keys.wallet(keys.shard_of(user), user), "zone") or b"").decode()
+        for _ in range(2):
+            if not zone:
+                return await self.load(user) is not None
+            around = windows(zone, self.now_s())
+            args = [zone, around.day_from_s, around.day_until_s, around.month_from_s, around.month_until_s]
+            state, detail = await self._call(self._roll, user, args)
+            if state == "WINDOW":
+                self._ahead_s = int(detail) - time.time()
+            elif state == "ZONE":
+                zone = detail
+            else:
+                return state == "OK"
+        return False
+
+    async def _call(self, script: GuardedScript, user: str, args: Sequence[str | int | bytes]) -> tuple[str, str]:
+        """State and detail that a script on one wallet answers."""
+        shard = keys.shard_of(user)
+        names = [keys.meta(shard), keys.wallet(shard, user)]
+        epoch, run = self._epochs.known(shard) or await self._epochs.read(shard, self._timeout_s)
+        try:
+            state, *detail = await script(shard, run, names, [epoch, keys.SCHEMA, *args])
+        except RunNotApproved:
+            self._epochs.forget(shard)
+            return "FENCED", "run"
+        if state.decode() in STALE:
+            self._epochs.forget(shard)
+        return state.decode(), detail[0].decode() if detail else ""
+
+    async def spending(self, user: str) -> tuple[Limits, Spent] | None:
+        """The wallet's limits and what is spent of them; None while it is not loaded. Raises redis-py's errors."""
+        shard = keys.shard_of(user)
+        async with asyncio.timeout(self._timeout_s):
+            limits, spent = await self._pipes.call(shard, "HMGET", keys.wallet(shard, user), "limits", "spent")
+        return None if limits is None or spent is None else (decode_limits(limits), decode_spent(spent))
+
     async def balance(self, user: str) -> int | None:
         """The user's coins now, loading the wallet if needed; None while that is not possible."""
         shard = keys.shard_of(user)
@@ -182,3 +257,11 @@ class Wallets:
         except Exception as problem:  # whatever a driver raises, the balance is not known now
             log.warning("balance_unknown", error=type(problem).__name__)
         return None
+
+
+def _arguments(spending: Spending) -> list[str | int | bytes]:
+    """What load_wallets.lua takes of a person's limits."""
+    around = spending.windows
+    day = (around.day_from_s, around.day_until_s, spending.day_coins)
+    month = (around.month_from_s, around.month_until_s, spending.month_coins)
+    return [spending.number, encode(spending.limits), spending.zone, encode((*day, *month)), spending.session_coins]

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
+from giftserver.durable.bought import LimitPassed
 from giftserver.durable.holds import set_aside
 from giftserver.durable.payments import (
     ID,
@@ -23,6 +24,8 @@ from giftserver.durable.payments import (
     payment_by_key,
 )
 from giftserver.errors import Refusal
+from giftserver.ledger.limits import NONE
+from giftserver.limits.words import too_many
 from giftserver.recharge.inquiry import Inquiry
 from giftserver.recharge.money import in_words
 from giftserver.recharge.prices import Promotion
@@ -65,8 +68,10 @@ class Wish:
 class Recharges:
     """Prices, orders and their checkouts. Methods raise the database driver's errors when PostgreSQL is away."""
 
-    def __init__(self, database: AsyncEngine, providers: Mapping[str, Provider], base_url: str) -> None:
-        self._database, self._base_url = database, base_url
+    def __init__(
+        self, database: AsyncEngine, providers: Mapping[str, Provider], base_url: str, day_coins_max: int = NONE
+    ) -> None:
+        self._database, self._base_url, self._day_coins_max = database, base_url, day_coins_max
         self.pricing = Pricing(database)
         self.inquiry = Inquiry(database, providers)
 
@@ -104,7 +109,10 @@ class Recharges:
             words = f"You owe {owed:,} coins that were spent and not paid for. Write to support before you buy more."
             return Refusal(errors.WALLET_FROZEN, words, {"owed_coins": owed})
         terms = await self.terms(user, country, wish.pack, wish.coins, wish.code)
-        made = await self._order(user, country, wish, terms, provider)
+        try:
+            made = await self._order(user, country, wish, terms, provider)
+        except LimitPassed as passed:
+            return too_many(passed.limit, terms.coins if isinstance(terms, Terms) else 0, buying=True)
         if isinstance(made, Refusal) or made.checkout_url is not None or made.state is not State.CREATED:
             return made
         return await self._open(made, provider)
@@ -127,7 +135,7 @@ class Recharges:
             terms.amount_minor, terms.currency, country, terms.price_version, terms.promotion,
         )  # fmt: skip
         try:
-            made, _ = await create_payment(self._database, new)
+            made, _ = await create_payment(self._database, new, self._day_coins_max)
         except TooManyOrders:
             return Refusal(codes.RATE_LIMITED, "You have many orders that are not paid. Pay or cancel some first.")
         except PromotionTaken:
@@ -152,7 +160,7 @@ class Recharges:
         if isinstance(refusal, Refusal):
             return refusal
         try:
-            made, _ = await create_payment(self._database, new)
+            made, _ = await create_payment(self._database, new, self._day_coins_max)
         except PromotionTaken:
             return gone
         return made

@@ -19,7 +19,7 @@ from giftserver.cluster.client import by_server, server_of
 from giftserver.durable.closings import openings_ahead_are_now
 from giftserver.durable.epochs import Opening, ShardBook, record_epochs, shard_books
 from giftserver.durable.lock import CoordinatorLock
-from giftserver.durable.restore import held_users, unmark_credits
+from giftserver.durable.restore import stricter_users, unmark_credits
 from giftserver.failpoints import failpoint
 from giftserver.ledger import keys
 from giftserver.ledger.guarded import run_and_time, run_script
@@ -150,8 +150,8 @@ class Coordinator:
         reopened = {shard for shard, found in fenced.items() if found.verdict.action is Action.REOPEN}
         if reopened:
             await unmark_credits(self._database, reopened, CREDITS_AGAIN_S)
-            # This Redis may have forgotten a hold: such a wallet is loaded anew, on hold, before anything is spent.
-            for user in await held_users(self._database, reopened):
+            # This Redis may have forgotten a hold or a limit: such a wallet is loaded anew before anything is spent.
+            for user in await stricter_users(self._database, reopened, CREDITS_AGAIN_S):
                 await self._redis.unlink(keys.wallet(keys.shard_of(user), user))
         for found in fenced.values():
             self._report(found)

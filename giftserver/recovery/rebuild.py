@@ -60,7 +60,7 @@ async def rebuild_shard(database: AsyncEngine, redis: Any, shard: int) -> None:
 async def load_all(database: AsyncEngine, wallets: Wallets) -> int:
     """Load every wallet that is not loaded; how many were looked at. Stops early at a shard that is not open."""
     started_s, looked_at = time.monotonic(), 0
-    async for page in wallet_pages(database):
+    async for page in wallet_pages(database, wallets.now_s):
         for shard, snapshot in page.items():
             users = list(snapshot.wallets)
             for start in range(0, len(users), LOAD_MAX):

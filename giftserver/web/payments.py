@@ -12,7 +12,9 @@ from giftserver.durable.history import at_ms
 from giftserver.durable.payments import PAGE_MAX, PaymentRecord, Step, payments_of, steps_of
 from giftserver.durable.provider_events import keep_events
 from giftserver.errors import (
+    AGE_RESTRICTED,
     KEY_REUSED,
+    LIMIT_REACHED,
     NOT_SOLD_HERE,
     PAYMENT_NOT_FOUND,
     PRICE_CHANGED,
@@ -142,6 +144,9 @@ async def create_payment(call: Call[PaymentRequest, None]) -> PaymentAnswer | Re
     body = call.body
     if (body.pack is None) == (body.coins is None):
         return Refusal(BAD_REQUEST, "Order a `pack` or a number of `coins`.")
+    assert call.identity is not None
+    if refusal := await call.services.limits.too_young(call.identity):
+        return refusal
     wish = Wish(
         body.key, body.provider, body.pack, body.coins, body.code, body.amount_minor, body.bonus_coins, body.currency
     )
@@ -201,8 +206,8 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint(
         "POST", "/v1/payments", "Order coins", create_payment, PaymentAnswer, body=PaymentRequest, roles=PEOPLE,
         refusals=(
-            KEY_REUSED, WALLET_FROZEN, PRICE_CHANGED, PROMOTION_REFUSED, NOT_SOLD_HERE, RECHARGES_OFF, RATE_LIMITED,
-            UNAVAILABLE,
+            AGE_RESTRICTED, LIMIT_REACHED, KEY_REUSED, WALLET_FROZEN, PRICE_CHANGED, PROMOTION_REFUSED, NOT_SOLD_HERE,
+            RECHARGES_OFF, RATE_LIMITED, UNAVAILABLE,
         ),
     ),
     Endpoint(

@@ -22,6 +22,7 @@ from giftserver.durable.wallets import DurableWallets
 from giftserver.engines import open_redis
 from giftserver.ledger import keys
 from giftserver.ledger.ledger import Ledger
+from giftserver.ledger.limits import unlimited_fields
 from loadtest.bench.orders import RICH_COINS
 from loadtest.bench.sizes import Size
 
@@ -75,7 +76,7 @@ class Bench:
     async def install(self, users: Iterable[str]) -> None:
         """Put rich wallets into the Redis, without PostgreSQL knowing of them."""
         redis: Any = self.redis
-        wallet = {"coins": RICH_COINS, "state": "active", "credit_no": 1, "last_seq": 0}
+        wallet = {"coins": RICH_COINS, "state": "active", "credit_no": 1, "last_seq": 0, **unlimited_fields()}
         async with redis.pipeline(transaction=False) as pipeline:
             for user in users:
                 pipeline.hset(keys.wallet(keys.shard_of(user), user), mapping=wallet)

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from giftserver.ledger import keys
 from giftserver.ledger.ledger import RECEIPT_TTL_MS
+from giftserver.ledger.limits import NONE
 from giftserver.ledger.outcomes import GiftOrder
 from loadtest.bench.engines import BACKLOG_MAX
 from loadtest.bench.raw_client import packed
@@ -36,7 +37,7 @@ class GiftScript:
         day = int(time.time() // DAY_S)
         earned = keys.earned(shard, time.strftime("%Y%m%d", time.gmtime(day * DAY_S)))
         names: list[str | bytes] = [keys.meta(shard), keys.events(shard), earned]
-        limits = (keys.SCHEMA, BACKLOG_MAX, RECEIPT_TTL_MS, day, shard)
+        limits = (keys.SCHEMA, BACKLOG_MAX, RECEIPT_TTL_MS, day, shard, NONE)
         for number, order in enumerate(orders):
             key = receipts[number] if receipts else order.key
             names += [keys.wallet(shard, order.sender), keys.receipt(shard, order.sender, key)]

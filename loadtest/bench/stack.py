@@ -41,7 +41,7 @@ LIMITS: Final = {
     for name in (
         "COMMANDS_PER_S", "GIFTS_PER_S", "SOCKETS_PER_USER", "SOCKETS_PER_ADDRESS", "ACCEPTS_PER_S", "BACKLOG_MAX",
     )
-}  # fmt: skip
+} | {"GIFTSERVER_LIMIT_DAY_COINS": "-1"}  # fmt: skip
 RICH_COINS: Final = 10**9
 TOKEN_S: Final = 840
 READY_S: Final = 60.0

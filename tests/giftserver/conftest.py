@@ -57,9 +57,11 @@ class Web:
         found: Services = self.app.state.services
         return found
 
-    def bearer(self, user: str, role: str = "viewer", room: str | None = None, ttl_s: int = 600) -> dict[str, str]:
-        """Headers of somebody signed in."""
-        return {"authorization": f"Bearer {mint(self.settings, user, user.title(), role, room, ttl_s)}"}
+    def bearer(
+        self, user: str, role: str = "viewer", room: str | None = None, ttl_s: int = 600, **claims: Any
+    ) -> dict[str, str]:
+        """Headers of somebody signed in; `claims`: country, birthdate."""
+        return {"authorization": f"Bearer {mint(self.settings, user, user.title(), role, room, ttl_s, **claims)}"}
 
     async def give_coins(self, user: str, coins: int) -> None:
         """Credit a wallet in the durable ledger; the live one loads it from there."""

@@ -35,7 +35,10 @@ SECRET = "the secret of a torture run, longer than 32 bytes"
 READY_S = 60.0
 TOKEN_S = 840
 PATIENCE_S = 20.0
-LIMITS = {"COMMANDS_PER_S": 1_000_000, "GIFTS_PER_S": 1_000_000, "SOCKETS_PER_USER": 1_000, "ACCEPTS_PER_S": 100_000}
+LIMITS = {
+    "COMMANDS_PER_S": 1_000_000, "GIFTS_PER_S": 1_000_000, "SOCKETS_PER_USER": 1_000, "ACCEPTS_PER_S": 100_000,
+    "LIMIT_DAY_COINS": -1,
+}  # fmt: skip
 
 
 class Server:

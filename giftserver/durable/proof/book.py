@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, UniqueConstraint, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from giftserver.durable import claim_tables as claim_tables  # into the metadata
+from giftserver.durable import limit_tables as limit_tables
 from giftserver.durable import payment_tables as payment_tables
 from giftserver.durable import session_ends as session_ends
 from giftserver.durable.proof import statements as sql

@@ -17,6 +17,7 @@ from giftserver.ledger import keys
 from giftserver.ledger.events import GiftEvent, decode_event, encode_event
 from giftserver.ledger.guarded import GuardedScript, run_of
 from giftserver.ledger.ledger import BATCH_MAX, Ledger
+from giftserver.ledger.limits import NONE
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Reason, Refused
 
 
@@ -186,7 +187,7 @@ async def test_a_call_with_a_stale_epoch_writes_nothing(ledger: Ledger, ledger_r
     ]
     day = int(time.time() // 86_400)
     terms = msgspec.msgpack.encode([(gift.key_ms, "h1", "ana", "mira", 5, 5, None)])
-    args = [1, keys.SCHEMA, 1_000, 900_000, day, shard, gift.payload, terms]
+    args = [1, keys.SCHEMA, 1_000, 900_000, day, shard, NONE, gift.payload, terms]
     assert msgspec.msgpack.decode(await script(shard, run, names, args)) == [0, [False], [["STALE_EPOCH", "2"]]]
     assert await state_of(ledger_redis) == before
 

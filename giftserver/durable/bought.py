@@ -1,0 +1,76 @@
+"""Limits at checkout: what a person has ordered in their day and month, against what they may."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from giftserver.durable.limits import IN_TURN, Standing, standings, zone_of
+from giftserver.ledger.limits import NONE, Kind, LimitReached, Windows, windows
+from giftserver.recharge.states import ENDED_UNPAID
+
+# An order counts from when it is made; one that ends unpaid gives its share back.
+BOUGHT: Final = text("""
+    SELECT coalesce(sum(coins) FILTER (WHERE created_at >= to_timestamp(:day_s)), 0)::bigint AS day,
+        coalesce(sum(coins), 0)::bigint AS month
+    FROM payment WHERE user_id = :user AND created_at >= to_timestamp(:month_s) AND state <> ALL(:unpaid)
+""")
+
+
+class LimitPassed(Exception):
+    """The order would pass a limit. Nothing was made."""
+
+    def __init__(self, limit: LimitReached) -> None:
+        super().__init__(limit.kind)
+        self.limit = limit
+
+
+async def bought(connection: AsyncConnection, user: str, around: Windows) -> tuple[int, int]:
+    """Coins a person has ordered and not given up, in the day and in the month of these windows."""
+    values = {
+        "user": user, "day_s": around.day_from_s, "month_s": around.month_from_s,
+        "unpaid": [state.value for state in ENDED_UNPAID],
+    }  # fmt: skip
+    row = (await connection.execute(BOUGHT, values)).one()
+    return row.day, row.month
+
+
+async def bought_now(engine: AsyncEngine, user: str, around: Windows) -> tuple[int, int]:
+    """The same, for showing."""
+    async with engine.connect() as connection:
+        return await bought(connection, user, around)
+
+
+async def check_order(connection: AsyncConnection, user: str, coins: int, day_default: int) -> None:
+    """Let an order of so many coins through, in the caller's transaction, which makes it; one after the other.
+
+    `day_default`: coins a day of who has no limit of their own, NONE for any. Raises LimitPassed.
+    """
+    await connection.execute(IN_TURN, {"user": user})
+    standing = (await standings(connection, [user]))[user]
+    now = await connection.scalar(select(func.now()))
+    assert now is not None
+    around = windows(zone_of(standing), now.timestamp())
+    day, month = await bought(connection, user, around)
+    for kind, most, so_far, until_s in _limits(standing, day_default, around, (day, month)):
+        if so_far + coins > most:
+            raise LimitPassed(LimitReached(kind, most, so_far, until_s))
+
+
+def _limits(
+    standing: Standing, day_default: int, around: Windows, so_far: tuple[int, int]
+) -> Sequence[tuple[Kind, int, int, int]]:
+    """The limits that an order must keep, with what was bought of each and when it ends."""
+    found: list[tuple[Kind, int, int, int]] = []
+    locked_s = standing.limits().locked_until_s
+    if locked_s:
+        found.append(("locked", 0, 0, locked_s))
+    day = standing.most("day")
+    most = day_default if day is None else day
+    if most != NONE:
+        found.append(("day", most, so_far[0], around.day_until_s))
+    month = standing.most("month")
+    if month is not None:
+        found.append(("month", month, so_far[1], around.month_until_s))
+    return found

@@ -1,0 +1,226 @@
+"""What people decided that they may spend: written down once and for ever, and what holds of it now.
+
+Of the decisions of one person, scope and field that have begun, the newest holds; a stricter one begins at once, a
+looser one RAISE_S later, and a newer one takes the place of an older one that has not begun. The number of what holds
+is how many have begun, so it only grows; Redis takes the newest number.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from giftserver.durable.limit_tables import limit_change
+from giftserver.ledger.limits import NONE, UTC_ZONE, Limits
+
+RAISE_S: Final = 86_400
+"""A looser limit begins so many seconds after it was asked for."""
+
+Scope = Literal["own", "guardian"]
+Amount = Literal["gift", "day", "month"]
+AMOUNTS: Final[tuple[Amount, ...]] = ("gift", "day", "month")
+
+IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('limits:' || :user, 0))")
+"""One decision or order of a person after the other."""
+
+HOLDING: Final = text("""
+    SELECT DISTINCT ON (user_id, scope, field) user_id, scope, field, coins, zone, begins_at, ends_at, now() AS now,
+        count(*) OVER (PARTITION BY user_id) AS number
+    FROM limit_change WHERE user_id = ANY(CAST(:users AS text[])) AND from_at <= now()
+    ORDER BY user_id, scope, field, id DESC
+""")
+
+# Of each scope and field only the newest decision counts, begun or not.
+WAITING: Final = text("""
+    SELECT scope, field, coins, zone, from_at FROM (
+        SELECT DISTINCT ON (scope, field) * FROM limit_change WHERE user_id = :user ORDER BY scope, field, id DESC
+    ) AS newest WHERE from_at > now() ORDER BY from_at
+""")
+
+
+class Refused(Exception):
+    """What was asked for cannot be; the message says why, in words for people. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Coins for a session, from one moment to another."""
+
+    coins: int
+    begins_at: datetime
+    ends_at: datetime
+
+
+@dataclass(slots=True)
+class Standing:
+    """What one person decided, or their guardian, as it holds now; None: not decided."""
+
+    number: int = 0
+    read_at: datetime | None = None
+    zone: str | None = None
+    coins: dict[tuple[Scope, Amount], int | None] = field(default_factory=dict)
+    locked_until: dict[Scope, datetime] = field(default_factory=dict)
+    budget: Budget | None = None
+
+    def most(self, amount: Amount) -> int | None:
+        """The stricter of the person's own limit and the guardian's."""
+        decided = [self.coins.get((scope, amount)) for scope in ("own", "guardian")]
+        return min((coins for coins in decided if coins is not None), default=None)
+
+    def limits(self) -> Limits:
+        """For the wallet in Redis."""
+        gift, day, month = (NONE if (most := self.most(amount)) is None else most for amount in AMOUNTS)
+        locked_s = max((int(until.timestamp()) for until in self.locked_until.values()), default=0)
+        if self.budget is None:
+            return Limits(gift, day, month, locked_until_s=locked_s)
+        begins_s, ends_s = int(self.budget.begins_at.timestamp()), int(self.budget.ends_at.timestamp())
+        return Limits(gift, day, month, self.budget.coins, begins_s, ends_s, locked_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A decision that begins later; `coins` None: no limit then."""
+
+    scope: Scope
+    field: str
+    coins: int | None
+    zone: str | None
+    from_at: datetime
+
+
+async def standings(connection: AsyncConnection, users: Sequence[str]) -> dict[str, Standing]:
+    """What holds now for each of these people."""
+    found = {user: Standing() for user in users}
+    for row in await connection.execute(HOLDING, {"users": list(users)}):
+        standing = found[row.user_id]
+        standing.number, standing.read_at = row.number, row.now
+        if row.field == "zone":
+            standing.zone = row.zone
+        elif row.field == "locked":
+            if row.ends_at > row.now:
+                standing.locked_until[row.scope] = row.ends_at
+        elif row.field == "session":
+            if row.ends_at > row.now:
+                standing.budget = Budget(row.coins, row.begins_at, row.ends_at)
+        else:
+            standing.coins[row.scope, row.field] = row.coins
+    return found
+
+
+async def standing_of(engine: AsyncEngine, user: str) -> tuple[Standing, list[Waiting]]:
+    """What holds now for one person, and what begins later."""
+    async with engine.connect() as connection:
+        standing = (await standings(connection, [user]))[user]
+        rows = await connection.execute(WAITING, {"user": user})
+        return standing, [Waiting(*row) for row in rows]
+
+
+async def decide_amounts(
+    connection: AsyncConnection,
+    user: str,
+    scope: Scope,
+    by: str,
+    wishes: Mapping[Amount, int | None],
+    day_default: int,
+) -> None:
+    """Set limits in coins, None for none of this scope, in the caller's transaction: stricter at once, looser later.
+
+    `day_default` is the platform's limit of a day, NONE for none.
+    """
+    await connection.execute(IN_TURN, {"user": user})
+    standing = (await standings(connection, [user]))[user]
+    waiting = {(one.scope, one.field) for one in [Waiting(*row) for row in await _waiting(connection, user)]}
+    for amount, coins in wishes.items():
+        before = standing.coins.get((scope, amount))
+        if coins == before and (scope, amount) not in waiting:
+            continue
+        default = float("inf") if amount != "day" or day_default == NONE else day_default
+        looser = (default if coins is None else coins) > (default if before is None else before)
+        await _write(connection, user, scope, by, amount, {"coins": coins}, RAISE_S if looser else 0)
+
+
+async def decide_zone(connection: AsyncConnection, user: str, zone: str) -> None:
+    """Count days and months in this zone, in the caller's transaction: the first one at once, another one later."""
+    await connection.execute(IN_TURN, {"user": user})
+    newest = select(limit_change.c.zone).where(limit_change.c.user_id == user, limit_change.c.field == "zone")
+    before = await connection.scalar(newest.order_by(limit_change.c.id.desc()).limit(1))
+    if before != zone:
+        await _write(connection, user, "own", user, "zone", {"zone": zone}, 0 if before is None else RAISE_S)
+
+
+async def decide_lock(connection: AsyncConnection, user: str, scope: Scope, by: str, hours: int) -> None:
+    """Send and buy nothing for so many hours, in the caller's transaction. Raises Refused for an earlier end."""
+    await connection.execute(IN_TURN, {"user": user})
+    standing = (await standings(connection, [user]))[user]
+    now = await connection.scalar(select(func.now()))
+    assert now is not None
+    until = now + timedelta(hours=hours)
+    before = standing.locked_until.get(scope)
+    if before is not None and until < before:
+        raise Refused("A break can be made longer, not shorter.")
+    await _write(connection, user, scope, by, "locked", {"ends_at": until}, 0)
+
+
+async def decide_budget(connection: AsyncConnection, user: str, coins: int, hours: int) -> None:
+    """A budget for the next hours, in the caller's transaction. Raises Refused where one runs that is stricter."""
+    await connection.execute(IN_TURN, {"user": user})
+    running = (await standings(connection, [user]))[user].budget
+    now = await connection.scalar(select(func.now()))
+    assert now is not None
+    if running is None:
+        begins, ends = now.replace(microsecond=0), now.replace(microsecond=0) + timedelta(hours=hours)
+    else:
+        if coins > running.coins:
+            raise Refused("This session's budget can be lowered until it ends, not raised.")
+        begins, ends = running.begins_at, running.ends_at
+    await _write(connection, user, "own", user, "session", {"coins": coins, "begins_at": begins, "ends_at": ends}, 0)
+
+
+async def _waiting(connection: AsyncConnection, user: str) -> Sequence[Any]:
+    return (await connection.execute(WAITING, {"user": user})).all()
+
+
+async def _write(
+    connection: AsyncConnection, user: str, scope: Scope, by: str, name: str, values: dict[str, Any], after_s: int
+) -> None:
+    from_at = func.now() + timedelta(seconds=after_s)
+    values = {"user_id": user, "scope": scope, "by_user": by, "field": name, "from_at": from_at, **values}
+    await connection.execute(insert(limit_change).values(values))
+
+
+async def due_limits(engine: AsyncEngine, limit: int) -> list[str]:
+    """People whose decisions have begun and are not in Redis yet."""
+    columns = limit_change.c
+    query = (
+        select(columns.user_id)
+        .where(columns.from_at <= func.now(), columns.applied_at.is_(None))
+        .group_by(columns.user_id)
+        .order_by(func.min(columns.from_at))
+        .limit(limit)
+    )
+    async with engine.connect() as connection:
+        return list((await connection.execute(query)).scalars())
+
+
+async def mark_limits(engine: AsyncEngine, user: str, standing: Standing) -> None:
+    """Redis has what held when this was read."""
+    columns = limit_change.c
+    statement = update(limit_change).where(
+        columns.user_id == user, columns.from_at <= standing.read_at, columns.applied_at.is_(None)
+    )
+    async with engine.begin() as connection:
+        await connection.execute(statement.values(applied_at=func.now()))
+
+
+async def limited_since(connection: AsyncConnection, within_s: float) -> list[str]:
+    """People whose decisions were brought to Redis in the last seconds."""
+    query = select(limit_change.c.user_id).where(limit_change.c.applied_at > func.now() - timedelta(seconds=within_s))
+    return list((await connection.execute(query.distinct())).scalars())
+
+
+def zone_of(standing: Standing) -> str:
+    """The zone a person's days are counted in."""
+    return standing.zone or UTC_ZONE
