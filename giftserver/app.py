@@ -127,7 +127,12 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         tickets=Tickets(engines.rooms_redis),
         session_ends=session_ends,
         receipts=ReceiptKeys.of(settings),
-        recharges=Recharges(engines.database, open_providers(settings), settings.base_url, settings.limit_day_coins),
+        recharges=Recharges(
+            engines.database,
+            open_providers(settings),
+            settings.base_url,
+            (settings.limit_day_coins, settings.limit_first_day_coins),
+        ),
         limits=limits,
         metrics=metrics,
         in_flight=InFlight(),

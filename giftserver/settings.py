@@ -119,6 +119,9 @@ class Settings(BaseSettings):
         35_000, ge=-1, le=10**12,
         description="Coins a day that somebody sends, and buys, who chose no limit; about 500 USD; -1: any",
     )  # fmt: skip
+    limit_first_day_coins: int = Field(
+        7_000, ge=-1, le=10**12, description="Coins that somebody buys until a day after their first purchase; -1: any"
+    )
     minors: Literal["never", "guardian"] = Field(
         "never", description="Who is below the age of their country sends and buys: never, or with a guardian"
     )

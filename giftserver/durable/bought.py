@@ -18,6 +18,18 @@ BOUGHT: Final = text("""
 """)
 
 
+# Somebody is new until a day after their first purchase was paid.
+NEW: Final = text("""
+    SELECT coalesce(bool_and(paid_at > now() - interval '1 day'), true) AS new,
+        coalesce(sum(coins), 0)::bigint AS coins,
+        extract(epoch FROM min(paid_at) + interval '1 day')::bigint AS until_s
+    FROM (
+        SELECT coins, CASE WHEN transfer IS NOT NULL THEN created_at END AS paid_at
+        FROM payment WHERE user_id = :user AND state <> ALL(:unpaid)
+    ) AS ordered
+""")
+
+
 class LimitPassed(Exception):
     """The order would pass a limit. Nothing was made."""
 
@@ -42,10 +54,11 @@ async def bought_now(engine: AsyncEngine, user: str, around: Windows) -> tuple[i
         return await bought(connection, user, around)
 
 
-async def check_order(connection: AsyncConnection, user: str, coins: int, day_default: int) -> None:
+async def check_order(connection: AsyncConnection, user: str, coins: int, day_default: int, first_day: int) -> None:
     """Let an order of so many coins through, in the caller's transaction, which makes it; one after the other.
 
-    `day_default`: coins a day of who has no limit of their own, NONE for any. Raises LimitPassed.
+    `day_default`: coins a day of who has no limit of their own; `first_day`: coins that somebody may buy until a day
+    after their first purchase; NONE for any. Raises LimitPassed.
     """
     await connection.execute(IN_TURN, {"user": user})
     standing = (await standings(connection, [user]))[user]
@@ -53,9 +66,18 @@ async def check_order(connection: AsyncConnection, user: str, coins: int, day_de
     assert now is not None
     around = windows(zone_of(standing), now.timestamp())
     day, month = await bought(connection, user, around)
+    if first_day != NONE:
+        await _check_first_day(connection, user, coins, first_day)
     for kind, most, so_far, until_s in _limits(standing, day_default, around, (day, month)):
         if so_far + coins > most:
             raise LimitPassed(LimitReached(kind, most, so_far, until_s))
+
+
+async def _check_first_day(connection: AsyncConnection, user: str, coins: int, first_day: int) -> None:
+    values = {"user": user, "unpaid": [state.value for state in ENDED_UNPAID]}
+    row = (await connection.execute(NEW, values)).one()
+    if row.new and row.coins + coins > first_day:
+        raise LimitPassed(LimitReached("new", first_day, row.coins, row.until_s or 0))
 
 
 def _limits(

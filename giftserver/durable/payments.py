@@ -111,7 +111,9 @@ def record_of(row: Any) -> PaymentRecord:
     return PaymentRecord(**{**row._mapping, "state": State(row.state)})
 
 
-async def create_payment(engine: AsyncEngine, new: NewPayment, day_default: int = NONE) -> tuple[PaymentRecord, bool]:
+async def create_payment(
+    engine: AsyncEngine, new: NewPayment, day_default: int = NONE, first_day: int = NONE
+) -> tuple[PaymentRecord, bool]:
     """The payment of this user's key, and whether it was made now. Raises PromotionTaken, TooManyOrders, LimitPassed.
 
     The caller compares `request_hash`: the key may stand for another order.
@@ -122,7 +124,7 @@ async def create_payment(engine: AsyncEngine, new: NewPayment, day_default: int 
             return known, False
         if await _unpaid(connection, new.user) >= UNPAID_MAX:
             raise TooManyOrders
-        await check_order(connection, new.user, new.coins, day_default)
+        await check_order(connection, new.user, new.coins, day_default, first_day)
         if new.promotion is not None:
             await _check_promotion(connection, new.user, new.promotion)
         values = {

@@ -17,8 +17,8 @@ NONE: Final = -1
 
 UTC_ZONE: Final = "Etc/UTC"
 
-Kind = Literal["gift", "day", "month", "session", "locked"]
-"""Which limit stands in the way."""
+Kind = Literal["gift", "day", "month", "session", "locked", "new"]
+"""Which limit stands in the way; `new`: of what somebody buys at first."""
 
 
 class Limits(msgspec.Struct, array_like=True, frozen=True):

@@ -19,6 +19,8 @@ def too_many(limit: LimitReached, coins: int, *, buying: bool = False) -> Refusa
             words = "You are taking a break from sending and buying."
         case "gift":
             words = f"Your limit is {limit.coins:,} coins a gift; this one is {coins:,}."
+        case "new":
+            words = f"At first you can buy {limit.coins:,} coins, of which {left:,} are left; a day after that more."
         case kind:
             span, now = WINDOWS[kind]
             words = f"Your limit is {limit.coins:,} coins {span}; {left:,} are left {now} and this {what} is {coins:,}."

@@ -69,9 +69,11 @@ class Recharges:
     """Prices, orders and their checkouts. Methods raise the database driver's errors when PostgreSQL is away."""
 
     def __init__(
-        self, database: AsyncEngine, providers: Mapping[str, Provider], base_url: str, day_coins_max: int = NONE
-    ) -> None:
-        self._database, self._base_url, self._day_coins_max = database, base_url, day_coins_max
+        self, database: AsyncEngine, providers: Mapping[str, Provider], base_url: str,
+        limits: tuple[int, int] = (NONE, NONE),
+    ) -> None:  # fmt: skip
+        """`limits`: coins a day of who chose none, and coins until a day after the first purchase."""
+        self._database, self._base_url, self._limits = database, base_url, limits
         self.pricing = Pricing(database)
         self.inquiry = Inquiry(database, providers)
 
@@ -135,7 +137,7 @@ class Recharges:
             terms.amount_minor, terms.currency, country, terms.price_version, terms.promotion,
         )  # fmt: skip
         try:
-            made, _ = await create_payment(self._database, new, self._day_coins_max)
+            made, _ = await create_payment(self._database, new, *self._limits)
         except TooManyOrders:
             return Refusal(codes.RATE_LIMITED, "You have many orders that are not paid. Pay or cancel some first.")
         except PromotionTaken:
@@ -160,7 +162,7 @@ class Recharges:
         if isinstance(refusal, Refusal):
             return refusal
         try:
-            made, _ = await create_payment(self._database, new, self._day_coins_max)
+            made, _ = await create_payment(self._database, new, *self._limits)
         except PromotionTaken:
             return gone
         return made

@@ -1,0 +1,90 @@
+"""Limits of what is bought: counted from the order on, whoever orders how often at once."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from giftserver.settings import Settings
+from tests.giftserver.conftest import assert_refused
+from tests.giftserver.limits.soon import midnight_in
+from tests.giftserver.limits.test_sending import age, of, put
+from tests.giftserver.shop import Shop, open_shop
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A platform that sells 1,500 coins a day to who chose nothing."""
+    return settings.model_copy(update={"limit_day_coins": 1_500})
+
+
+async def passed(shop: Shop, limit: str, left: int, **changes: Any) -> None:
+    """An order that a limit stops."""
+    error = assert_refused(await shop.order(**changes), 403, "limit_reached")
+    assert (error["limit"], error["left_coins"]) == (limit, left)
+
+
+async def test_an_order_counts_until_it_ends_unpaid(shop: Shop) -> None:
+    """The platform's limit, one's own of a day and a month, and a break; a cancelled order gives its share back."""
+    first = await shop.paid()
+    await shop.until_state(first["id"], "credited")
+    again = {"pack": "coins-700", "amount_minor": 999, "bonus_coins": 0}
+    small = {"pack": "coins-70", "amount_minor": 99, "bonus_coins": 0}
+    second = await shop.ordered(**again)
+    await passed(shop, "day", 100, **again)
+    await shop.ordered(**small)
+    await passed(shop, "day", 30, **small)
+    await shop.web.http.post(f"/v1/payments/{second['id']}/cancel", headers=shop.web.bearer("ana"))
+    shown = await put(shop.web, day_coins=770, month_coins=1_480)
+    assert (of(shown, "day")["bought_coins"], of(shown, "month")["bought_coins"]) == (770, 770)
+    await passed(shop, "day", 0, **small)
+    await put(shop.web, day_coins=1_600)
+    await age(shop.web, 24)
+    await shop.ordered(**again)
+    await passed(shop, "month", 10, **small)
+    await put(shop.web, "/break", method="POST", hours=1)
+    await passed(shop, "locked", 0, **small)
+    await shop.proved()
+
+
+async def test_who_is_new_buys_little_at_first(settings: Settings, static_dir: Path) -> None:
+    """Until a day after the first purchase, however often they order; one that ended unpaid does not count."""
+    new = settings.model_copy(update={"static_dir": static_dir, "limit_first_day_coins": 1_400})
+    async with open_shop(new, retry_scale=0.1) as shop:
+        large = {"pack": "coins-1400", "amount_minor": 1_999, "bonus_coins": 0}
+        await passed(shop, "new", 1_400, pack="coins-3500", amount_minor=4_999, bonus_coins=350)
+        first = await shop.paid()
+        await shop.until_state(first["id"], "credited")
+        await passed(shop, "new", 700, **large)
+        answers = await asyncio.gather(
+            *(shop.order(coins=700, pack=None, amount_minor=1_001, bonus_coins=0) for _ in "12345")
+        )
+        assert sorted(answer.status_code for answer in answers) == [200] + [403] * 4, [a.text for a in answers]
+        async with shop.web.engines.database.begin() as connection:
+            await connection.execute(text("ALTER TABLE payment DISABLE TRIGGER USER"))
+            await connection.execute(text("UPDATE payment SET created_at = created_at - interval '25 hours'"))
+            await connection.execute(text("ALTER TABLE payment ENABLE TRIGGER USER"))
+        assert (await shop.order(**large)).status_code == 200
+
+
+async def test_fifty_orders_at_midnight_of_the_buyers_zone(shop: Shop, tmp_path: Path) -> None:
+    """Before it and after it, no more is ordered than a day's limit allows; and both days are used up."""
+    database = shop.web.engines.database
+
+    async def ordered(since_s: int) -> int:
+        query = text("SELECT coalesce(sum(coins), 0) FROM payment WHERE created_at >= to_timestamp(:since_s)")
+        async with database.connect() as connection:
+            return int(await connection.scalar(query, {"since_s": since_s}) or 0)
+
+    first = await shop.paid()
+    await shop.until_state(first["id"], "credited")
+    with midnight_in(tmp_path, 1.5) as (zone, ends_s):
+        await shop.web.services.limits.set_zone("ana", zone)
+        order = {"pack": "coins-350", "amount_minor": 499, "bonus_coins": 0}
+        while time.time() < ends_s:
+            await asyncio.gather(*(shop.order(**order) for _ in range(25)))
+        last = await asyncio.gather(*(shop.order(**order) for _ in range(50)))
+    assert (await ordered(0) - await ordered(ends_s), await ordered(ends_s)) == (1_400, 1_400), last[0].text
