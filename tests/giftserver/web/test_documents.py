@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
+from giftserver.durable.guardians import link, make_code
 from giftserver.errors import ERRORS
 from giftserver.gifts import messages
 from giftserver.gifts.messages import Person, SendGift
@@ -25,8 +26,8 @@ from tests.giftserver.shop import Shop, open_shop
 
 DEMO = Settings(demo=True)
 CODES = {code.name for code in ERRORS}
-ELSEWHERE = ("take_webhook", "end_all_sessions")
-"""Asked in tests/giftserver/recharge/test_webhooks.py and test_sessions.py."""
+ELSEWHERE = ("take_webhook", "end_all_sessions", "take_break", "create_guardian_code")
+"""Asked in tests/giftserver/recharge/test_webhooks.py, test_sessions.py and tests/giftserver/limits."""
 
 QUERIES = {"get_quote": "?coins=100"}
 
@@ -112,7 +113,12 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
         "refund_payment": {"key": new_key(), "amount_minor": 1, "reason": "a test"},
         "propose_prices": prices,
         "approve_prices": {"version": proposed.json()["version"]},
+        "put_zone": {"zone": "Europe/Berlin"},
+        "set_budget": {"coins": 50, "hours": 1},
+        "break_for_ward": {"hours": 1},
+        "add_ward": {"code": (await make_code(demo.engines.database, "ben", "Ben"))[0]},
     }  # fmt: skip
+    await link(demo.engines.database, (await make_code(demo.engines.database, "ana", "Ana"))[0], "gus", "Gus")
     for path, item in document["paths"].items():
         for method, operation in item.items():
             name = operation["operationId"]
@@ -121,6 +127,7 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
             role = "creator" if "{room}" in path else "admin" if "/ops/" in path else "viewer"
             person = demo.bearer({"creator": "mira", "admin": "otto"}.get(role, "ana"), role)
             url = path.replace("{room}", "harbour").replace("{key}", key).replace("{payment}", payment["id"])
+            url = url.replace("{ward}", "ben")
             good = await demo.http.request(method, url + QUERIES.get(name, ""), headers=person, json=bodies.get(name))
             assert good.status_code == 200, (name, good.text)
             validate(document, operation["responses"]["200"]["content"]["application/json"]["schema"], good.json())

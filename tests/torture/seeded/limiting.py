@@ -1,0 +1,113 @@
+"""Bugs in limits: of what is sent and bought, of guardians, and of age."""
+
+from tests.torture.seeded.bug import SCRIPTS, Bug, bug
+
+SENDING = "tests/giftserver/limits/test_sending.py"
+GUARDIANS = "tests/giftserver/limits/test_guardians.py"
+CHECKOUT = "tests/giftserver/recharge/test_limits_at_checkout.py"
+GIFTS = f"{SCRIPTS}/send_gifts.lua"
+DECIDING = "giftserver/durable/limits.py"
+BOUGHT = "giftserver/durable/bought.py"
+EACH = f"{SENDING}::test_each_limit_holds_from_the_moment_it_is_set"
+STRICTER = f"{SENDING}::test_what_was_decided_can_only_be_made_stricter_at_once"
+GONE = f"{SENDING}::test_what_was_spent_is_known_again_after_the_wallet_is_gone"
+MIDNIGHT = f"{SENDING}::test_fifty_sockets_at_midnight_of_the_senders_zone"
+ORDERS = f"{CHECKOUT}::test_an_order_counts_until_it_ends_unpaid"
+BESIDE = f"{GUARDIANS}::test_a_guardians_limits_hold_beside_ones_own"
+
+BUGS: tuple[Bug, ...] = (
+    bug("the platform's limit is nobody's", GIFTS, "if day < 0 then day = day_max end", "", EACH),
+    bug("a gift of any size", GIFTS, "if gift >= 0 and coins > gift then", "if false then", EACH),
+    bug("a day without end", GIFTS, "if day >= 0 and spent[2] + coins > day then", "if false then", MIDNIGHT),
+    bug("a month without limit", GIFTS, "if month >= 0 and spent[4] + coins > month then", "if false then", EACH),
+    bug("a budget for nothing", GIFTS, "if session >= 0 and now_s < limits[6]", "if false and now_s < limits[6]", EACH),
+    bug("a break that is none", GIFTS, "if now_s < limits[7] then", "if false then", EACH),
+    bug(
+        "what is spent is not counted", GIFTS,
+        "'last_seq', seq_text, 'spent', cmsgpack.pack(spent))", "'last_seq', seq_text)", EACH,
+    ),
+    bug(
+        "a day that never ends", GIFTS,
+        "if now_s >= spent[1] or now_s >= spent[3] then", "if now_s >= spent[3] then", MIDNIGHT,
+    ),
+    bug(
+        "everybody who comes at midnight begins the day anew", f"{SCRIPTS}/roll_windows.lua",
+        "if now_s >= spent[1] then spent[1]", "if true then spent[1]", MIDNIGHT,
+    ),
+    bug(
+        "a day is where the web process's clock is", f"{SCRIPTS}/load_wallets.lua",
+        "  if now_s < day_from or now_s >= day_until or now_s < month_from or now_s >= month_until then\n",
+        "  if false then\n", f"{SENDING}::test_a_clock_of_ours_that_is_a_day_off_counts_the_servers_day",
+    ),
+    bug(
+        "what waits in the stream was not spent", f"{SCRIPTS}/load_wallets.lua",
+        "if gift[1] >= from_s then coins = coins + gift[2] end", "", GONE,
+    ),
+    bug(
+        "what PostgreSQL has was not spent", "giftserver/durable/spending.py",
+        "known.number, known.zone, known.limits, known.windows, row.day, row.month, row.session",
+        "known.number, known.zone, known.limits, known.windows", GONE,
+    ),
+    bug(
+        "a wallet without its limits", "giftserver/ledger/wallets.py",
+        "_arguments(state.spending or unlimited(self.now_s()))", "_arguments(unlimited(self.now_s()))", GONE,
+    ),
+    bug(
+        "limits wait for the worker", "giftserver/limits/service.py",
+        "            await self.bring(user)\n        except (RedisError, OSError) as problem:  # the worker",
+        "            pass\n        except (RedisError, OSError) as problem:  # the worker", EACH,
+    ),
+    bug("what waits never begins", "giftserver/limits/service.py", "brought += await self.bring(user)", "pass", EACH),
+    bug("an older Redis brings older limits", "giftserver/durable/restore.py",
+        "    UNION SELECT user_id FROM limit_change WHERE applied_at > now() - make_interval(secs => :seconds)\n",
+        "    UNION SELECT user_id FROM limit_change WHERE applied_at > now() + make_interval(secs => :seconds)\n",
+        f"{SENDING}::test_a_redis_that_came_back_older_does_not_bring_old_limits_back",
+    ),
+    bug("higher limits at once", DECIDING, "RAISE_S if looser else 0)", "0)", STRICTER),
+    bug(
+        "no limit is a low limit", DECIDING, "(default if coins is None else coins) >", "(coins or 0) >", STRICTER,
+    ),
+    bug(
+        "what waits begins after all", DECIDING,
+        "ORDER BY user_id, scope, field, id DESC", "ORDER BY user_id, scope, field, from_at DESC",
+        STRICTER,
+    ),
+    bug("breaks get shorter", DECIDING, "    if before is not None and until < before:\n", "    if False:\n", STRICTER),
+    bug("budgets grow", DECIDING, "        if coins > running.coins:\n", "        if False:\n", STRICTER),
+    bug("the looser of two limits", DECIDING, "return min((coins for", "return max((coins for", BESIDE),
+    bug(
+        "anybody's ward", "giftserver/limits/service.py",
+        "if by is not None and not await is_guardian(connection, str(by.user), user):", "if False:", BESIDE,
+    ),
+    bug(
+        "a code for everybody", "giftserver/durable/guardians.py",
+        "                guardian_code.c.hash == _hash(code), guardian_code.c.used_at.is_(None),\n",
+        "                guardian_code.c.hash == _hash(code),\n",
+        f"{GUARDIANS}::test_a_code_links_one_person_once",
+    ),
+    bug(
+        "children send", "giftserver/gifts/service.py",
+        "            if refusal := await self._too_young(sender):\n                return refusal\n", "",
+        f"{GUARDIANS}::test_who_is_too_young",
+    ),
+    bug(
+        "children buy", "giftserver/web/payments.py",
+        "    if refusal := await call.services.limits.too_young(call.identity):\n        return refusal\n", "",
+        f"{GUARDIANS}::test_who_is_too_young",
+    ),
+    bug(
+        "orders are counted side by side", BOUGHT,
+        '    await connection.execute(IN_TURN, {"user": user})\n', "",
+        f"{CHECKOUT}::test_fifty_orders_at_midnight_of_the_buyers_zone",
+    ),
+    bug(
+        "an order that ended counts for ever", BOUGHT,
+        "        \"unpaid\": [state.value for state in ENDED_UNPAID],\n    }  # fmt: skip\n",
+        "        \"unpaid\": [],\n    }  # fmt: skip\n", ORDERS,
+    ),
+    bug("a break from sending alone", BOUGHT, "    if locked_s:\n", "    if False:\n", ORDERS),
+    bug(
+        "anybody buys anything at first", BOUGHT, "    if first_day != NONE:\n", "    if False:\n",
+        f"{CHECKOUT}::test_who_is_new_buys_little_at_first",
+    ),
+)  # fmt: skip
