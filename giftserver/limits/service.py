@@ -132,6 +132,8 @@ class SpendingLimits:
     async def bring(self, user: str) -> bool:
         """Bring what holds now to the wallet; False when that is not possible now. Raises redis-py's errors."""
         standing, _ = await standing_of(self._database, user)
+        if standing.number == 0:
+            return True
         if not await self._wallets.set_limits(user, standing.number, standing.limits(), zone_of(standing)):
             return False
         await mark_limits(self._database, user, standing)

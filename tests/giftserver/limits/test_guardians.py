@@ -143,4 +143,5 @@ async def test_bad_wishes_change_nothing(web: Web) -> None:
     for method, path, body in BAD:
         answer = await web.http.request(method, f"/v1/limits{path}", json=body, headers=web.bearer("ana"))
         assert_refused(answer, 400, "bad_request")
+    assert (await web.http.put("/v1/limits", json={}, headers=web.bearer("ana"))).status_code == 200
     assert (await web.http.get("/v1/limits", headers=web.bearer("ana"))).json() == before
