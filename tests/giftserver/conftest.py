@@ -6,14 +6,13 @@ import secrets
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy.engine import make_url
 from starlette.applications import Starlette
 
@@ -26,21 +25,14 @@ from giftserver.engines import Engines, open_engines
 from giftserver.errors import Refusal
 from giftserver.gifts.messages import Receipt, SendGift
 from giftserver.ledger import keys
-from giftserver.recovery.coordinator import open_ledger
 from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.server import server_config
+from tests.quick_opening import open_new_ledger
+from tests.quick_server import QuickServer
 from tests.torture.proxy import TcpProxy
 
 START_S = 10.0
-
-
-class Server(uvicorn.Server):
-    """uvicorn that leaves the test's signals alone."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @dataclass
@@ -102,16 +94,16 @@ async def running(settings: Settings) -> AsyncIterator[Web]:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = settings.model_copy(update={"public_url": settings.public_url or url})
     async with open_engines(settings) as engines:
-        await open_ledger(engines.database, engines.ledger_redis)
+        await open_new_ledger(engines.database, engines.ledger_redis)
         app = create_app(settings, engines)
-        server = Server(server_config(app, settings))
+        server = QuickServer(server_config(app, settings))
         task = asyncio.create_task(server.serve([listener]))
         try:
             async with asyncio.timeout(START_S):
                 while not server.started:
                     assert not task.done(), "the server ended while it started"
                     await asyncio.sleep(0.001)
-            async with httpx.AsyncClient(base_url=url, timeout=10) as http:
+            async with httpx.AsyncClient(base_url=url, timeout=10, verify=False) as http:
                 yield Web(app, settings, engines, http)
         finally:
             server.should_exit = True

@@ -24,7 +24,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from giftserver.sandbox.app import create_app, now_ms
 from giftserver.sandbox.config import Clock, SandboxConfig
 from giftserver.sandbox.signing import HEADER, verify
-from tests.giftserver.conftest import START_S, Server
+from tests.giftserver.conftest import START_S
+from tests.quick_server import QuickServer
 
 SECRET = "an API key of the tests"
 WEBHOOK_SECRET = "a webhook secret of the tests"
@@ -58,7 +59,7 @@ async def serving() -> AsyncIterator[Stage]:
     # asyncio does it only for sockets that were made with a protocol; without it each answer waits 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stage = Stage(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    server = Server(uvicorn.Config(stage, log_config=None, access_log=False, ws="none", lifespan="off"))
+    server = QuickServer(uvicorn.Config(stage, log_config=None, access_log=False, ws="none", lifespan="off"))
     task = asyncio.create_task(server.serve([listener]))
     try:
         async with asyncio.timeout(START_S):
