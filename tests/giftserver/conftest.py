@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import secrets
-import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +28,7 @@ from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.server import server_config
 from tests.quick_opening import open_new_ledger
-from tests.quick_server import QuickServer
+from tests.quick_server import QuickServer, free_listener
 from tests.torture.proxy import TcpProxy
 
 START_S = 10.0
@@ -67,8 +66,13 @@ class Web:
 
     async def settle(self) -> None:
         """Bring every gift to PostgreSQL, as the flusher would."""
-        for shard in range(keys.SHARDS):
-            await flush_shard(self.engines.database, self.engines.ledger_redis, shard)
+        async with self.engines.ledger_redis.pipeline(transaction=False) as pipe:
+            for shard in range(keys.SHARDS):
+                pipe.hmget(keys.meta(shard), "seq", "flushed")
+            marks = await pipe.execute()
+        for shard, (seq, flushed) in enumerate(marks):
+            if seq != flushed:
+                await flush_shard(self.engines.database, self.engines.ledger_redis, shard)
 
 
 @pytest.fixture
@@ -90,7 +94,7 @@ def static_dir(tmp_path: Path) -> Path:
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Web]:
     """Serve the application of these settings until the block ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = free_listener()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = settings.model_copy(update={"public_url": settings.public_url or url})
     async with open_engines(settings) as engines:
@@ -154,7 +158,7 @@ async def outage(settings: Settings, static_dir: Path) -> AsyncIterator[Outage]:
     ) as web:
         await add_rooms(web.engines)
         yield Outage(web, proxy)
-    await proxy.stop()
+        await proxy.stop()  # before the end, which would wait for a server that hangs
 
 
 @pytest.fixture
