@@ -1,10 +1,8 @@
 """Bringing a database to the schema this version needs, safely from several processes at once."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,12 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from giftserver.durable.store import open_database
 from giftserver.durable.tables import SCHEMA_REVISION
 
+if TYPE_CHECKING:  # loading it takes 0.1 s, and most processes only ask which revision there is
+    from alembic.config import Config
+
 ADVISORY_LOCK: Final = 0x67696674
 """Key of the lock that lets one process migrate while the others wait ("gift" in ASCII)."""
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
+def alembic_config(connection: Connection | None = None) -> "Config":
     """Alembic's configuration without an ini file; `connection` is what the migrations run on."""
+    from alembic.config import Config
+
     config = Config()
     folder = Path(__file__).parent / "migrations"
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
@@ -26,6 +29,8 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 def _upgrade_on(connection: Connection, revision: str) -> None:
+    from alembic import command
+
     command.upgrade(alembic_config(connection), revision)
 
 

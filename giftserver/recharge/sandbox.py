@@ -20,6 +20,7 @@ from giftserver.recharge.provider import (
 )
 from giftserver.recharge.states import State
 from giftserver.sandbox.signing import HEADER, verify
+from giftserver.trust import authorities
 
 TIMEOUT_S: Final = 5.0
 STATES: Final = {
@@ -84,7 +85,9 @@ class SandboxProvider:
         self.live = live
         self._webhook_secret = webhook_secret
         headers = {"authorization": f"Bearer {secret}"}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False, verify=authorities(trust_env=False)
+        )
 
     async def create(self, order: CheckoutOrder) -> Snapshot:
         """See Provider."""

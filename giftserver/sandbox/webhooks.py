@@ -15,6 +15,7 @@ from giftserver.sandbox.book import Book
 from giftserver.sandbox.config import SandboxConfig
 from giftserver.sandbox.objects import Event, Kept
 from giftserver.sandbox.signing import HEADER, sign
+from giftserver.trust import authorities
 
 log = structlog.get_logger()
 
@@ -57,6 +58,7 @@ class Webhooks:
             timeout=ANSWER_S,
             limits=httpx.Limits(max_connections=PARALLEL_MAX, max_keepalive_connections=PARALLEL_MAX),
             trust_env=False,
+            verify=authorities(trust_env=False),
         )
 
     def resume(self) -> None:

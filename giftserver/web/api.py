@@ -1,5 +1,7 @@
 """The routes of a web process, put together from the endpoints of each capability."""
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -51,8 +53,8 @@ def routes(settings: Settings) -> list[BaseRoute]:
     found: list[BaseRoute] = [
         *(endpoint.route() for endpoint in api),
         *health.routes(),
-        _document("/openapi.json", openapi.document(api, settings)),
-        _document("/asyncapi.json", asyncapi.document(settings)),
+        _document("/openapi.json", partial(openapi.document, api, settings)),
+        _document("/asyncapi.json", partial(asyncapi.document, settings)),
         *pages.routes(settings),
     ]
     return [*found, Route("/{path:path}", _Otherwise(found))]
@@ -92,8 +94,11 @@ class _Otherwise:
         return nothing_here()
 
 
-def _document(path: str, document: dict[str, Any]) -> Route:
+def _document(path: str, make: Callable[[], dict[str, Any]]) -> Route:
+    """A document that is made when it is first asked for: few processes ever are, and it takes 30 ms."""
+    document = cache(make)
+
     async def show(request: Request) -> Response:
-        return json_answer(document, headers={"cache-control": "no-cache"})
+        return json_answer(document(), headers={"cache-control": "no-cache"})
 
     return Route(path, show)

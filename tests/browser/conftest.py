@@ -55,14 +55,22 @@ def artifacts() -> Path:
     return folder
 
 
+LONGEST = ("test_one_gift_all_the_way.py", "test_recorded_traffic.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests come last: the browser's own event loop stays on this thread, and no async test can follow it.
 
-    Of their files the fullest come first, so that parallel workers end at about the same time.
+    Of their files the longest come first, so that parallel workers end at about the same time: those in LONGEST, which
+    are one test each, then the fullest.
     """
     tests = Counter(item.path for item in items)
     here = Path(__file__).parent
-    items.sort(key=lambda item: (1, -tests[item.path]) if here in item.path.parents else (0, 0))
+    items.sort(
+        key=lambda item: (
+            (1, item.path.name not in LONGEST, -tests[item.path]) if here in item.path.parents else (0, False, 0)
+        )
+    )
 
 
 Routes = dict[str, Callable[[Route], object]]

@@ -3,17 +3,15 @@
 import asyncio
 import contextlib
 import secrets
-import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy.engine import make_url
 from starlette.applications import Starlette
 
@@ -26,21 +24,14 @@ from giftserver.engines import Engines, open_engines
 from giftserver.errors import Refusal
 from giftserver.gifts.messages import Receipt, SendGift
 from giftserver.ledger import keys
-from giftserver.recovery.coordinator import open_ledger
 from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.server import server_config
+from tests.quick_opening import open_new_ledger
+from tests.quick_server import QuickServer, free_listener
 from tests.torture.proxy import TcpProxy
 
 START_S = 10.0
-
-
-class Server(uvicorn.Server):
-    """uvicorn that leaves the test's signals alone."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @dataclass
@@ -77,8 +68,13 @@ class Web:
 
     async def settle(self) -> None:
         """Bring every gift to PostgreSQL, as the flusher would."""
-        for shard in range(keys.SHARDS):
-            await flush_shard(self.engines.database, self.engines.ledger_redis, shard)
+        async with self.engines.ledger_redis.pipeline(transaction=False) as pipe:
+            for shard in range(keys.SHARDS):
+                pipe.hmget(keys.meta(shard), "seq", "flushed")
+            marks = await pipe.execute()
+        for shard, (seq, flushed) in enumerate(marks):
+            if seq != flushed:
+                await flush_shard(self.engines.database, self.engines.ledger_redis, shard)
 
 
 @pytest.fixture
@@ -100,20 +96,20 @@ def static_dir(tmp_path: Path) -> Path:
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Web]:
     """Serve the application of these settings until the block ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = free_listener()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = settings.model_copy(update={"public_url": settings.public_url or url})
     async with open_engines(settings) as engines:
-        await open_ledger(engines.database, engines.ledger_redis)
+        await open_new_ledger(engines.database, engines.ledger_redis)
         app = create_app(settings, engines)
-        server = Server(server_config(app, settings))
+        server = QuickServer(server_config(app, settings))
         task = asyncio.create_task(server.serve([listener]))
         try:
             async with asyncio.timeout(START_S):
                 while not server.started:
                     assert not task.done(), "the server ended while it started"
                     await asyncio.sleep(0.001)
-            async with httpx.AsyncClient(base_url=url, timeout=10) as http:
+            async with httpx.AsyncClient(base_url=url, timeout=10, verify=False) as http:
                 yield Web(app, settings, engines, http)
         finally:
             server.should_exit = True
@@ -164,7 +160,7 @@ async def outage(settings: Settings, static_dir: Path) -> AsyncIterator[Outage]:
     ) as web:
         await add_rooms(web.engines)
         yield Outage(web, proxy)
-    await proxy.stop()
+        await proxy.stop()  # before the end, which would wait for a server that hangs
 
 
 @pytest.fixture

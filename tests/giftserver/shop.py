@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from giftserver.durable.store import settled_coins
@@ -184,13 +185,13 @@ async def open_shop(settings: Settings, **sandbox: Any) -> AsyncIterator[Shop]:
             **{"secret": SECRET, "webhook_secret": WEBHOOK_SECRET, "journal": None, "public_url": stage.url, **sandbox}
         )
         payments = {
-            "payments": ("sandbox",), "sandbox_url": stage.url, "sandbox_secret": SECRET,
-            "sandbox_webhook_secret": WEBHOOK_SECRET,
+            "payments": ("sandbox",), "sandbox_url": stage.url, "sandbox_secret": SecretStr(SECRET),
+            "sandbox_webhook_secret": SecretStr(WEBHOOK_SECRET),
         }  # fmt: skip
-        asked = Settings(**{**settings.model_dump(), **payments})
+        asked = settings.model_copy(update=payments)
         async with (
             stage.playing(create_app(config)),
             running(asked) as web,
-            httpx.AsyncClient(base_url=stage.url, timeout=10, trust_env=False) as client,
+            httpx.AsyncClient(base_url=stage.url, timeout=10, trust_env=False, verify=False) as client,
         ):
             yield Shop(web, stage, client)

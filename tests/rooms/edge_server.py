@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,17 +14,10 @@ from rooms.edge import EdgeProtocol, edge_of
 from rooms.frames import Frame
 from rooms.handshake import HandshakeProtocols
 from rooms.pings import PingWheel
+from tests.quick_server import QuickServer, free_listener
 from tests.rooms.conftest import until
 
 MESSAGE_BYTES = 16_384
-
-
-class Server(uvicorn.Server):
-    """uvicorn that leaves the test's signals alone."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
 
 
 @dataclass
@@ -94,8 +86,8 @@ async def serving(app: Echo) -> AsyncIterator[Echo]:
         ws_ping_interval=None,
         loop="uvloop", lifespan="off", log_config=None, timeout_graceful_shutdown=5,
     )  # fmt: skip
-    app.server = Server(config)
-    listener = socket.create_server(("127.0.0.1", 0))
+    app.server = QuickServer(config)
+    listener = free_listener()
     app.url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
     task = asyncio.create_task(app.server.serve([listener]))
     try:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import asyncpg
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
@@ -47,9 +48,11 @@ class Book:
 
     async def open(self, epoch: int = 1) -> None:
         """Open every shard in Redis, as new."""
-        for shard in range(keys.SHARDS):
-            mapping = {"epoch": epoch, "state": "open", "seq": 0, "flushed": 0, "announced": 0, "schema": 1}
-            await self.redis.hset(keys.meta(shard), mapping=mapping)
+        mapping = {"epoch": epoch, "state": "open", "seq": 0, "flushed": 0, "announced": 0, "schema": 1}
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for shard in range(keys.SHARDS):
+                pipe.hset(keys.meta(shard), mapping=mapping)
+            await pipe.execute()
 
     async def fund(self, user: str, coins: int) -> None:
         """Credit coins in PostgreSQL and install the wallet in Redis."""
@@ -114,11 +117,9 @@ def until_fixture() -> Callable[..., Awaitable[None]]:
 
 async def _admin(urls: embedded.EngineUrls, statement: str) -> None:
     assert urls.database_url is not None
-    engine = open_database(urls.database_url, pool_size=1)
-    async with engine.connect() as connection:
-        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await autocommit.execute(text(statement))
-    await engine.dispose()
+    connection = await asyncpg.connect(urls.database_url)
+    await connection.execute(statement)
+    await connection.close()
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ async def book(engine_urls: embedded.EngineUrls, template: str) -> AsyncIterator
     assert engine_urls.database_url is not None
     url = make_url(engine_urls.database_url).set(database=name).render_as_string(hide_password=False)
     engine = open_database(url)
-    redis = Redis.from_url(engine_urls.ledger_redis_url)
+    redis = Redis.from_url(engine_urls.ledger_redis_url, driver_info=None)
     await redis.flushall()
     book = Book(engine, redis, url)
     await book.open()

@@ -67,7 +67,7 @@ class SandboxTill:
 async def sandbox_till() -> AsyncIterator[Till]:
     async with serving() as stage:
         app = create_app(SandboxConfig(SECRET, WEBHOOK_SECRET, None, stage.url))
-        async with stage.playing(app), httpx.AsyncClient(base_url=stage.url, trust_env=False) as http:
+        async with stage.playing(app), httpx.AsyncClient(base_url=stage.url, trust_env=False, verify=False) as http:
             till = SandboxTill(stage.url, http)
             yield till
             await till.provider.close()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import re
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -24,7 +23,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from giftserver.sandbox.app import create_app, now_ms
 from giftserver.sandbox.config import Clock, SandboxConfig
 from giftserver.sandbox.signing import HEADER, verify
-from tests.giftserver.conftest import START_S, Server
+from tests.giftserver.conftest import START_S
+from tests.quick_server import QuickServer, free_listener
 
 SECRET = "an API key of the tests"
 WEBHOOK_SECRET = "a webhook secret of the tests"
@@ -54,11 +54,9 @@ class Stage:
 @contextlib.asynccontextmanager
 async def serving() -> AsyncIterator[Stage]:
     """A stage on a free port, until the block ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    # asyncio does it only for sockets that were made with a protocol; without it each answer waits 40 ms for an ACK.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener = free_listener()
     stage = Stage(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    server = Server(uvicorn.Config(stage, log_config=None, access_log=False, ws="none", lifespan="off"))
+    server = QuickServer(uvicorn.Config(stage, log_config=None, access_log=False, ws="none", lifespan="off"))
     task = asyncio.create_task(server.serve([listener]))
     try:
         async with asyncio.timeout(START_S):

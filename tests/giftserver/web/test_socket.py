@@ -25,7 +25,7 @@ from tests.giftserver.web.sockets import NewKey, balance, expect_refusal, joined
 @pytest.fixture(params=[True, False], ids=["edge", "asgi"])
 def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
     """Sockets carried by the edge, and as plain ASGI."""
-    return settings.model_copy(update={"edge": request.param})
+    return settings.model_copy(update={"edge": request.param, "combo_window_ms": 500})
 
 
 @pytest.mark.parametrize("codec", [JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, None])
