@@ -12,6 +12,7 @@ from giftserver.errors import METHOD_NOT_ALLOWED, Refusal
 from giftserver.settings import Settings
 from giftserver.web import (
     asyncapi,
+    coin_price,
     demo,
     gifts,
     health,
@@ -37,7 +38,7 @@ from rooms.codes import NOT_FOUND
 
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
-    parts = (gifts, receipts, rooms, wallet, statements, studio, store, payments, prices, ops_payments, sessions)
+    parts = (gifts, receipts, rooms, wallet, statements, studio, store, coin_price, payments, prices, ops_payments, sessions)
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always
 
