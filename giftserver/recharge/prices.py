@@ -58,7 +58,6 @@ class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packs: tuple[Pack, ...]
     custom: Custom | None = None
 
-
     @property
     def dearest(self) -> tuple[int, int]:
         """What coins cost here at most: minor units, and the coins that they buy."""

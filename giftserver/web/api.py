@@ -38,7 +38,9 @@ from rooms.codes import NOT_FOUND
 
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
-    parts = (gifts, receipts, rooms, wallet, statements, studio, store, coin_price, payments, prices, ops_payments, sessions)
+    parts = (
+        gifts, receipts, rooms, wallet, statements, studio, store, coin_price, payments, prices, ops_payments, sessions,
+    )  # fmt: skip
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always
 

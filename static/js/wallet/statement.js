@@ -69,7 +69,7 @@ export class Statement {
       if (opened !== this.#opened) return;
       this.#busy = false;
       this.months.show(null);
-      this.list.refuse(error.message, () => this.open());
+      this.list.refuse(error.message, () => (this.months.month === '' ? this.open() : this.#load()));
       this.state('refused');
     }
   }
