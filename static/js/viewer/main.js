@@ -201,6 +201,7 @@ globalThis.giftserver = {
   get layer() { return parts?.layer.layer ?? null; },
   get totals() { return client?.totals ?? { quantity: 0, coins: 0 }; },
   session,
+  money,
 };
 
 start();
