@@ -98,6 +98,7 @@ def test_prices_in_coins_say_what_they_are_in_money(
     holds(page, "giftserver.client.balance.coins !== null")
     if width < 1000:
         expect(page.locator(".wallet__money")).to_have_text(re.compile(r"^≈ \$[\d,]+\.\d\d$"))
+        page.screenshot(path=artifacts / "money-bar.png")
         page.locator(".open-panel").click()
     page.locator('.gift[data-gift="dewdrop"]').click()
     expect(page.locator('.gift[data-gift="dewdrop"] .in-money')).to_have_text("≈ $0.02")
@@ -105,6 +106,9 @@ def test_prices_in_coins_say_what_they_are_in_money(
     expect(page.locator(".send .in-money")).to_have_text("≈ $0.95")
     expect(page.get_by_role("button", name="for 66 coins, ≈ $0.95")).to_be_visible()
     expect(page.locator(".quick__gift").first).to_have_attribute("title", re.compile(r"coins?, ≈ \$"))
+    box = page.locator(".send").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= width
     page.screenshot(path=artifacts / f"money-panel-{width}.png")
     answers.append(YEN)
     page.evaluate("giftserver.money.refresh({ now: true })")

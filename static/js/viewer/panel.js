@@ -183,7 +183,8 @@ export class GiftPanel extends EventTarget {
     this.#foot.classList.toggle('panel__foot--single', !gift.combo);
     fill(find('.panel__chips'), ...choices.map((quantity) => this.#chip(quantity)));
     const total = gift.coins * this.#quantity;
-    fill(this.#send, 'Send', element('span.send__price', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), written(total)), this.#money.tag(total));
+    const cost = element('span.send__price', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), written(total));
+    fill(this.#send, 'Send', element('span.send__cost', {}, cost, this.#money.tag(total)));
     this.#sayTotal();
   }
 

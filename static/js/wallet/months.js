@@ -1,5 +1,5 @@
 import { element, fill } from '../ui/element.js';
-import { count, counted, signed } from '../ui/numbers.js';
+import { counted, signed } from '../ui/numbers.js';
 import { price } from '../ui/money.js';
 import { monthName } from '../ui/times.js';
 import { toast } from '../ui/toast.js';
@@ -145,7 +145,7 @@ function sumsOf(answer, rooms) {
 
 function numberOf(total, answer) {
   if (total.kind === 'gift') return counted(answer.gifts_sent, 'gift');
-  return total.kind === 'refund' ? counted(answer.gifts_returned, 'gift') : `${count(total.entries)} ×`;
+  return total.kind === 'refund' ? counted(answer.gifts_returned, 'gift') : counted(total.entries, 'entry', 'entries');
 }
 
 function amountOf({ currency, exponent, ...moved }, field) {

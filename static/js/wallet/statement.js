@@ -9,6 +9,7 @@ import { dayName } from '../ui/times.js';
 const PAGE_ENTRIES = 40;
 const ENOUGH_ENTRIES = 12;
 const PAGES_PER_LOOK = 4;
+const WHOLE_PAGE = 200;
 const PRINTED_ENTRIES = 2_000;
 
 /** The wallet's history: newest first, filtered and searched over what has been loaded, older pages on demand. */
@@ -110,13 +111,13 @@ export class Statement {
     }
   }
 
-  async #more() {
+  async #more(limit = PAGE_ENTRIES) {
     if (this.#busy || this.#next === null) return false;
     this.#busy = true;
     this.older.setAttribute('aria-disabled', 'true');
     const opened = this.#opened;
     try {
-      const page = await this.#page(this.#next);
+      const page = await this.#page(this.#next, limit);
       if (opened !== this.#opened) return false;
       this.#entries = [...this.#entries, ...page.entries];
       this.#next = page.next;
@@ -131,13 +132,13 @@ export class Statement {
     }
   }
 
-  #page(before) {
-    return this.session.get(this.months.path({ limit: PAGE_ENTRIES, ...(before !== null && { before }) }));
+  #page(before, limit = PAGE_ENTRIES) {
+    return this.session.get(this.months.path({ limit, ...(before !== null && { before }) }));
   }
 
   /** Everything there is of what is shown, up to a number that can be printed, newest first; `whole` says if that is all. */
   async #whole() {
-    while (this.#next !== null && this.#entries.length < PRINTED_ENTRIES && (await this.#more()));
+    while (this.#next !== null && this.#entries.length < PRINTED_ENTRIES && (await this.#more(WHOLE_PAGE)));
     return { entries: this.#entries, whole: this.#next === null };
   }
 
