@@ -64,6 +64,9 @@ async def test_money_and_coins_of_a_month(bought: tuple[Shop, dict[str, Any]]) -
     found = await statement(shop)
     assert found["money"][1] == {**dollars, "disputed_minor": 999, "dispute_won_minor": 999}
     assert totals(found) == {**moved, "claim_won": (1, 470)}
+    headers = shop.web.bearer("ben")
+    others = (await shop.web.http.get(f"/v1/wallet/statements/{found['month']}", headers=headers)).json()
+    assert (others["money"], others["totals"], others["entries"]) == ([], [], [])
 
 
 async def test_csv_tells_the_money_of_each_purchase(bought: tuple[Shop, dict[str, Any]]) -> None:
