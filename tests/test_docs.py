@@ -19,6 +19,15 @@ def test_every_error_code_is_in_the_protocol_document() -> None:
         assert row in text, row
 
 
+def test_every_error_code_has_words_and_a_way_out() -> None:
+    """Pages say each in a sentence, with a button that helps."""
+    text = (DOCS.parent / "static" / "js" / "refusals.js").read_text()
+    sentences, _, ways_out = text.partition("const WAYS_OUT")
+    for error in ERRORS:
+        assert f"\n  {error.name}: (" in sentences, error.name
+        assert f"\n  {error.name}: {{ label" in ways_out, error.name
+
+
 def test_every_close_code_is_in_the_protocol_document() -> None:
     """One table; codes below 4500 ask to reconnect."""
     text = (DOCS / "protocol.md").read_text()

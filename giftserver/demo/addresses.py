@@ -38,7 +38,7 @@ class Web:
         pages = [(name, self.base_url + path) for name, path in (("viewer", "/"), ("studio", "/studio"))]
         if overlay := self._overlay_url():
             pages.append(("overlay", overlay))
-        return [*pages, ("wallet", f"{self.base_url}/wallet"), ("metrics", f"{self.base_url}/metrics")]
+        return [*pages, *((name, f"{self.base_url}/{name}") for name in ("wallet", "ops", "metrics"))]
 
     def _overlay_url(self) -> str | None:
         _, answer = self._ask("GET", "/demo/people")

@@ -89,8 +89,13 @@ def at_ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-async def wallet_history(engine: AsyncEngine, user: str, before: int | None = None, limit: int = 50) -> WalletPage:
-    """A page of the user's wallet, at most 200 lines, older than `before` (the wallet's version, from `next`)."""
+async def wallet_history(
+    engine: AsyncEngine, user: str, before: int | None = None, limit: int = 50, after: int = 0
+) -> WalletPage:
+    """A page of the user's wallet, at most 200 lines, older than `before` (the wallet's version, from `next`).
+
+    With `after` nothing that is as old as that version or older.
+    """
     limit = max(1, min(limit, PAGE_MAX))
     query = (
         select(
@@ -101,6 +106,7 @@ async def wallet_history(engine: AsyncEngine, user: str, before: int | None = No
         .join_from(account, entry, entry.c.account == account.c.id)
         .join(transfer, transfer.c.id == entry.c.transfer)
         .where(account.c.kind == "wallet", account.c.owner == user, account.c.asset == "coins")
+        .where(entry.c.version > after)
         .order_by(entry.c.version.desc())
         .limit(limit)
     )  # fmt: skip
@@ -115,7 +121,7 @@ async def wallet_history(engine: AsyncEngine, user: str, before: int | None = No
         )
         for row in rows
     ]  # fmt: skip
-    more = len(rows) == limit and rows[-1].version > 1
+    more = len(rows) == limit and rows[-1].version > after + 1
     return WalletPage(entries, rows[-1].version if more else None)
 
 

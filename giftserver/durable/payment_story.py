@@ -14,6 +14,11 @@ from giftserver.recharge.money import in_words
 
 CLAIMS: Final = text("SELECT * FROM claim WHERE payment = :payment ORDER BY opened_at, id")
 
+DISPUTES: Final = text("""
+    SELECT DISTINCT ON (payment) payment, state FROM claim
+    WHERE kind = 'dispute' AND payment = ANY(CAST(:payments AS text[])) ORDER BY payment, opened_at DESC, id DESC
+""")
+
 GIFTS: Final = text("""
     SELECT g.claim, g.coins AS reached_coins, g.diamonds AS reached_diamonds, t.*
     FROM claim_gift AS g JOIN claim AS c ON c.id = g.claim JOIN transfer AS t ON t.id = g.gift
@@ -70,6 +75,12 @@ async def claims_of(engine: AsyncEngine, payment: str) -> list[ClaimStory]:
         claims = (await connection.execute(CLAIMS, {"payment": payment})).all()
         gifts = (await connection.execute(GIFTS, {"payment": payment})).all()
     return [_claim(row, [gift for gift in gifts if gift.claim == row.id]) for row in claims]
+
+
+async def disputes_of(engine: AsyncEngine, payments: list[str]) -> dict[str, str]:
+    """How the newest dispute of each of these payments stands; those without one are not there."""
+    async with engine.connect() as connection:
+        return {row.payment: row.state for row in await connection.execute(DISPUTES, {"payments": payments})}
 
 
 def _claim(row: Any, gifts: list[Any]) -> ClaimStory:

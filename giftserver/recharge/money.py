@@ -17,3 +17,11 @@ def in_words(amount_minor: int, currency: str) -> str:
     exponent = EXPONENTS[currency]
     whole, rest = divmod(amount_minor, 10**exponent)
     return f"{currency} {whole:,}" + (f".{rest:0{exponent}d}" if exponent else "")
+
+
+def decimal(amount_minor: int, currency: str) -> str:
+    """A plain decimal for programs, such as `4.99`, `750`, `1.550`. Raises KeyError for an unknown currency."""
+    exponent = EXPONENTS[currency]
+    digits = str(abs(amount_minor)).rjust(exponent + 1, "0")
+    sign = "-" if amount_minor < 0 else ""
+    return sign + (f"{digits[:-exponent]}.{digits[-exponent:]}" if exponent else digits)

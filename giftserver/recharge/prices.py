@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from importlib.resources import files
 from typing import Annotated, Final
 
@@ -56,6 +57,14 @@ class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: str
     packs: tuple[Pack, ...]
     custom: Custom | None = None
+
+    @property
+    def dearest(self) -> tuple[int, int]:
+        """What coins cost here at most: minor units, and the coins that they buy."""
+        offers = [(pack.amount_minor, pack.coins) for pack in self.packs]
+        if self.custom is not None:
+            offers.append((self.custom.rate_minor, self.custom.rate_coins))
+        return max(offers, key=lambda offer: Fraction(*offer))
 
 
 class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from giftserver.errors import METHOD_NOT_ALLOWED, Refusal
 from giftserver.settings import Settings
 from giftserver.web import (
     asyncapi,
+    coin_price,
     demo,
     gifts,
     guardians,
@@ -27,6 +28,7 @@ from giftserver.web import (
     receipts,
     rooms,
     sessions,
+    statements,
     store,
     studio,
     wallet,
@@ -41,7 +43,8 @@ from rooms.codes import NOT_FOUND
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
     parts = (
-        gifts, receipts, rooms, wallet, limits, guardians, studio, store, payments, prices, ops_payments, sessions,
+        gifts, receipts, rooms, wallet, statements, limits, guardians, studio, store, coin_price, payments, prices,
+        ops_payments, sessions,
     )  # fmt: skip
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always

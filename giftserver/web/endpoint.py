@@ -55,7 +55,8 @@ class Call(Generic[Body, Query]):
 class Endpoint(Generic[Body, Query]):
     """What an endpoint takes, gives and refuses. `roles` None: open to all, tokens are not looked at.
 
-    A handler returns `response`, a Refusal, or a ready Response. An engine that is away becomes `unavailable`.
+    `media_type` is that of the answer; refusals are JSON. A handler returns `response`, a Refusal, or a ready
+    Response. An engine that is away becomes `unavailable`.
     """
 
     method: str
@@ -67,6 +68,7 @@ class Endpoint(Generic[Body, Query]):
     query: type[Query] | None = None
     roles: tuple[Role, ...] | None = None
     refusals: tuple[ErrorCode, ...] = ()
+    media_type: str = "application/json"
 
     def route(self) -> Route:
         """The Starlette route."""

@@ -50,7 +50,7 @@ def _operation(
         "summary": endpoint.summary,
         "description": (endpoint.handler.__doc__ or "").strip(),
         "security": [{"bearer": []}] if endpoint.roles is not None else [],
-        "responses": {"200": _content("The answer", schemas[endpoint.response])},
+        "responses": {"200": _content("The answer", schemas[endpoint.response], endpoint.media_type)},
     }
     if endpoint.roles is not None:
         operation["x-roles"] = list(endpoint.roles)
@@ -108,5 +108,5 @@ def _resolved(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, A
     return resolved
 
 
-def _content(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _content(description: str, schema: dict[str, Any], media_type: str = "application/json") -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": schema}}}

@@ -7,7 +7,8 @@ from msgspec import Meta
 
 from giftserver.durable.claims import ask_refund
 from giftserver.durable.history import at_ms
-from giftserver.durable.payment_story import ClaimStory, claims_of
+from giftserver.durable.holds import holds_of
+from giftserver.durable.payment_story import ClaimStory, claims_of, disputes_of
 from giftserver.durable.payments import ID, PAGE_MAX, PaymentRecord, find_payments, payment_by_id, steps_of
 from giftserver.errors import KEY_REUSED, PAYMENT_NOT_FOUND, REFUND_TOO_LARGE, Refusal
 from giftserver.gifts.messages import PRINTED, Identifier, Key
@@ -54,7 +55,10 @@ class OpsClaim(msgspec.Struct, frozen=True):
 
 
 class OpsPayment(msgspec.Struct, frozen=True):
-    """A payment as operators see it; steps and claims are empty in lists."""
+    """A payment as operators see it; steps, claims and holds are empty in lists.
+
+    `dispute`: the state of its newest dispute, null without one. `holds`: why its buyer's wallet is on hold now.
+    """
 
     id: str
     user: str
@@ -68,11 +72,13 @@ class OpsPayment(msgspec.Struct, frozen=True):
     promotion: str | None
     decline: str | None
     review: str | None
+    dispute: str | None
     transfer: str | None
     created_at_ms: int
     updated_at_ms: int
     steps: list[OpsStep]
     claims: list[OpsClaim]
+    holds: list[str]
 
 
 class OpsQuery(msgspec.Struct, frozen=True):
@@ -108,7 +114,9 @@ class RefundAnswer(msgspec.Struct, frozen=True):
     amount_minor: int
 
 
-def _answer(payment: PaymentRecord, steps: list[OpsStep], claims: list[ClaimStory]) -> OpsPayment:
+def _answer(
+    payment: PaymentRecord, dispute: str | None, steps: list[OpsStep], claims: list[ClaimStory], holds: list[str]
+) -> OpsPayment:
     return OpsPayment(
         id=payment.id,
         user=payment.user_id,
@@ -122,11 +130,13 @@ def _answer(payment: PaymentRecord, steps: list[OpsStep], claims: list[ClaimStor
         promotion=payment.promotion,
         decline=payment.decline,
         review=payment.review,
+        dispute=dispute,
         transfer=None if payment.transfer is None else str(payment.transfer),
         created_at_ms=at_ms(payment.created_at),
         updated_at_ms=at_ms(payment.updated_at),
         steps=steps,
         claims=msgspec.convert(claims, list[OpsClaim], from_attributes=True),
+        holds=holds,
     )
 
 
@@ -137,17 +147,20 @@ async def list_all_payments(call: Call[None, OpsQuery]) -> OpsPaymentsAnswer:
         call.services.database, query.user, query.state, review=query.review, before=query.before, limit=query.limit
     )
     more = len(found) == query.limit
-    return OpsPaymentsAnswer([_answer(one, [], []) for one in found], found[-1].id if more else None)
+    disputes = await disputes_of(call.services.database, [one.id for one in found])
+    listed = [_answer(one, disputes.get(one.id), [], [], []) for one in found]
+    return OpsPaymentsAnswer(listed, found[-1].id if more else None)
 
 
 async def get_any_payment(call: Call[None, None]) -> OpsPayment | Refusal:
-    """One payment with its steps and claims."""
+    """One payment with its steps and claims, and why its buyer's wallet is on hold."""
     database, id = call.services.database, str(call.request.path_params["payment"])
     payment = await payment_by_id(database, id) if ID.fullmatch(id) else None
     if payment is None:
         return Refusal(PAYMENT_NOT_FOUND, NOT_FOUND_WORDS)
     steps = [OpsStep(step.state, step.source, step.detail, at_ms(step.at)) for step in await steps_of(database, id)]
-    return _answer(payment, steps, await claims_of(database, id))
+    dispute = (await disputes_of(database, [id])).get(id)
+    return _answer(payment, dispute, steps, await claims_of(database, id), await holds_of(database, payment.user_id))
 
 
 async def refund_payment(call: Call[RefundRequest, None]) -> RefundAnswer | Refusal:

@@ -83,6 +83,18 @@ export class Session extends EventTarget {
 
   /** The parsed answer. Throws RequestError: a sentence for people, with `code`, `status`, `temporary`, `details`. */
   async request(method, path, body) {
+    return (await this.#ask(method, path, body)).json().catch(() => null);
+  }
+
+  /** A file as a Blob. Throws RequestError. */
+  async file(path) {
+    const answer = await this.#ask('GET', path);
+    return answer.blob().catch(() => {
+      throw new RequestError({ code: 'unavailable', temporary: true }, 0);
+    });
+  }
+
+  async #ask(method, path, body) {
     await this.#renew();
     const headers = {};
     if (this.token !== null) headers.Authorization = `Bearer ${this.token}`;
@@ -98,8 +110,8 @@ export class Session extends EventTarget {
     } catch {
       throw new RequestError({ code: 'unavailable', temporary: true }, 0);
     }
+    if (answer.ok) return answer;
     const parsed = await answer.json().catch(() => null);
-    if (answer.ok) return parsed;
     const error = parsed?.error ?? { code: codeOfStatus(answer.status), temporary: answer.status >= 500 };
     throw new RequestError(error, answer.status);
   }

@@ -157,6 +157,8 @@ def test_a_lost_dispute_says_who_bears_what(visit: Visit, demo_site: DemoSite, r
     expect(claim).to_contain_text(f"{coins - 30} coins of {coins} coins are frozen until the bank decides.")
     expect(claim).to_contain_text("The other 30 coins were spent.")
     expect(page.locator(".back")).to_contain_text("nothing left to give back")
+    expect(page.locator(".payment .facts")).to_contain_text("This payment: dispute")
+    expect(row_of(page, payment)).to_contain_text("Dispute: open")
 
     at_sandbox(demo_site, checkout, f"/disputes/{dispute['id']}", {"state": "lost"})
     expect(claim).to_have_attribute("data-state", "lost")  # it was watched
@@ -167,6 +169,7 @@ def test_a_lost_dispute_says_who_bears_what(visit: Visit, demo_site: DemoSite, r
         expect(claim.locator(".reached")).to_contain_text(words)
     expect(page.locator(".happening").last).to_contain_text("Dispute lost: the money is gone")
     expect(page.locator(".happening").last).to_contain_text("The ledger")
+    expect(row_of(page, payment)).to_contain_text("Dispute: lost")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate(STILL)

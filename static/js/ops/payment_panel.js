@@ -8,7 +8,7 @@ import { Claims } from './claims.js';
 import { isOpen, standOf } from './claim_words.js';
 import { GiveBack } from './give_back.js';
 import { amountOf } from './money.js';
-import { coinsOf, declineOf, reviewOf, saidOf, stateOf, stepOf, tidy } from './payment_words.js';
+import { coinsOf, declineOf, holdOf, reviewOf, saidOf, stateOf, stepOf, tidy } from './payment_words.js';
 
 const MOVES = new Set(['created', 'pending', 'requires_action', 'authorised', 'succeeded']);
 
@@ -114,6 +114,7 @@ export class PaymentPanel {
       ['Ordered', exactTime(payment.created_at_ms)],
       ['Changed', exactTime(payment.updated_at_ms)],
       payment.promotion !== null && ['Promotion', payment.promotion],
+      ...payment.holds.map((reason) => ['Wallet on hold', holdOf(reason, payment)]),
       decline !== '' && ['Declined', decline],
       ['Provider', tidy(payment.provider)],
     ].filter(Boolean);

@@ -86,6 +86,11 @@ export function reviewOf({ review }) {
   return sentence(reasonInMoney(review));
 }
 
+/** Why the buyer's wallet is on hold: "This payment: dispute", or another one with its number. */
+export function holdOf(reason, { id }) {
+  return reason.replace(`payment ${id}:`, 'This payment:').replace(/^payment /, 'Payment ');
+}
+
 /** The server's own sentence: it knows better than a general one. None when it was not reached. */
 export function saidOf(error) {
   return error.said || error.message;

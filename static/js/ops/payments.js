@@ -1,5 +1,6 @@
 import { avatar, element, fill } from '../ui/element.js';
 import { count } from '../ui/numbers.js';
+import { standOf } from './claim_words.js';
 import { amountOf } from './money.js';
 import { coinsOf, momentOf, saidOf, stateOf, STATES, tidy } from './payment_words.js';
 
@@ -132,7 +133,7 @@ export class Payments {
 }
 
 function faceOf(payment) {
-  const { text, tone } = stateOf(payment.state);
+  const { text, tone } = standing(payment);
   return [
     element('span.payment-row__when', {}, momentOf(payment.created_at_ms)),
     element('span.payment-row__who', {}, avatar(payment.user, payment.user), element('span.payment-row__name', {}, payment.user)),
@@ -146,4 +147,11 @@ function faceOf(payment) {
       payment.review !== null && element('span.look', {}, 'Needs a look'),
     ),
   ];
+}
+
+/** A payment that the bank may take back, or took, is not just credited; won, it is as it was. */
+function standing({ state, dispute }) {
+  if (dispute === null || dispute === 'won') return stateOf(state);
+  const { text, tone } = standOf({ kind: 'dispute', state: dispute });
+  return { text: `Dispute: ${text.toLowerCase()}`, tone };
 }

@@ -2,6 +2,7 @@ const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-dig
 const full = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'medium' });
 const dayAndMonth = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'long' });
 const dayMonthYear = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', year: 'numeric' });
+const monthAndYear = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric' });
 const dayShort = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 
 export const DAY_MS = 86_400_000;
@@ -39,6 +40,11 @@ export function ago(atMs, nowMs = Date.now()) {
 /** A calendar date without a zone ("2026-03-04") → "4 Mar". */
 export function shortDate(isoDate) {
   return dayShort.format(dateOf(isoDate));
+}
+
+/** "2026-03" → "March 2026". */
+export function monthName(month) {
+  return monthAndYear.format(dateOf(`${month}-01`));
 }
 
 /** Whole days from today to a calendar date; negative when it is over. */

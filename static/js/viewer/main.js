@@ -3,6 +3,7 @@
 import { GiftClient } from '../giftclient.js';
 import { RollingNumber } from '../roll.js';
 import { Session } from '../session.js';
+import { CoinPrice } from '../ui/coin_price.js';
 import { loadCatalog } from './catalog.js';
 import { Feed } from './feed.js';
 import { find, written } from './find.js';
@@ -21,8 +22,10 @@ const roomId = decodeURIComponent(location.pathname.split('/')[2] ?? '');
 const session = new Session();
 const notices = new Notices();
 const choices = keptChoices();
+const money = new CoinPrice(session);
 const view = new RoomView(roomId, notices);
 const coins = [find('.wallet__coins'), find('.panel__coins')].map((host) => new RollingNumber(host, short));
+const balances = [find('.wallet__money'), find('.panel__money')];
 let client = null;
 let parts = null;
 
@@ -40,13 +43,13 @@ async function start() {
 
 function assemble(catalog) {
   const layer = new LayerHost(find('#layer'), { catalog: catalog.body, language: catalog.language, ...choices });
-  const panel = new GiftPanel(catalog);
+  const panel = new GiftPanel(catalog, money);
   const ring = new ComboRing({ onTap: (run) => sending.tap(run.gift, run.quantity), onChange: place });
-  const quick = new QuickGifts(catalog, (gift) => sending.tap(gift, 1));
+  const quick = new QuickGifts(catalog, money, (gift) => sending.tap(gift, 1));
   const receipts = new Receipts(catalog);
   const feed = new Feed(catalog);
   const sending = new Sending({
-    client: () => client, catalog: () => parts.catalog, room: () => view.room, notices, ring,
+    client: () => client, catalog: () => parts.catalog, room: () => view.room, notices, ring, money,
     onSent: (gift) => sent(gift), acts: waysOut(),
   });
   panel.addEventListener('send', ({ detail }) => sending.tap(detail.gift, detail.quantity));
@@ -54,6 +57,7 @@ function assemble(catalog) {
   panel.addEventListener('quantity', () => ring.stop());
   panel.addEventListener('choose', ({ detail }) => detail.gift.id !== ring.run?.gift.id && ring.stop());
   panel.addEventListener('toggle', place);
+  for (const event of ['toggle', 'choose']) panel.addEventListener(event, () => money.refresh());
   for (const opener of [find('.wallet'), find('.panel__balance')]) opener.addEventListener('click', openCoins);
   find('.open-panel').addEventListener('click', () => panel.open());
   find('.menu-button').addEventListener('click', () => openMenu({ session, choices, notices, onChoice: (chosen) => layer.set(chosen) }));
@@ -100,7 +104,7 @@ function waysOut() {
 }
 
 function openCoins() {
-  openWallet({ session, client: () => client, receipts: parts.receipts, notices });
+  openWallet({ session, client: () => client, receipts: parts.receipts, notices, money });
 }
 
 /** A new connection as whoever is signed in now. */
@@ -108,6 +112,7 @@ function connect() {
   client?.close();
   parts.ring.stop();
   notices.clear('refusal');
+  money.refresh({ now: true });
   client = new GiftClient({
     room: roomId,
     getTicket: ticket,
@@ -165,7 +170,12 @@ function follow(one) {
   on('refunded', ({ coins: back }) => {
     notices.say('refund', `The room had closed before your gift arrived. You get your ${back === 1 ? 'coin' : `${written(back)} coins`} back.`, [], { tone: 'good' });
   });
-  on('balance', ({ shown_coins: shown }) => shown !== null && coins.forEach((number) => number.set(Math.max(0, shown))));
+  on('balance', ({ shown_coins: shown }) => shown !== null && balance(Math.max(0, shown)));
+}
+
+function balance(shown) {
+  for (const number of coins) number.set(shown);
+  for (const node of balances) money.show(node, shown);
 }
 
 /** Who watches without an identity is told how to get one; who has one sees coins and gifts. */
@@ -191,6 +201,7 @@ globalThis.giftserver = {
   get layer() { return parts?.layer.layer ?? null; },
   get totals() { return client?.totals ?? { quantity: 0, coins: 0 }; },
   session,
+  money,
 };
 
 start();

@@ -10,6 +10,7 @@ const COLUMNS = 4;
 /** Events: `send` {gift, quantity}, `locked` {gift, why}, `choose` {gift}, `quantity` {quantity}, `toggle`. */
 export class GiftPanel extends EventTarget {
   #catalog;
+  #money;
   #dialog = find('#panel');
   #grid = find('.panel__grid');
   #foot = find('.panel__foot');
@@ -19,9 +20,12 @@ export class GiftPanel extends EventTarget {
   #quantity = 1;
   #allowed = false;
 
-  constructor(catalog) {
+  /** @param {Catalog} catalog @param {CoinPrice} money */
+  constructor(catalog, money) {
     super();
     this.#catalog = catalog;
+    this.#money = money;
+    money.addEventListener('change', () => this.#sayTotal());
     this.#send.addEventListener('click', () => this.#emit('send', { gift: this.#chosen, quantity: this.#quantity }));
     find('.panel__close').addEventListener('click', () => this.#dialog.close());
     this.#dialog.addEventListener('close', () => this.#emit('toggle'));
@@ -152,6 +156,7 @@ export class GiftPanel extends EventTarget {
       element('img.gift__art', { src: this.#catalog.art(gift), alt: '', width: 52, height: 52, loading: 'lazy', decoding: 'async' }),
       element('span.gift__name', {}, name),
       why ? element('span.gift__why', {}, element('span.gift__lock', { 'aria-hidden': 'true' }), why) : price(gift.coins, 'span.gift__price'),
+      why === null && this.#money.tag(gift.coins),
     );
     cell.addEventListener('click', () => (why ? this.#emit('locked', { gift, why }) : this.choose(gift)));
     cell.addEventListener('dblclick', () => !why && gift.combo && this.#send.hidden === false && this.#send.click());
@@ -178,8 +183,17 @@ export class GiftPanel extends EventTarget {
     this.#foot.classList.toggle('panel__foot--single', !gift.combo);
     fill(find('.panel__chips'), ...choices.map((quantity) => this.#chip(quantity)));
     const total = gift.coins * this.#quantity;
-    fill(this.#send, 'Send', element('span.send__price', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), written(total)));
-    this.#send.setAttribute('aria-label', `Send ${this.#quantity > 1 ? `${this.#quantity} ` : ''}${this.#catalog.name(gift)} for ${inCoins(total)}`);
+    const cost = element('span.send__price', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), written(total));
+    fill(this.#send, 'Send', element('span.send__cost', {}, cost, this.#money.tag(total)));
+    this.#sayTotal();
+  }
+
+  #sayTotal() {
+    const gift = this.#chosen;
+    if (gift === null) return;
+    const total = gift.coins * this.#quantity;
+    const cost = [inCoins(total), this.#money.of(total)].filter(Boolean).join(', ');
+    this.#send.setAttribute('aria-label', `Send ${this.#quantity > 1 ? `${this.#quantity} ` : ''}${this.#catalog.name(gift)} for ${cost}`);
   }
 
   #chip(quantity) {

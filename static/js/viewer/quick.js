@@ -9,11 +9,15 @@ const START_COINS = [1, 5, 10]; // for someone who has sent nothing yet
 export class QuickGifts {
   #host = find('.quick');
   #catalog;
+  #money;
   #ids;
   #onTap;
 
-  constructor(catalog, onTap) {
+  /** @param {Catalog} catalog @param {CoinPrice} money @param {(gift: object) => void} onTap */
+  constructor(catalog, money, onTap) {
     this.#catalog = catalog;
+    this.#money = money;
+    money.addEventListener('change', () => this.#name());
     this.#onTap = onTap;
     this.#ids = this.#kept();
     this.#draw();
@@ -51,14 +55,24 @@ export class QuickGifts {
   #draw() {
     const gifts = this.#ids.map((id) => this.#catalog.get(id)).filter((gift) => gift !== null);
     fill(this.#host, ...gifts.map((gift) => {
-      const label = `Send ${this.#catalog.name(gift)} for ${inCoins(gift.coins)}`;
       const button = element(
-        'button.quick__gift.over-video', { type: 'button', 'aria-label': label, title: label, data: { gift: gift.id } },
+        'button.quick__gift.over-video', { type: 'button', data: { gift: gift.id } },
         element('img', { src: this.#catalog.art(gift), alt: '', width: 30, height: 30 }),
         element('span.quick__price', { 'aria-hidden': 'true' }, written(gift.coins)),
       );
       button.addEventListener('click', () => this.#onTap(gift));
       return button;
     }));
+    this.#name();
+  }
+
+  /** There is no room for words, so they are said and shown on pointing. */
+  #name() {
+    for (const button of this.#host.children) {
+      const gift = this.#catalog.get(button.dataset.gift);
+      const cost = [inCoins(gift.coins), this.#money.of(gift.coins)].filter(Boolean).join(', ');
+      button.title = `Send ${this.#catalog.name(gift)} for ${cost}`;
+      button.setAttribute('aria-label', button.title);
+    }
   }
 }

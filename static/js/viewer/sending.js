@@ -12,7 +12,7 @@ export class Sending {
 
   /**
    * @param {{client: () => object, catalog: () => object, room: () => object, notices: object, ring: object,
-   *   onSent: (gift: object) => void, acts: Record<string, (gift: object, quantity: number) => void>}} page
+   *   money: CoinPrice, onSent: (gift: object) => void, acts: Record<string, (gift: object, quantity: number) => void>}} page
    */
   constructor(page) {
     this.#page = page;
@@ -80,12 +80,12 @@ export class Sending {
   }
 
   #confirmed(gift, quantity) {
-    const { catalog, room, client } = this.#page;
+    const { catalog, room, client, money } = this.#page;
     const total = gift.coins * quantity;
     const name = `${catalog().name(gift)}${quantity > 1 ? ` ×${quantity}` : ''}`;
     const left = client().balance.shown_coins;
     return new Promise((decide) => {
-      const yes = element('button.button.button--primary.button--wide.confirm__yes', { type: 'button' }, 'Send it ', price(total));
+      const yes = element('button.button.button--primary.button--wide.confirm__yes', { type: 'button' }, 'Send it ', price(total), money.tag(total));
       const no = element('button.button.button--quiet.button--wide', { type: 'button' }, 'Not now');
       const sheet = openSheet(`Send ${name}?`, [
         element('div.confirm__stage', { data: { tier: gift.tier } }, element('img.confirm__art', { src: catalog().art(gift), alt: catalog().alt(gift), width: 128, height: 128 })),

@@ -8,17 +8,22 @@ import { openSheet } from './sheet.js';
 const DEMO_COINS = 1_000;
 
 /** Open it. `notices` hears about a top-up that failed. */
-export function openWallet({ session, client, receipts, notices }) {
+export function openWallet({ session, client, receipts, notices, money }) {
   const number = element('span.wallet-sheet__coins');
   const rolling = new RollingNumber(number);
-  const show = () => rolling.set(Math.max(0, client().balance.shown_coins ?? 0));
+  const worth = element('span.in-money');
+  const show = () => {
+    const coins = Math.max(0, client().balance.shown_coins ?? 0);
+    rolling.set(coins);
+    money.show(worth, coins);
+  };
   const { host, stop } = receipts.list();
   const links = session.isDemo ? [topUpButton(session, notices)] : [];
   links.push(element(session.isDemo ? 'a.button.button--quiet' : 'a.button.button--gold', { href: '/wallet' }, session.isDemo ? 'Open my wallet' : 'Get coins'));
   const following = client();
   following.addEventListener('balance', show);
   openSheet('Your coins', [
-    element('p.wallet-sheet__balance', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), number, element('span.visually-hidden', {}, ' coins')),
+    element('p.wallet-sheet__balance', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), number, element('span.visually-hidden', {}, ' coins'), worth),
     element('div.notice__actions', {}, ...links),
     element('h3.wallet-sheet__heading', {}, 'Sent just now'),
     host,

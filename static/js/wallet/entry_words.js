@@ -16,6 +16,11 @@ export function titleOf(entry, names) {
   return entry.kind === 'refund' ? `${what} given back` : what;
 }
 
+/** What a total of a month is of: "Gifts sent", "Coins bought", and a tidied kind for what this page has not met. */
+export function kindOf(total) {
+  return { gift: 'Gifts sent', refund: 'Gifts given back', bonus: 'Bonus coins' }[total.kind] ?? TITLES[total.kind] ?? tidy(total.kind);
+}
+
 /** "to Mira" for a gift, why it came back for a refund, empty for a credit. `rooms` maps room ids to what GET /v1/rooms says. */
 export function recipientOf(entry, rooms) {
   if (entry.kind === 'refund') return 'the room had closed';

@@ -1,4 +1,5 @@
 import { Session } from '../session.js';
+import { CoinPrice } from '../ui/coin_price.js';
 import { GiftNames } from '../ui/gift_names.js';
 import { showGate } from '../ui/gate.js';
 import { mountIdentity } from '../ui/identity.js';
@@ -18,12 +19,14 @@ const root = document.documentElement;
 const session = await new Session().load();
 const names = new GiftNames();
 const statement = new Statement({ session, names, state: setState });
+const money = new CoinPrice(session);
 const balance = new Balance({ session, changed: () => statement.refresh(), refused: setState });
 const topUp = new TopUp({ session, added: () => balance.expect() });
 const store = new Store({ session, ordered: (payment) => panel.open(payment.id, payment), again: openStore });
 const orders = new Orders({ session, opened: (payment) => panel.open(payment.id, payment) });
 const panel = new OrderPanel({ session, balance, changed: orderChanged, again: (payment) => store.choose(payment), closed: forgetReturn });
 
+balance.follow((coins) => money.show(byId('balance-money'), coins));
 mountIdentity(byId('identity'), session);
 session.addEventListener('change', open);
 // Who comes back by the back button finds the page as they left it: with an order that has gone on since.
@@ -49,7 +52,9 @@ async function open() {
     return;
   }
   setState('checking');
+  money.forget(byId('balance-money'));
   balance.start();
+  money.refresh({ now: true });
   openStore();
   const returned = new URLSearchParams(location.search).get('payment');
   if (returned) panel.open(returned);

@@ -1,6 +1,7 @@
 import { element, fill } from '../ui/element.js';
 import { GroupedEntries } from './entries.js';
 import { titleOf } from './entry_words.js';
+import { Months } from './months.js';
 import { openReceipt } from './receipt.js';
 import { counted } from '../ui/numbers.js';
 import { dayName } from '../ui/times.js';
@@ -8,6 +9,8 @@ import { dayName } from '../ui/times.js';
 const PAGE_ENTRIES = 40;
 const ENOUGH_ENTRIES = 12;
 const PAGES_PER_LOOK = 4;
+const WHOLE_PAGE = 200;
+const PRINTED_ENTRIES = 2_000;
 
 /** The wallet's history: newest first, filtered and searched over what has been loaded, older pages on demand. */
 export class Statement {
@@ -32,14 +35,20 @@ export class Statement {
       rooms: this.#rooms,
       opened: (entry) => openReceipt(entry, { session, names, rooms: this.#rooms }),
     });
+    this.months = new Months({ session, names, rooms: this.#rooms, chosen: () => this.#load(), entries: () => this.#whole() });
     this.older.addEventListener('click', () => this.#showOlder());
     this.search.addEventListener('input', () => this.#narrow(this.#filter, this.search.value));
     this.filters = [...document.querySelectorAll('[data-filter]')];
     for (const chip of this.filters) chip.addEventListener('click', () => this.#narrow(chip.dataset.filter, this.#query));
   }
 
-  /** Load the newest page of whoever is signed in. */
+  /** Load the newest page of whoever is signed in, and the months there are. */
   async open() {
+    this.months.open();
+    await this.#load();
+  }
+
+  async #load() {
     this.#opened += 1;
     const opened = this.#opened;
     this.#entries = [];
@@ -54,12 +63,14 @@ export class Statement {
       this.#entries = page.entries;
       this.#next = page.next;
       this.#busy = false;
+      this.months.show(page);
       this.#draw();
       this.state('ready');
     } catch (error) {
       if (opened !== this.#opened) return;
       this.#busy = false;
-      this.list.refuse(error.message, () => this.open());
+      this.months.show(null);
+      this.list.refuse(error.message, () => (this.months.month === '' ? this.open() : this.#load()));
       this.state('refused');
     }
   }
@@ -70,6 +81,7 @@ export class Statement {
     const opened = this.#opened;
     const page = await this.#page(null).catch(() => null);
     if (page === null || opened !== this.#opened) return;
+    this.months.moved(page);
     const known = new Set(this.#entries.map((entry) => entry.transfer));
     const fresh = page.entries.filter((entry) => !known.has(entry.transfer));
     const joined = fresh.length < page.entries.length || this.#entries.length === 0;
@@ -99,13 +111,13 @@ export class Statement {
     }
   }
 
-  async #more() {
+  async #more(limit = PAGE_ENTRIES) {
     if (this.#busy || this.#next === null) return false;
     this.#busy = true;
     this.older.setAttribute('aria-disabled', 'true');
     const opened = this.#opened;
     try {
-      const page = await this.#page(this.#next);
+      const page = await this.#page(this.#next, limit);
       if (opened !== this.#opened) return false;
       this.#entries = [...this.#entries, ...page.entries];
       this.#next = page.next;
@@ -120,9 +132,14 @@ export class Statement {
     }
   }
 
-  #page(before) {
-    const from = before === null ? '' : `&before=${encodeURIComponent(before)}`;
-    return this.session.get(`/v1/wallet/history?limit=${PAGE_ENTRIES}${from}`);
+  #page(before, limit = PAGE_ENTRIES) {
+    return this.session.get(this.months.path({ limit, ...(before !== null && { before }) }));
+  }
+
+  /** Everything there is of what is shown, up to a number that can be printed, newest first; `whole` says if that is all. */
+  async #whole() {
+    while (this.#next !== null && this.#entries.length < PRINTED_ENTRIES && (await this.#more(WHOLE_PAGE)));
+    return { entries: this.#entries, whole: this.#next === null };
   }
 
   async #learnRooms() {
@@ -158,7 +175,8 @@ export class Statement {
     const loaded = this.#entries.length;
     if (loaded === 0) return '';
     const narrowed = this.#query !== '' || this.#filter !== 'all';
-    const reach = this.#next === null ? 'from the very beginning' : `back to ${dayName(this.#entries.at(-1).at_ms)}`;
+    const beginning = this.months.month === '' ? 'from the very beginning' : 'all of this month';
+    const reach = this.#next === null ? beginning : `back to ${dayName(this.#entries.at(-1).at_ms)}`;
     if (!narrowed) return `${counted(loaded, 'entry', 'entries')}, ${reach}.`;
     const found = matching === 0 ? 'Nothing matches' : `${counted(matching, 'entry', 'entries')} of ${loaded}`;
     return `${found}, ${reach}.`;

@@ -109,7 +109,7 @@ def test_it_runs_survives_kills_and_ends_in_order(demo):
     running = demo()
     running.await_ready()
     said = running.said()
-    for page in ("viewer", "studio", "overlay", "wallet", "metrics"):
+    for page in ("viewer", "studio", "overlay", "wallet", "ops", "metrics"):
         assert f"  {page} " in said
     assert f"http://127.0.0.1:{running.port}/overlay/" in said
     assert set(running.record()["children"]) >= CHILDREN

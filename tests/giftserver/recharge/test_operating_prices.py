@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from giftserver.auth.tokens import mint
 from giftserver.recharge import pricing
 from giftserver.recharge.prices import built_in
 from tests.giftserver.conftest import assert_refused
@@ -120,3 +121,30 @@ async def test_a_country_where_nothing_is_sold_is_told(shop):
     answer = await shop.web.http.get("/v1/store", headers=shop.web.bearer("ana"))
     assert_refused(answer, 403, "not_sold_here")
     assert_refused(await shop.order(), 403, "not_sold_here")
+
+
+async def coin(shop: Shop, country: str = "US") -> dict:
+    """What /v1/store/coin says to somebody of a country."""
+    token = mint(shop.web.settings, "ana", "Ana", "viewer", None, 600, country)
+    answer = await shop.web.http.get("/v1/store/coin", headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 200, answer.text
+    found: dict = answer.json()
+    return found
+
+
+async def test_the_price_of_a_coin_is_the_dearest_of_the_list_in_force(shop):
+    """Of packs and custom rate of the country, exactly; another list changes it, without a seller there is none."""
+    assert await coin(shop) == {
+        "price_version": 0, "price": {"currency": "USD", "exponent": 2, "rate_minor": 143, "rate_coins": 100},
+    }  # fmt: skip
+    assert (await coin(shop, "JP"))["price"] == {"currency": "JPY", "exponent": 0, "rate_minor": 215, "rate_coins": 100}
+    packs = [{"id": "few", "coins": 3, "amount_minor": 100}, {"id": "many", "coins": 700, "amount_minor": 999}]
+    fewer = {"countries": ["US"], "currency": "KWD", "packs": packs}
+    version = await propose(shop, prices(regions=[fewer]))
+    assert (await coin(shop))["price_version"] == 0
+    await approve(shop, version)
+    price = {"currency": "KWD", "exponent": 3, "rate_minor": 100, "rate_coins": 3}
+    assert await coin(shop) == {"price_version": version, "price": price}
+    assert (await coin(shop, "JP"))["price"] is None
+    shop.web.services.recharges.providers.clear()
+    assert (await coin(shop))["price"] is None

@@ -67,12 +67,19 @@ async def test_operators_see_who_bears_what(bought):
     shop, payment = bought
     await send(shop, 3)
     dispute = await shop.dispute(payment)
-    await shop.until_claim(dispute, "frozen")
-    await shop.decide(dispute, "lost")
-    await shop.until_claim(dispute, "lost")
+    operator = shop.web.bearer("olga", "admin")
+    other = await shop.ordered(bonus_coins=0)
+    for state in ("frozen", "lost"):
+        if state == "lost":
+            await shop.decide(dispute, state)
+        await shop.until_claim(dispute, state)
+        listed = (await shop.web.http.get("/v1/ops/payments?user=ana", headers=operator)).json()
+        disputes = {one["id"]: (one["state"], one["dispute"]) for one in listed["payments"]}
+        assert disputes == {payment["id"]: ("credited", state), other["id"]: ("pending", None)}
     path = f"/v1/ops/payments/{payment['id']}"
     assert_refused(await shop.web.http.get(path, headers=shop.web.bearer("ana")), 403, "forbidden")
-    found = (await shop.web.http.get(path, headers=shop.web.bearer("olga", "admin"))).json()
+    found = (await shop.web.http.get(path, headers=operator)).json()
+    assert (found["dispute"], found["holds"]) == ("lost", [f"payment {payment['id']}: dispute"])
     (claim,) = found["claims"]
     assert (claim["frozen_coins"], claim["owed_coins"], claim["clawed_diamonds"]) == (470, 300, 300)
     assert [(gift["creator"], gift["coins"]) for gift in claim["gifts"]] == [("mira", 300)]
@@ -80,5 +87,3 @@ async def test_operators_see_who_bears_what(bought):
     words = "\n".join(payment_lines(told))
     assert "owes 300 spent ones" in words
     assert "creators gave back 300 diamonds" in words
-    listed = (await shop.web.http.get("/v1/ops/payments?user=ana", headers=shop.web.bearer("olga", "admin"))).json()
-    assert [one["id"] for one in listed["payments"]] == [payment["id"]]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from tests.giftserver.shop import Shop, open_shop
 
 DEMO = Settings(demo=True)
 CODES = {code.name for code in ERRORS}
-ELSEWHERE = ("take_webhook", "end_all_sessions", "take_break", "create_guardian_code")
-"""Asked in tests/giftserver/recharge/test_webhooks.py, test_sessions.py and tests/giftserver/limits."""
+ELSEWHERE = ("take_webhook", "end_all_sessions", "get_month_as_csv", "take_break", "create_guardian_code")
+"""Asked in tests of their own: of webhooks, sessions, statements and limits."""
 
 QUERIES = {"get_quote": "?coins=100"}
 
@@ -127,7 +128,7 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
             role = "creator" if "{room}" in path else "admin" if "/ops/" in path else "viewer"
             person = demo.bearer({"creator": "mira", "admin": "otto"}.get(role, "ana"), role)
             url = path.replace("{room}", "harbour").replace("{key}", key).replace("{payment}", payment["id"])
-            url = url.replace("{ward}", "ben")
+            url = url.replace("{ward}", "ben").replace("{month}", f"{datetime.now(UTC):%Y-%m}")
             good = await demo.http.request(method, url + QUERIES.get(name, ""), headers=person, json=bodies.get(name))
             assert good.status_code == 200, (name, good.text)
             validate(document, operation["responses"]["200"]["content"]["application/json"]["schema"], good.json())

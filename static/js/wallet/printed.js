@@ -1,0 +1,38 @@
+import { element } from '../ui/element.js';
+import { count, signed } from '../ui/numbers.js';
+import { exactTime, monthName } from '../ui/times.js';
+import { recipientOf, roomOf, titleOf } from './entry_words.js';
+
+/**
+ * A month on paper: title, person, sums, and its entries as a table, oldest first. It is seen only in print.
+ *
+ * @param {{answer: object, entries: object[], whole: boolean, sums: Node[], person: object, names: GiftNames, rooms: Map}} parts
+ *   `entries` newest first; `whole` false: there are more of them than are printed
+ */
+export function printedStatement({ answer, entries, whole, sums, person, names, rooms }) {
+  const head = element('tr', {}, ...['When', 'What', 'Coins', 'Balance'].map((title) => element('th', { scope: 'col' }, title)));
+  const clock = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZone: answer.zone });
+  const until = answer.so_far ? ', so far' : '';
+  return element(
+    'section.printed',
+    { 'aria-label': 'Printed statement' },
+    element('h1', {}, `Statement of coins, ${monthName(answer.month)}${until}`),
+    element('p', {}, `${person.name} (${person.id})`),
+    element('p', {}, `Times of ${answer.zone}, printed on ${exactTime(Date.now())}.`),
+    ...sums,
+    element('table.printed__entries', {}, element('thead', {}, head), element('tbody', {}, ...entries.toReversed().map((entry) => row(entry, clock, names, rooms)))),
+    !whole && element('p', {}, `These are the last ${count(entries.length)} entries of the month. The file (CSV) has all.`),
+  );
+}
+
+function row(entry, clock, names, rooms) {
+  const what = [titleOf(entry, names), recipientOf(entry, rooms), roomOf(entry, rooms)].filter(Boolean).join(', ');
+  return element(
+    'tr',
+    {},
+    element('td', {}, clock.format(entry.at_ms)),
+    element('td', {}, what),
+    element('td.printed__number', {}, signed(entry.amount_coins)),
+    element('td.printed__number', {}, count(entry.balance_coins)),
+  );
+}
