@@ -1,4 +1,4 @@
-"""The pages and their files: viewer, overlay, studio, wallet, guardian, ops, and everything under /static."""
+"""The pages and their files: viewer, overlay, studio, wallet, guardian, ops and everything under /static."""
 
 import asyncio
 import base64

@@ -59,7 +59,7 @@ function refuse(error) {
 
 /** One card a person, in the order they were linked; who has one keeps it. */
 function draw(found) {
-  wards = new Map(found.map((ward) => [ward.user, wards.get(ward.user) ?? new Ward({ session, ward, ended })]));
+  wards = new Map(found.map((ward) => [ward.user, wards.get(ward.user) ?? new Ward({ session, ward, ended, left: () => left(ward) })]));
   fill(byId('wards'), ...[...wards.values()].map(({ node }) => node));
   byId('wards-words').textContent = wards.size === 0 ? NOBODY : '';
 }
@@ -71,9 +71,15 @@ function linked(ward) {
   toast(`You look after ${ward.name} now.`, { tone: 'good' });
 }
 
-function ended(left) {
-  draw(left);
+function ended(others) {
+  draw(others);
   byId('main').focus();
+}
+
+/** They ended it. */
+function left(ward) {
+  draw([...wards.values()].map((one) => one.ward).filter((one) => one.user !== ward.user));
+  toast(`${ward.name} is not looked after by you any more.`);
 }
 
 /** What everybody sent and bought, and again in a while as long as somebody is looking. */

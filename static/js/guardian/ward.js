@@ -11,11 +11,12 @@ export class Ward {
   #drawn = false;
   #asked = 0;
 
-  /** @param {{session: Session, ward: {user: string, name: string}, ended: (wards: object[]) => void}} parts */
-  constructor({ session, ward, ended }) {
+  /** @param {{session: Session, ward: {user: string, name: string}, ended: (wards: object[]) => void, left: () => void}} parts */
+  constructor({ session, ward, ended, left }) {
     this.session = session;
     this.ward = ward;
     this.ended = ended;
+    this.left = left;
     this.path = `/v1/guardian/wards/${encodeURIComponent(ward.user)}`;
     this.#build();
   }
@@ -28,7 +29,9 @@ export class Ward {
       const answer = await this.session.get(`${this.path}/limits`);
       if (asked === this.#asked) this.#draw(answer);
     } catch (error) {
-      if (asked === this.#asked && !this.#drawn) this.#excuse(error);
+      if (asked !== this.#asked) return;
+      if (error.code === 'not_your_ward') this.left();
+      else if (!this.#drawn) this.#excuse(error);
     }
   }
 

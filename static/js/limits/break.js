@@ -25,7 +25,7 @@ export class Break {
     const told = JSON.stringify([until, zone]);
     if (told === this.#told) return;
     this.#told = told;
-    const longer = BREAKS.filter(({ hours }) => until === null || Date.now() + hours * HOUR_MS > until);
+    const longer = BREAKS.filter(({ hours }) => until === null || Date.now() + (hours - 1) * HOUR_MS > until);
     const words = until === null ? 'Nothing can be sent or bought meanwhile. It cannot be undone.' : 'It can be made longer, not shorter.';
     const buttons = longer.map((one) => onPress(element('button.button.button--quiet', { type: 'button' }, one.name), () => this.#asked(one, zone)));
     fill(this.node, element('p.small.secondary', {}, words), element('div.break__choices', {}, ...buttons));

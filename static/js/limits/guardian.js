@@ -8,7 +8,7 @@ const LOOK_MS = 3_000;
 
 /** Who looks after the reader: a code to hand over where there is nobody, the name and the way out where there is. */
 export class Guardian {
-  #told = null;
+  #told;
   #timer = 0;
 
   /**

@@ -3,6 +3,7 @@
 import { GiftClient } from '../giftclient.js';
 import { RollingNumber } from '../roll.js';
 import { Session } from '../session.js';
+import { Budget } from './budget.js';
 import { loadCatalog } from './catalog.js';
 import { Feed } from './feed.js';
 import { find, written } from './find.js';
@@ -22,6 +23,7 @@ const session = new Session();
 const notices = new Notices();
 const choices = keptChoices();
 const view = new RoomView(roomId, notices);
+const budget = new Budget(session);
 const coins = [find('.wallet__coins'), find('.panel__coins')].map((host) => new RollingNumber(host, short));
 let client = null;
 let parts = null;
@@ -40,7 +42,7 @@ async function start() {
 
 function assemble(catalog) {
   const layer = new LayerHost(find('#layer'), { catalog: catalog.body, language: catalog.language, ...choices });
-  const panel = new GiftPanel(catalog);
+  const panel = new GiftPanel(catalog, budget);
   const ring = new ComboRing({ onTap: (run) => sending.tap(run.gift, run.quantity), onChange: place });
   const quick = new QuickGifts(catalog, (gift) => sending.tap(gift, 1));
   const receipts = new Receipts(catalog);
@@ -50,10 +52,14 @@ function assemble(catalog) {
     onSent: (gift) => sent(gift), acts: waysOut(),
   });
   panel.addEventListener('send', ({ detail }) => sending.tap(detail.gift, detail.quantity));
-  panel.addEventListener('locked', ({ detail }) => notices.say('refusal', `${parts.catalog.name(detail.gift)} is not open to you yet. ${detail.why}.`, [], { forMs: 4_000 }));
+  panel.addEventListener('locked', ({ detail }) => {
+    if (detail.bar !== null) sending.barred(detail.gift, detail.bar);
+    else notices.say('refusal', `${parts.catalog.name(detail.gift)} is not open to you yet. ${detail.why}.`, [], { forMs: 4_000 });
+  });
   panel.addEventListener('quantity', () => ring.stop());
   panel.addEventListener('choose', ({ detail }) => detail.gift.id !== ring.run?.gift.id && ring.stop());
   panel.addEventListener('toggle', place);
+  panel.addEventListener('toggle', () => panel.modal && budget.refresh());
   for (const opener of [find('.wallet'), find('.panel__balance')]) opener.addEventListener('click', openCoins);
   find('.open-panel').addEventListener('click', () => panel.open());
   find('.menu-button').addEventListener('click', () => openMenu({ session, choices, notices, onChoice: (chosen) => layer.set(chosen) }));
@@ -108,6 +114,7 @@ function connect() {
   client?.close();
   parts.ring.stop();
   notices.clear('refusal');
+  budget.open();
   client = new GiftClient({
     room: roomId,
     getTicket: ticket,
@@ -161,6 +168,8 @@ function follow(one) {
   on('viewers', (viewers) => view.viewers(viewers));
   on('top', (top) => view.top(top));
   on('pending', ({ entries }) => sending.waiting(entries, one.state));
+  on('receipt', ({ result }) => budget.sent(result.coins));
+  on('refused', ({ error }) => error.code === 'limit_reached' && budget.refresh());
   on('refused', (refused) => refused.restored && sending.refusedLate(refused));
   on('refunded', ({ coins: back }) => {
     notices.say('refund', `The room had closed before your gift arrived. You get your ${back === 1 ? 'coin' : `${written(back)} coins`} back.`, [], { tone: 'good' });
