@@ -97,7 +97,7 @@ function limitReached({ limit, limit_coins: most, left_coins: left, resets_at_ms
   }[limit] ?? ['This would go over your spending limit.', ''];
   const cost = priceCoins ? ` This gift is ${number(priceCoins)}.` : '';
   const when = again && at ? ` ${again} ${onDayAndClock(at)}.` : '';
-  return `${standing}${cost}${when} Nothing was charged.`;
+  return `${standing}${cost}${when}${priceCoins ? '' : ' Nothing was charged.'}`;
 }
 
 /** A refused HTTP request. `message` is the sentence; `details` is everything the server said besides. */

@@ -36,8 +36,9 @@ export class LimitsEditor {
       const held = this.#held(answer, kind);
       const untouched = this.#answer === null || coinsIn(field.input.value) === this.#held(this.#answer, kind);
       if (untouched) field.input.value = held === null ? '' : count(held);
-      const everybody = kind === 'day' ? answer.platform_day_coins : null;
-      field.input.placeholder = everybody === null ? 'No limit' : `${count(everybody)} for everybody`;
+      const everybodys = kind === 'day' ? answer.platform_day_coins : null;
+      field.hint = everybodys === null ? '' : `Empty: ${count(everybodys)}, as for everybody.`;
+      field.input.placeholder = 'None';
     }
     this.#answer = answer;
     this.#preview();
@@ -49,8 +50,8 @@ export class LimitsEditor {
       id, type: 'text', inputmode: 'numeric', maxlength: 17, autocomplete: 'off', 'aria-describedby': words,
     });
     const problem = element('p.editor__problem.tiny', { id: words });
-    input.addEventListener('input', () => this.#preview());
-    this.#fields.set(kind, { input, problem });
+    input.addEventListener('input', () => this.#answer === null || this.#preview());
+    this.#fields.set(kind, { input, problem, hint: '' });
     return element('div.field', {}, element('label', { for: id }, KINDS[kind].field), input, problem);
   }
 
@@ -66,15 +67,13 @@ export class LimitsEditor {
   }
 
   #preview() {
-    for (const { input, problem } of this.#fields.values()) {
+    for (const { input, problem, hint } of this.#fields.values()) {
       const wrong = Number.isNaN(coinsIn(input.value));
       input.setAttribute('aria-invalid', String(wrong));
-      problem.textContent = wrong ? WRONG : '';
+      problem.textContent = wrong ? WRONG : hint;
     }
-    const lines = (this.#changes() ?? []).map(([kind, before, wished]) => {
-      const begin = beginOf(kind, before, wished, this.#answer.platform_day_coins);
-      return [begin, wishWords(kind, before, wished, begin, this.#answer.zone)];
-    });
+    const { platform_day_coins: platform } = this.#answer;
+    const lines = (this.#changes() ?? []).map((change) => [beginOf(...change, platform), wishWords(change, this.scope, this.#answer)]);
     const told = lines.map(([, words]) => words).join('\n');
     if (told === this.told) return; // the same words again would be read aloud again
     this.told = told;

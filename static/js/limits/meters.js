@@ -25,7 +25,7 @@ function meter(limit, zone, whose) {
     element(
       'p.meter__head', {},
       element('span.meter__title', {}, title),
-      element('span.meter__most', {}, limit.coins === null ? 'No limit' : counted(limit.coins, 'coin')),
+      element('span.meter__most', { data: { none: String(limit.coins === null) } }, limit.coins === null ? 'No limit' : counted(limit.coins, 'coin')),
     ),
     source !== '' && element('p.meter__source.tiny.secondary', {}, source),
     ...spent,

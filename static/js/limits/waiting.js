@@ -17,7 +17,7 @@ export function drawWaiting(host, answer, { scope, other, keep }) {
   host.dataset.told = told;
   const rows = waiting.map((one) => {
     const whose = one.scope === scope ? '' : ` (${other})`;
-    return element('li.waiting__row', {}, element('span.small', {}, `${waitingWords(one, answer.zone)}${whose}`), one.scope === scope && keepButton(answer, one, keep));
+    return element('li.waiting__row', {}, element('span.small', {}, `${waitingWords(one, answer)}${whose}`), one.scope === scope && keepButton(answer, one, keep));
   });
   fill(
     host,
@@ -30,6 +30,6 @@ export function drawWaiting(host, answer, { scope, other, keep }) {
 function keepButton(answer, { kind, scope }, keep) {
   const isZone = kind === 'zone';
   const held = isZone ? answer.zone : limitOf(answer, kind)[`${scope}_coins`];
-  const button = element('button.button.button--quiet', { type: 'button' }, `Keep ${isZone ? placeOf(held) : amountWords(held)}`);
+  const button = element('button.button.button--quiet', { type: 'button' }, `Keep ${isZone ? placeOf(held) : amountWords(held, kind, scope, answer)}`);
   return onPress(button, () => keep(isZone ? { zone: held } : { [`${kind}_coins`]: held }));
 }

@@ -22,9 +22,12 @@ export function zoneChosen({ zone }) {
   return !zone.startsWith('Etc/');
 }
 
-/** Coins, or that there is no limit. */
-export function amountWords(coins) {
-  return coins === null ? 'no limit' : counted(coins, 'coin');
+/** Coins of somebody's limit, or what counts where they have none: that of everybody holds while nobody chose one. */
+export function amountWords(coins, kind, scope, answer) {
+  if (coins !== null) return counted(coins, 'coin');
+  const other = limitOf(answer, kind)[scope === 'own' ? 'guardian_coins' : 'own_coins'];
+  const everybodys = kind === 'day' && other === null ? answer.platform_day_coins : null;
+  return everybodys === null ? 'no limit' : `${counted(everybodys, 'coin')} as for everybody`;
 }
 
 /** Whose limit it is that holds. `guardian` is said where the person themselves reads. */
@@ -53,21 +56,23 @@ export function placeOf(zone) {
   return zone.replaceAll('_', ' ');
 }
 
-/** When a wish begins: `same`, `now`, or `later` for a looser one. `platform` is the limit of a day without a choice. */
+/** When a wish begins: `now`, or `later` for a looser one. `platform` is the limit of a day without a choice. */
 export function beginOf(kind, before, wished, platform) {
-  if (before === wished) return 'same';
   const most = (coins) => coins ?? (kind === 'day' ? platform : null) ?? Infinity;
   return most(wished) > most(before) ? 'later' : 'now';
 }
 
 /** "A day: 150 coins → 200 coins, in 24 hours: tomorrow at 21:06." */
-export function wishWords(kind, before, wished, begin, zone, nowMs = Date.now()) {
-  const change = `${KINDS[kind].title}: ${amountWords(before)} → ${amountWords(wished)}`;
-  return begin === 'now' ? `${change}, at once.` : `${change}, in 24 hours: ${dayAndClock(nowMs + 86_400_000, zone, nowMs)}.`;
+export function wishWords([kind, before, wished], scope, answer, nowMs = Date.now()) {
+  const [from, to] = [before, wished].map((coins) => amountWords(coins, kind, scope, answer));
+  const change = `${KINDS[kind].title}: ${from} → ${to}`;
+  if (beginOf(kind, before, wished, answer.platform_day_coins) === 'now') return `${change}, at once.`;
+  return `${change}, in 24 hours: ${dayAndClock(nowMs + 86_400_000, answer.zone, nowMs)}.`;
 }
 
 /** What begins later, and when. */
-export function waitingWords(one, zone) {
-  const what = one.kind === 'zone' ? `Days begin at midnight in ${placeOf(one.zone)}` : `${KINDS[one.kind].title}: ${amountWords(one.coins)}`;
-  return `${what}, from ${dayAndClock(one.from_at_ms, zone)}.`;
+export function waitingWords(one, answer) {
+  const isZone = one.kind === 'zone';
+  const what = isZone ? `Days begin at midnight in ${placeOf(one.zone)}` : `${KINDS[one.kind].title}: ${amountWords(one.coins, one.kind, one.scope, answer)}`;
+  return `${what}, from ${dayAndClock(one.from_at_ms, answer.zone)}.`;
 }

@@ -5,6 +5,7 @@ import { element, fill, find, inCoins, written } from './find.js';
 
 const CLOSE_SHARE = 0.2; // of a limit nobody chose is told only when less than this is left
 const SETTLED_MS = 1_500; // gifts come in bursts: the server is asked after the last one
+const OPENED_MS = 50;
 const SOONEST_MS = 5_000;
 const LONGEST_WAIT_MS = 3_600_000;
 const WORDS = {
@@ -26,13 +27,18 @@ export class Budget extends EventTarget {
   constructor(session) {
     super();
     this.#session = session;
-    document.addEventListener('visibilitychange', () => document.hidden || this.refresh());
+    document.addEventListener('visibilitychange', () => document.hidden || this.#answer === null || this.refresh());
   }
 
-  /** Somebody else looks at the page: nothing is known of them yet. */
-  open() {
+  /** Somebody else looks at the page: nothing is known of them until the panel opens. */
+  forget() {
+    this.#asked += 1;
     this.#set(null);
-    return this.refresh();
+  }
+
+  /** The panel is in sight: ask, once for whatever opened it. */
+  opened() {
+    this.#in(OPENED_MS);
   }
 
   /** Ask what is left. Never throws: what is known stays. */

@@ -59,7 +59,7 @@ function assemble(catalog) {
   panel.addEventListener('quantity', () => ring.stop());
   panel.addEventListener('choose', ({ detail }) => detail.gift.id !== ring.run?.gift.id && ring.stop());
   panel.addEventListener('toggle', place);
-  panel.addEventListener('toggle', () => panel.modal && budget.refresh());
+  panel.addEventListener('toggle', () => panel.element.open && budget.opened());
   for (const opener of [find('.wallet'), find('.panel__balance')]) opener.addEventListener('click', openCoins);
   find('.open-panel').addEventListener('click', () => panel.open());
   find('.menu-button').addEventListener('click', () => openMenu({ session, choices, notices, onChoice: (chosen) => layer.set(chosen) }));
@@ -114,7 +114,7 @@ function connect() {
   client?.close();
   parts.ring.stop();
   notices.clear('refusal');
-  budget.open();
+  budget.forget();
   client = new GiftClient({
     room: roomId,
     getTicket: ticket,
