@@ -1,4 +1,4 @@
-"""The pages and their files: viewer, overlay, studio, wallet, ops, and everything under /static."""
+"""The pages and their files: viewer, overlay, studio, wallet, guardian, ops and everything under /static."""
 
 import asyncio
 import base64
@@ -124,7 +124,8 @@ def routes(settings: Settings) -> list[BaseRoute]:
     """Routes of the pages."""
     folder = settings.static_dir
     embedders = [origin for text in settings.allowed_origins if (origin := normal_origin(text))]
-    index, studio, wallet, ops = (PageFile(folder / f"{name}.html") for name in ("index", "studio", "wallet", "ops"))
+    names = ("index", "studio", "wallet", "guardian", "ops")
+    index, studio, wallet, guardian, ops = (PageFile(folder / f"{name}.html") for name in names)
     overlay = PageFile(folder / "overlay.html", framed_by="'self'")
     viewer = PageFile(folder / "viewer.html", framed_by=" ".join(("'self'", *embedders)))
 
@@ -159,6 +160,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Route("/overlay/{token}", overlay.answer),
         Route("/studio", studio.answer),
         Route("/wallet", wallet.answer),
+        Route("/guardian", guardian.answer),
         Route("/ops", ops.answer),
         Mount("/static", Files(directory=folder, check_dir=False), name="static"),
     ]

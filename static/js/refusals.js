@@ -1,5 +1,7 @@
 /** Every refusal in words a person would say, and the one thing that helps. The codes are the protocol's error table. */
 
+import { dayAndClock, onDayAndClock } from './ui/moments.js';
+
 const number = (value) => Number(value).toLocaleString('en-US');
 const coins = (value) => `${number(value)} ${Number(value) === 1 ? 'coin' : 'coins'}`;
 
@@ -13,11 +15,11 @@ const SENTENCES = {
     const have = has === undefined || has === null ? 'You do not have enough coins.' : `You have ${coins(has)} left.`;
     return priceCoins ? `${have} This gift is ${number(priceCoins)}.` : have;
   },
-  limit_reached: (error) => {
-    const limit = error.limit === undefined ? 'your spending limit' : `your limit of ${coins(error.limit)}`;
-    const until = error.resets_at_ms === undefined ? '' : ` It opens again ${momentOf(error.resets_at_ms)}.`;
-    return `This gift would go over ${limit}.${until}`;
-  },
+  limit_reached: (error, { priceCoins }) => limitReached(error, priceCoins),
+  limit_stays: (error) => error.message || 'A break or a budget that runs can be made stricter, not looser.',
+  age_restricted: (error) => error.message || 'Coins are for adults here. Nothing was charged.',
+  guardian_refused: (error) => error.message || 'This code is wrong, was used, or has ended: ask for a new one.',
+  not_your_ward: () => 'You do not look after this person any more.',
   room_not_live: (_, { creatorName }) => `${creatorName ?? 'The creator'} is not live right now. Gifts open again with the next stream.`,
   room_not_found: () => 'There is no room with this name.',
   gift_unavailable: (_, { giftName }) => `${giftName ?? 'This gift'} cannot be sent here right now.`,
@@ -55,6 +57,10 @@ const SENTENCES = {
 const WAYS_OUT = {
   insufficient_coins: { label: 'Get coins', act: 'topup' },
   limit_reached: { label: 'See my limits', act: 'limits' },
+  limit_stays: { label: 'See my limits', act: 'limits' },
+  age_restricted: { label: 'See my limits', act: 'limits' },
+  guardian_refused: { label: 'See my limits', act: 'limits' },
+  not_your_ward: { label: 'Load the list again', act: 'reload' },
   room_not_live: { label: 'See who is live', act: 'rooms' },
   room_not_found: { label: 'See who is live', act: 'rooms' },
   gift_unavailable: { label: 'Choose another gift', act: 'panel' },
@@ -96,9 +102,19 @@ export function wayOutOf(error) {
   return WAYS_OUT[error?.code] ?? { label: 'Try again', act: 'resend' };
 }
 
-function momentOf(ms) {
-  const format = { weekday: 'short', hour: '2-digit', minute: '2-digit' };
-  return `on ${new Date(ms).toLocaleString('en-GB', format)}`;
+/** Which limit, what is left of it, and when it begins again; of a gift or an order. */
+function limitReached({ limit, limit_coins: most, left_coins: left, resets_at_ms: at }, priceCoins) {
+  if (limit === 'locked') return `You are taking a break from sending and buying${at ? ` until ${dayAndClock(at)}` : ''}. Nothing was charged.`;
+  const remains = !left ? 'nothing is left' : `${number(left)} ${left === 1 ? 'is' : 'are'} left`;
+  const [standing, again] = {
+    gift: [`Your limit is ${coins(most)} a gift.`, ''],
+    day: [`Your limit is ${coins(most)} a day; ${remains} today.`, 'A new day begins'],
+    month: [`Your limit is ${coins(most)} a month; ${remains} this month.`, 'A new month begins'],
+    session: [`Your budget for now is ${coins(most)}; ${remains} of it.`, 'It ends'],
+  }[limit] ?? ['This would go over your spending limit.', ''];
+  const cost = priceCoins ? ` This gift is ${number(priceCoins)}.` : '';
+  const when = again && at ? ` ${again} ${onDayAndClock(at)}.` : '';
+  return `${standing}${cost}${when}${priceCoins ? '' : ' Nothing was charged.'}`;
 }
 
 /** A refused HTTP request. `message` is the sentence; `details` is everything the server said besides. */

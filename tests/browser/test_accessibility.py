@@ -31,6 +31,7 @@ PAGES = {
     "studio-nobody": ("/studio", None, "#gate .person"),
     "wallet": ("/wallet", "ana", "#store[data-state=open] .pack"),
     "wallet-nobody": ("/wallet", None, "#gate .person"),
+    "guardian": ("/guardian", "ana", "#enter"),
     "ops": ("/ops", "operator", ".payment-row"),
     "ops-prices": ("/ops#prices", "operator", ".proposal"),
 }

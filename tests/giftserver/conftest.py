@@ -81,7 +81,7 @@ class Web:
 def static_dir(tmp_path: Path) -> Path:
     """Pages and files as a build would leave them."""
     folder = tmp_path / "static"
-    for name in ("index", "viewer", "overlay", "studio", "wallet", "ops"):
+    for name in ("index", "viewer", "overlay", "studio", "wallet", "guardian", "ops"):
         folder.joinpath(f"{name}.html").parent.mkdir(exist_ok=True)
         folder.joinpath(f"{name}.html").write_text(
             f"<!doctype html><title>{name}</title>"

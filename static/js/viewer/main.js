@@ -4,6 +4,7 @@ import { GiftClient } from '../giftclient.js';
 import { RollingNumber } from '../roll.js';
 import { Session } from '../session.js';
 import { CoinPrice } from '../ui/coin_price.js';
+import { Budget } from './budget.js';
 import { loadCatalog } from './catalog.js';
 import { Feed } from './feed.js';
 import { find, written } from './find.js';
@@ -24,6 +25,7 @@ const notices = new Notices();
 const choices = keptChoices();
 const money = new CoinPrice(session);
 const view = new RoomView(roomId, notices);
+const budget = new Budget(session);
 const coins = [find('.wallet__coins'), find('.panel__coins')].map((host) => new RollingNumber(host, short));
 const balances = [find('.wallet__money'), find('.panel__money')];
 let client = null;
@@ -43,7 +45,7 @@ async function start() {
 
 function assemble(catalog) {
   const layer = new LayerHost(find('#layer'), { catalog: catalog.body, language: catalog.language, ...choices });
-  const panel = new GiftPanel(catalog, money);
+  const panel = new GiftPanel(catalog, money, budget);
   const ring = new ComboRing({ onTap: (run) => sending.tap(run.gift, run.quantity), onChange: place });
   const quick = new QuickGifts(catalog, money, (gift) => sending.tap(gift, 1));
   const receipts = new Receipts(catalog);
@@ -53,11 +55,15 @@ function assemble(catalog) {
     onSent: (gift) => sent(gift), acts: waysOut(),
   });
   panel.addEventListener('send', ({ detail }) => sending.tap(detail.gift, detail.quantity));
-  panel.addEventListener('locked', ({ detail }) => notices.say('refusal', `${parts.catalog.name(detail.gift)} is not open to you yet. ${detail.why}.`, [], { forMs: 4_000 }));
+  panel.addEventListener('locked', ({ detail }) => {
+    if (detail.bar !== null) sending.barred(detail.gift, detail.bar);
+    else notices.say('refusal', `${parts.catalog.name(detail.gift)} is not open to you yet. ${detail.why}.`, [], { forMs: 4_000 });
+  });
   panel.addEventListener('quantity', () => ring.stop());
   panel.addEventListener('choose', ({ detail }) => detail.gift.id !== ring.run?.gift.id && ring.stop());
   panel.addEventListener('toggle', place);
   for (const event of ['toggle', 'choose']) panel.addEventListener(event, () => money.refresh());
+  panel.addEventListener('toggle', () => panel.element.open && budget.opened());
   for (const opener of [find('.wallet'), find('.panel__balance')]) opener.addEventListener('click', openCoins);
   find('.open-panel').addEventListener('click', () => panel.open());
   find('.menu-button').addEventListener('click', () => openMenu({ session, choices, notices, onChoice: (chosen) => layer.set(chosen) }));
@@ -113,6 +119,7 @@ function connect() {
   parts.ring.stop();
   notices.clear('refusal');
   money.refresh({ now: true });
+  budget.forget();
   client = new GiftClient({
     room: roomId,
     getTicket: ticket,
@@ -166,6 +173,8 @@ function follow(one) {
   on('viewers', (viewers) => view.viewers(viewers));
   on('top', (top) => view.top(top));
   on('pending', ({ entries }) => sending.waiting(entries, one.state));
+  on('receipt', ({ result }) => budget.sent(result.coins));
+  on('refused', ({ error }) => error.code === 'limit_reached' && budget.refresh());
   on('refused', (refused) => refused.restored && sending.refusedLate(refused));
   on('refunded', ({ coins: back }) => {
     notices.say('refund', `The room had closed before your gift arrived. You get your ${back === 1 ? 'coin' : `${written(back)} coins`} back.`, [], { tone: 'good' });

@@ -7,7 +7,7 @@ export const QUANTITIES = [1, 10, 66, 99];
 const WIDE = matchMedia('(min-width: 1000px)');
 const COLUMNS = 4;
 
-/** Events: `send` {gift, quantity}, `locked` {gift, why}, `choose` {gift}, `quantity` {quantity}, `toggle`. */
+/** Events: `send` {gift, quantity}, `locked` {gift, why, bar}, `choose` {gift}, `quantity` {quantity}, `toggle`. */
 export class GiftPanel extends EventTarget {
   #catalog;
   #money;
@@ -19,13 +19,16 @@ export class GiftPanel extends EventTarget {
   #chosen = null;
   #quantity = 1;
   #allowed = false;
+  #budget;
 
-  /** @param {Catalog} catalog @param {CoinPrice} money */
-  constructor(catalog, money) {
+  /** @param {Catalog} catalog @param {CoinPrice} money @param {Budget} budget */
+  constructor(catalog, money, budget) {
     super();
     this.#catalog = catalog;
     this.#money = money;
+    this.#budget = budget;
     money.addEventListener('change', () => this.#sayTotal());
+    budget.addEventListener('change', () => this.#budgeted());
     this.#send.addEventListener('click', () => this.#emit('send', { gift: this.#chosen, quantity: this.#quantity }));
     find('.panel__close').addEventListener('click', () => this.#dialog.close());
     this.#dialog.addEventListener('close', () => this.#emit('toggle'));
@@ -142,23 +145,41 @@ export class GiftPanel extends EventTarget {
     this.#grid.scrollTop = 0;
   }
 
+  /** Another budget: locks come and go, and the focus stays on its gift. */
+  #budgeted() {
+    this.#drawFoot();
+    const gifts = this.#catalog.tier(this.#tier);
+    const same = gifts.every((gift, i) => this.#grid.children[i].dataset.why === (this.#lock(gift).why ?? ''));
+    if (same) return;
+    const at = document.activeElement?.dataset?.gift;
+    this.#drawGrid();
+    if (at) this.#grid.querySelector(`[data-gift="${at}"]`)?.focus({ focusVisible: false, preventScroll: true });
+  }
+
+  /** Why a gift cannot be chosen: {why, bar}, `bar` when it is a limit of spending. */
+  #lock(gift) {
+    const why = this.#catalog.lock(gift);
+    const bar = why === null && !this.#budget.resting ? this.#budget.bars(gift.coins) : null;
+    return { why: why ?? bar?.why ?? null, bar };
+  }
+
   #drawGrid() {
     this.#grid.dataset.tier = this.#tier;
     fill(this.#grid, ...this.#catalog.tier(this.#tier).map((gift, i) => this.#cell(gift, i)));
   }
 
   #cell(gift, i) {
-    const why = this.#catalog.lock(gift);
+    const { why, bar } = this.#lock(gift);
     const name = this.#catalog.name(gift);
     const cell = element(
-      'button.gift', { type: 'button', tabindex: i === 0 ? 0 : -1, title: this.#catalog.alt(gift), data: { gift: gift.id }, 'aria-disabled': why ? 'true' : null },
+      'button.gift', { type: 'button', tabindex: i === 0 ? 0 : -1, title: this.#catalog.alt(gift), data: { gift: gift.id, why: why ?? '' }, 'aria-disabled': why ? 'true' : null },
       element('span.gift__light', { 'aria-hidden': 'true' }),
       element('img.gift__art', { src: this.#catalog.art(gift), alt: '', width: 52, height: 52, loading: 'lazy', decoding: 'async' }),
       element('span.gift__name', {}, name),
       why ? element('span.gift__why', {}, element('span.gift__lock', { 'aria-hidden': 'true' }), why) : price(gift.coins, 'span.gift__price'),
       why === null && this.#money.tag(gift.coins),
     );
-    cell.addEventListener('click', () => (why ? this.#emit('locked', { gift, why }) : this.choose(gift)));
+    cell.addEventListener('click', () => (why ? this.#emit('locked', { gift, why, bar }) : this.choose(gift)));
     cell.addEventListener('dblclick', () => !why && gift.combo && this.#send.hidden === false && this.#send.click());
     this.#mark(cell);
     return cell;
@@ -174,7 +195,7 @@ export class GiftPanel extends EventTarget {
 
   #drawFoot() {
     const gift = this.#chosen;
-    this.#foot.hidden = gift === null;
+    this.#foot.hidden = gift === null || this.#budget.resting;
     if (gift === null) return;
     this.#foot.dataset.tier = gift.tier;
     fill(find('.panel__chosen'), element('b', {}, this.#catalog.name(gift)), ' ', element('span.secondary', {}, this.#catalog.alt(gift)));

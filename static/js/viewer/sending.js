@@ -59,6 +59,11 @@ export class Sending {
     if (known !== null) this.#refuse(error, known, quantity);
   }
 
+  /** A gift that is not tapped because of a limit: the words and the way out that the server would give. */
+  barred(gift, bar) {
+    this.#refuse(bar, gift, 1);
+  }
+
   #refusedHere(total) {
     const { client, room } = this.#page;
     if (client().state === 'open' && client().you === null) return { code: 'unauthorized' };

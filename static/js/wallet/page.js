@@ -4,6 +4,7 @@ import { GiftNames } from '../ui/gift_names.js';
 import { showGate } from '../ui/gate.js';
 import { mountIdentity } from '../ui/identity.js';
 import { Balance } from './balance.js';
+import { Limits } from './limits.js';
 import { OrderPanel } from './order_panel.js';
 import { isOpen } from './order_words.js';
 import { Orders } from './orders.js';
@@ -24,6 +25,7 @@ const balance = new Balance({ session, changed: () => statement.refresh(), refus
 const topUp = new TopUp({ session, added: () => balance.expect() });
 const store = new Store({ session, ordered: (payment) => panel.open(payment.id, payment), again: openStore });
 const orders = new Orders({ session, opened: (payment) => panel.open(payment.id, payment) });
+const limits = new Limits({ session, balance });
 const panel = new OrderPanel({ session, balance, changed: orderChanged, again: (payment) => store.choose(payment), closed: forgetReturn });
 
 balance.follow((coins) => money.show(byId('balance-money'), coins));
@@ -39,6 +41,7 @@ open();
 async function open() {
   balance.stop();
   panel.close();
+  limits.close();
   const signedIn = session.me !== null;
   byId('gate').hidden = signedIn;
   byId('wallet').hidden = !signedIn;
@@ -55,7 +58,8 @@ async function open() {
   money.forget(byId('balance-money'));
   balance.start();
   money.refresh({ now: true });
-  openStore();
+  const drawn = Promise.all([openStore(), limits.open()]);
+  if (location.hash === '#limits') drawn.then(() => limits.reveal());
   const returned = new URLSearchParams(location.search).get('payment');
   if (returned) panel.open(returned);
   if (names.catalog.version === 0) await names.load(session).catch(() => {});

@@ -13,7 +13,7 @@ async def test_each_address_shows_its_page(web: Web) -> None:
     """Pages are asked for anew each time, and cost nothing when they did not change."""
     pages = {
         "/": "index", "/rooms/harbour": "viewer", "/overlay/any-token": "overlay", "/studio": "studio",
-        "/wallet": "wallet", "/ops": "ops",
+        "/wallet": "wallet", "/guardian": "guardian", "/ops": "ops",
     }  # fmt: skip
     for path, name in pages.items():
         answer = await web.http.get(path)
@@ -48,7 +48,8 @@ async def test_only_the_overlay_and_the_viewer_may_be_framed(web: Web, static_di
     """The overlay by our own studio, the viewer also by the platforms that are allowed, nothing else by anybody."""
     settings = web.settings.model_copy(update={"allowed_origins": ("https://tv.example",), "public_url": None})
     async with running(settings) as other:
-        policies = {path: await policy_of(other, path) for path in ("/", "/studio", "/wallet", "/ops", "/overlay/x")}
+        paths = ("/", "/studio", "/wallet", "/guardian", "/ops", "/overlay/x")
+        policies = {path: await policy_of(other, path) for path in paths}
         viewer = await policy_of(other, "/rooms/harbour")
     assert policies.pop("/overlay/x")["frame-ancestors"] == "'self'"
     assert {policy["frame-ancestors"] for policy in policies.values()} == {"'none'"}
