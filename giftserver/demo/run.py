@@ -94,8 +94,9 @@ class Demo:
             "GIFTSERVER_HOST": self._settings.host,
             "GIFTSERVER_PORT": str(self._settings.port),
             "GIFTSERVER_DATA_DIR": str(self._folder.path),
-            "GIFTSERVER_LIMIT_DAY_COINS": os.environ.get("GIFTSERVER_LIMIT_DAY_COINS", DAY_COINS),
         }
+        if "limit_day_coins" not in self._settings.model_fields_set:
+            given["GIFTSERVER_LIMIT_DAY_COINS"] = DAY_COINS
         if not any((self._settings.jwt_secret, self._settings.jwt_jwks_url, self._settings.jwt_jwks_file)):
             given["GIFTSERVER_JWT_SECRET"] = demo_secret(self._folder)
         os.environ.update(given)
