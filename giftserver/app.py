@@ -70,6 +70,26 @@ def build_people(settings: Settings) -> People:
     )
 
 
+def build_hub(
+    settings: Settings, engines: Engines, history: History, presenter: Presenter, catalog_version: int, metrics: Metrics
+) -> Hub:
+    """The rooms of one process."""
+    return Hub(
+        history,
+        lambda on_reconnect: Bus(engines.rooms_redis, on_reconnect),
+        presenter,
+        process=f"{os.getpid()}-{secrets.token_hex(4)}",
+        tick_s=settings.tick_ms / 1_000,
+        share=settings.fanout_share,
+        heartbeat_s=settings.heartbeat_s,
+        presence_s=settings.presence_s,
+        catalog_version=catalog_version,
+        watching=WATCHING,
+        whole=WHOLE,
+        on_rooms=metrics.rooms.set,
+    )
+
+
 def build_services(settings: Settings, engines: Engines) -> Services:
     """Put the parts of a web process together; nothing is connected yet."""
     metrics = Metrics()
@@ -87,20 +107,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     rooms = RoomDirectory(engines.database, engines.rooms_redis, engines.ledger_redis)
     presenter = Presenter(rooms, history, settings.small_below_coins)
     announcer = Announcer(history, metrics.announced.labels("web").inc, metrics.announce_failures.inc)
-    hub = Hub(
-        history,
-        lambda on_reconnect: Bus(engines.rooms_redis, on_reconnect),
-        presenter,
-        process=f"{os.getpid()}-{secrets.token_hex(4)}",
-        tick_s=settings.tick_ms / 1_000,
-        share=settings.fanout_share,
-        heartbeat_s=settings.heartbeat_s,
-        presence_s=settings.presence_s,
-        catalog_version=catalog.version,
-        watching=WATCHING,
-        whole=WHOLE,
-        on_rooms=metrics.rooms.set,
-    )
+    hub = build_hub(settings, engines, history, presenter, catalog.version, metrics)
     people = build_people(settings)
     limits = SpendingLimits(engines.database, ledger.wallets, settings.limit_day_coins, settings.minors)
     session_ends = SessionEnds(partial(sessions_ended, engines.database))
