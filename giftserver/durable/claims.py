@@ -13,7 +13,7 @@ from sqlalchemy import case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from giftserver.durable.audit_log import Act, Actor, log_act
+from giftserver.durable.audit_log import Act, Actor, Detail, log_act
 from giftserver.durable.claim_tables import claim
 from giftserver.durable.holds import place_hold, release_hold
 from giftserver.durable.payment_tables import payment
@@ -208,7 +208,7 @@ async def ask_refund(
         }  # fmt: skip
         await connection.execute(insert(claim).values(values))
         if by is not None:
-            details = {"claim": id, "amount_minor": amount_minor}
+            details: dict[str, Detail] = {"claim": id, "amount_minor": amount_minor}
             await log_act(connection, Act(by, "refund", "payment", payment_id, reason, details))
         return "waiting", amount_minor
 

@@ -11,7 +11,10 @@ from starlette.routing import BaseRoute, Match, Route
 from giftserver.errors import METHOD_NOT_ALLOWED, Refusal
 from giftserver.settings import Settings
 from giftserver.web import (
+    adjustments,
     asyncapi,
+    audit,
+    cases,
     demo,
     gifts,
     health,
@@ -21,6 +24,7 @@ from giftserver.web import (
     payments,
     prices,
     receipts,
+    reports,
     rooms,
     sessions,
     store,
@@ -37,7 +41,8 @@ from rooms.codes import NOT_FOUND
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
     parts = (gifts, receipts, rooms, wallet, studio, store, payments, prices, ops_payments, sessions)
-    always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
+    deciding = (reports, cases, adjustments, audit)
+    always = tuple(endpoint for part in (*parts, *deciding) for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always
 
 
