@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from giftserver.durable.audit_log import Actor
 from giftserver.durable import payment_moves
+from giftserver.durable.audit_log import Actor
 from giftserver.durable.payments import paid_uncredited
 from giftserver.durable.prices import approve, propose
 from giftserver.recharge import pricing

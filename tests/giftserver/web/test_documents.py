@@ -85,6 +85,19 @@ async def demo_shop(settings: Settings, static_dir: Path) -> AsyncIterator[Shop]
         yield shop
 
 
+async def to_decide(demo: Web, payment: str, new_key: Callable[[], str]) -> dict[str, str]:
+    """A report that opens a case, and proposals to approve and to reject; parts of paths by operation or name."""
+    body = {"key": new_key(), "subject": {"kind": "payment", "id": payment}, "reason": "unauthorised"}
+    await demo.http.post("/v1/reports", json=body, headers=demo.bearer("ana"))
+    cases = (await demo.http.get("/v1/ops/cases", headers=demo.bearer("olga", "admin"))).json()["cases"]
+    found = {"case": str(cases[0]["id"])}
+    for decision in ("approve_adjustment", "reject_adjustment"):
+        asked = {"key": new_key(), "user": "ana", "coins": 1, "reason": "a test", "case": found["case"]}
+        made = await demo.http.post("/v1/ops/adjustments", json=asked, headers=demo.bearer("olga", "admin"))
+        found[decision] = str(made.json()["id"])
+    return found
+
+
 async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[[], str]) -> None:
     """Every endpoint is asked; its answer fits the schema of its status, and so do its refusals."""
     demo = demo_shop.web
@@ -112,7 +125,16 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
         "refund_payment": {"key": new_key(), "amount_minor": 1, "reason": "a test"},
         "propose_prices": prices,
         "approve_prices": {"version": proposed.json()["version"]},
+        "report": {"key": new_key(), "subject": {"kind": "user", "id": "mira"}, "reason": "other"},
+        "hold_case": {"version": 1, "reason": "a test"},
+        "release_case": {"version": 2, "reason": "a test"},
+        "note_case": {"version": 3, "reason": "a test"},
+        "close_case": {"version": 4, "reason": "a test", "outcome": "resolved"},
+        "propose_adjustment": {"key": new_key(), "user": "ana", "coins": -1, "reason": "a test"},
+        "approve_adjustment": {"reason": "a test"},
+        "reject_adjustment": {"reason": "a test"},
     }  # fmt: skip
+    decided = await to_decide(demo, payment["id"], new_key)
     for path, item in document["paths"].items():
         for method, operation in item.items():
             name = operation["operationId"]
@@ -121,6 +143,7 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
             role = "creator" if "{room}" in path else "admin" if "/ops/" in path else "viewer"
             person = demo.bearer({"creator": "mira", "admin": "otto"}.get(role, "ana"), role)
             url = path.replace("{room}", "harbour").replace("{key}", key).replace("{payment}", payment["id"])
+            url = url.replace("{case}", decided["case"]).replace("{adjustment}", decided.get(name, ""))
             good = await demo.http.request(method, url + QUERIES.get(name, ""), headers=person, json=bodies.get(name))
             assert good.status_code == 200, (name, good.text)
             validate(document, operation["responses"]["200"]["content"]["application/json"]["schema"], good.json())
