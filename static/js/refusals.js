@@ -41,6 +41,10 @@ const SENTENCES = {
   not_sold_here: () => 'Coins are not sold in your country yet.',
   promotion_refused: () => 'This offer is not valid here, has ended, or was used already. Nothing was charged.',
   payment_not_found: () => 'There is no order of this number in your wallet.',
+  case_changed: () => 'Somebody changed this case meanwhile. Look at it again, then decide.',
+  adjustment_decided: () => 'Somebody has decided about this adjustment already.',
+  adjustment_refused: () => 'The wallet has fewer coins than are to be taken. Nothing was booked.',
+  wallet_not_still: () => 'Coins are taken only from a wallet on hold whose gifts are all booked. Nothing was booked.',
 };
 
 /** code → the way out: what the button says and what the page does. */
@@ -65,6 +69,10 @@ const WAYS_OUT = {
   not_sold_here: { label: 'See who is live', act: 'rooms' },
   promotion_refused: { label: 'See my wallet', act: 'wallet' },
   payment_not_found: { label: 'See my wallet', act: 'wallet' },
+  case_changed: { label: 'Look again', act: 'reload' },
+  adjustment_decided: { label: 'Look again', act: 'reload' },
+  adjustment_refused: { label: 'Look again', act: 'reload' },
+  wallet_not_still: { label: 'Look again', act: 'reload' },
 };
 
 /** What to say about this error ({code, message, ...details}). Never empty, never only a code. */

@@ -6,6 +6,7 @@ import { Balance } from './balance.js';
 import { OrderPanel } from './order_panel.js';
 import { isOpen } from './order_words.js';
 import { Orders } from './orders.js';
+import { Reports } from './reports.js';
 import { Statement } from './statement.js';
 import { Store } from './store.js';
 import { TopUp } from './topup.js';
@@ -17,12 +18,13 @@ const root = document.documentElement;
 
 const session = await new Session().load();
 const names = new GiftNames();
-const statement = new Statement({ session, names, state: setState });
+const reports = new Reports({ session });
+const statement = new Statement({ session, names, state: setState, reported });
 const balance = new Balance({ session, changed: () => statement.refresh(), refused: setState });
 const topUp = new TopUp({ session, added: () => balance.expect() });
 const store = new Store({ session, ordered: (payment) => panel.open(payment.id, payment), again: openStore });
 const orders = new Orders({ session, opened: (payment) => panel.open(payment.id, payment) });
-const panel = new OrderPanel({ session, balance, changed: orderChanged, again: (payment) => store.choose(payment), closed: forgetReturn });
+const panel = new OrderPanel({ session, balance, changed: orderChanged, again: (payment) => store.choose(payment), closed: forgetReturn, reported });
 
 mountIdentity(byId('identity'), session);
 session.addEventListener('change', open);
@@ -36,6 +38,7 @@ open();
 async function open() {
   balance.stop();
   panel.close();
+  reports.hide();
   const signedIn = session.me !== null;
   byId('gate').hidden = signedIn;
   byId('wallet').hidden = !signedIn;
@@ -50,6 +53,7 @@ async function open() {
   }
   setState('checking');
   balance.start();
+  reports.open();
   openStore();
   const returned = new URLSearchParams(location.search).get('payment');
   if (returned) panel.open(returned);
@@ -72,6 +76,12 @@ async function openStore() {
 function orderChanged(payment) {
   orders.update(payment);
   if (!isOpen(payment)) store.refresh();
+}
+
+/** A report was made: it stands with the others, and it may have put the wallet on hold. */
+function reported() {
+  reports.open();
+  balance.check();
 }
 
 /** The order was looked at: a reload does not open it again. */
