@@ -1,6 +1,6 @@
 import { element } from '../ui/element.js';
 import { exactTime } from '../ui/times.js';
-import { ACTIONS, actionOf, detailsOf, subjectOf } from './case_words.js';
+import { ACTIONS, actionOf, detailsOf, subjectOf, whyOf } from './case_words.js';
 import { PagedList } from './paged_list.js';
 
 const PAGE_ACTS = 50;
@@ -67,7 +67,7 @@ function drawAct(act) {
     { data: { act: act.id, action: act.action } },
     element('p.act__what', {}, element('span.state.strong', { data: { tone } }, text), element('span.small.secondary', {}, `${act.actor}, ${act.role}`)),
     element('p.small.act__subject', {}, `${subjectOf(act.subject_kind)} `, element('code', {}, act.subject_id)),
-    act.reason !== '' && element('p.small.act__reason', {}, act.reason),
+    act.reason !== '' && element('p.small.act__reason', {}, whyOf(act)),
     element(
       'p.tiny.secondary',
       {},

@@ -5,7 +5,7 @@ import { exactTime } from '../ui/times.js';
 import { adjustmentLine } from './adjustment_words.js';
 import { CaseEvidence } from './case_evidence.js';
 import { CaseSteps } from './case_steps.js';
-import { actionOf, detailsOf, reasonOf, standOf, subjectOf } from './case_words.js';
+import { actionOf, detailsOf, reasonOf, standOf, subjectOf, whyOf } from './case_words.js';
 import { saidOf } from './payment_words.js';
 
 /** One case over the page: what it is about, what is known, what was done, and what may be done. */
@@ -109,7 +109,7 @@ function drawAct(act) {
     'li.happening',
     { data: { tone } },
     element('p.happening__title', {}, text),
-    act.action !== 'open_case' && act.reason !== '' && element('p.small', {}, act.reason),
+    act.action !== 'open_case' && act.reason !== '' && element('p.small', {}, whyOf(act)),
     details !== '' && element('p.tiny.secondary', {}, details),
     element('p.tiny.secondary', {}, `${act.actor} · `, element('time', { datetime: new Date(act.at_ms).toISOString() }, exactTime(act.at_ms))),
   );

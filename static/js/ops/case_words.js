@@ -60,6 +60,11 @@ export function actionOf({ action }) {
   return { text: ACTIONS[action] ?? tidy(action), tone: TONES[action] ?? 'plain' };
 }
 
+/** Why it was done, in words; of what people reported, the reason that they chose. */
+export function whyOf({ reason }) {
+  return REASONS[reason] ?? reason;
+}
+
 /** What an act says besides: "Coins: 30". */
 export function detailsOf({ details }) {
   const told = Object.entries(details).filter(([name, value]) => value !== null && name !== 'hold' && name !== 'case');

@@ -32,6 +32,7 @@ const selectTab = wireTabs(document.querySelector('.ops__head [role="tablist"]')
   const hash = tab.id.replace('tab-', '#');
   address({ hash: hash in parts ? hash : '' });
   parts[hash]?.open();
+  tab.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 });
 session.addEventListener('change', open);
 open();

@@ -1,13 +1,14 @@
 """The audit log: every operator's action is in it, it cannot be edited, and a tampered one is found."""
 
 import asyncio
+from dataclasses import replace
 
 import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from giftserver.durable.audit_log import Act, Actor, log_act
+from giftserver.durable.audit_log import Act, Actor, find_acts, log_act, next_hash
 from giftserver.durable.proof.audit_log import acts_are_chained
 from giftserver.durable.proof.invariant import Invariant
 from giftserver.durable.verify import verify
@@ -117,6 +118,19 @@ async def test_what_a_superuser_changes_is_found(database, what: str) -> None:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text(TAMPERED[what]))
     assert not (await broken(database)).holds
+
+
+async def test_a_row_written_anew_with_its_hash_is_found(database) -> None:
+    """Whoever knows how hashes are made must write every row after it anew, too, and the head."""
+    await acts(database)
+    newest_first = await find_acts(database)
+    first, second = newest_first[-1], newest_first[-2]
+    forged = next_hash(first.hash, 2, second.at, replace(second.act, reason="another"))
+    async with database.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        rewritten = text("UPDATE audit_log SET reason = 'another', hash = :hash WHERE id = 2")
+        await connection.execute(rewritten, {"hash": forged})
+    assert (await broken(database)).violations == ["act 3: its hash does not follow from it and the act before it"]
 
 
 async def test_verify_has_it(desk: Desk) -> None:

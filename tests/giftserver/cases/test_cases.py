@@ -62,16 +62,15 @@ async def test_a_case_ends_once_and_says_what_becomes_of_its_hold(desk: Desk) ->
 
 
 async def test_of_two_operators_at_once_the_second_is_told(desk: Desk) -> None:
-    """Ten decisions about the same version: one is taken, the others change nothing and ask to look again."""
+    """Of ten notes and of ten ends about the same version one is taken; the others change nothing."""
     id = await desk.reported()
-    answers = await asyncio.gather(
-        *(desk.step(id, "close", 1, outcome=one) for one in ("upheld", "dismissed", "resolved")),
-        *(desk.step(id, "hold", 1) for _ in range(4)),
-        *(desk.step(id, "note", 1) for _ in range(3)),
-    )
+    answers = await asyncio.gather(*(desk.step(id, "note", 1) for _ in range(10)))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 9
+    steps = [desk.step(id, "close", 2, outcome=one) for one in ("upheld", "dismissed", "resolved")]
+    answers = await asyncio.gather(*steps, *(desk.step(id, "hold", 2) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 6
     story = await desk.get(f"/v1/ops/cases/{id}")
-    assert (story["case"]["version"], len(story["acts"])) == (2, 2)
+    assert (story["case"]["version"], len(story["acts"])) == (3, 3)
     await desk.shop.proved()
 
 
