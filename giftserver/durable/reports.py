@@ -41,7 +41,7 @@ class NewReport:
 
 @dataclass(frozen=True, slots=True)
 class ReportRecord:
-    """A report, and how its case stands. `on_hold`: the case has a wallet on hold now."""
+    """A report, and how its case stands."""
 
     id: str
     case: str
@@ -56,7 +56,6 @@ class ReportRecord:
     state: CaseState
     outcome: Outcome | None
     closed_at: datetime | None
-    on_hold: bool
 
     def is_of(self, subject_kind: SubjectKind, subject_id: str, new: NewReport) -> bool:
         """Whether it is what this request asks for."""
@@ -67,7 +66,7 @@ class ReportRecord:
 TOLD: Final = select(
     report.c.id, report.c.case_id.label("case"), report.c.reporter, report.c.key, case_file.c.subject_kind,
     case_file.c.subject_id, report.c.reason, report.c.note, report.c.hold, report.c.at, case_file.c.state,
-    case_file.c.outcome, case_file.c.closed_at, case_file.c.hold_reference.is_not(None).label("on_hold"),
+    case_file.c.outcome, case_file.c.closed_at,
 ).join_from(report, case_file, case_file.c.id == report.c.case_id)  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Any, Final
 
 import msgspec
+import structlog
 from msgspec import Meta
 from sqlalchemy.exc import IntegrityError
 
@@ -28,6 +29,8 @@ from giftserver.services import Services
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.prices import OPERATORS
 from rooms.codes import BAD_REQUEST, FORBIDDEN, NOT_FOUND
+
+log = structlog.get_logger()
 
 ID: Final = re.compile(r"adj_[0-9a-f]{32}")
 RETRY_AFTER_MS: Final = 1_000
@@ -140,7 +143,10 @@ async def approve_adjustment(call: Call[DecisionRequest, None]) -> AdjustmentAns
     except DoesNotFit:
         words = "The wallet has fewer coins than that." if found.coins < 0 else "The wallet is full."
         return Refusal(ADJUSTMENT_REFUSED, f"{words} Reject it, and propose another number.")
-    return _none() if done is None else adjustment_answer(done)
+    if done is None:
+        return _none()
+    log.info("adjustment_booked", adjustment=id, transfer=done.transfer, coins=done.coins)
+    return adjustment_answer(done)
 
 
 async def reject_adjustment(call: Call[DecisionRequest, None]) -> AdjustmentAnswer | Refusal:

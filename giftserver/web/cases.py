@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
+import structlog
 from msgspec import Meta
 
 from giftserver.durable import cases
@@ -22,6 +23,8 @@ from giftserver.web.audit import ActAnswer, act_answer
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.prices import OPERATORS
 from rooms.codes import NOT_FOUND
+
+log = structlog.get_logger()
 
 ID: Final = re.compile(r"case_[0-9a-f]{32}")
 VERSION_LIMIT: Final = 2**31
@@ -156,11 +159,15 @@ def _none() -> Refusal:
 async def _do(call: Call[Request, None], step: Callable[[str, Request], Awaitable[CaseRecord]]) -> CaseAnswer | Refusal:
     id = str(call.request.path_params["case"])
     try:
-        return _answer(await step(id, call.body)) if ID.fullmatch(id) else _none()
+        if not ID.fullmatch(id):
+            return _none()
+        changed = await step(id, call.body)
     except NoCase:
         return _none()
     except CaseChanged as problem:
         return Refusal(CASE_CHANGED, str(problem))
+    log.info("case_changed", case=id, state=changed.state, held=changed.hold_reference is not None)
+    return _answer(changed)
 
 
 async def hold_case(call: Call[StepRequest, None]) -> CaseAnswer | Refusal:

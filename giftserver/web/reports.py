@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+import structlog
 from msgspec import Meta
 
 from giftserver.durable.cases import CaseChanged, CaseState, Outcome, Subject, SubjectKind
@@ -25,6 +26,8 @@ from giftserver.gifts.messages import PRINTABLE, Identifier, Key
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.wallet import PEOPLE
 from rooms.codes import BAD_REQUEST, NOT_FOUND, RATE_LIMITED
+
+log = structlog.get_logger()
 
 NOTE_MAX: Final = 1_000
 
@@ -111,7 +114,9 @@ async def report(call: Call[ReportRequest, None]) -> ReportAnswer | Refusal:
         if isinstance(found, Refusal):
             return found
         subject, evidence = found
-        return _same(await make_report(database, call.actor, subject, new, evidence), body, new)
+        made = await make_report(database, call.actor, subject, new, evidence)
+        log.info("report_made", report=made.id, case=made.case, subject=subject.kind, hold=new.hold)
+        return _same(made, body, new)
     except TooManyReports as problem:
         hours = max(1, round(problem.wait_s / 3_600))
         words = f"You reported {REPORTS_MAX} things within a day. Report more in about {hours} h, or write to support."
