@@ -31,6 +31,14 @@ NOT_SOLD_HERE: Final = ErrorCode("not_sold_here", 403, False, "Coins are not sol
 PROMOTION_REFUSED: Final = ErrorCode("promotion_refused", 409, False, "The offer is over, or was used already")
 PAYMENT_NOT_FOUND: Final = ErrorCode("payment_not_found", 404, False, "The caller has no payment of this id")
 REFUND_TOO_LARGE: Final = ErrorCode("refund_too_large", 409, False, "The payment has not so much left to give back")
+CASE_CHANGED: Final = ErrorCode("case_changed", 409, False, "The case is not as the caller saw it; look at it again")
+ADJUSTMENT_DECIDED: Final = ErrorCode("adjustment_decided", 409, False, "Somebody has decided it already")
+ADJUSTMENT_REFUSED: Final = ErrorCode(
+    "adjustment_refused", 409, False, "The wallet has not the coins to be taken, or no room for those to be given"
+)
+WALLET_NOT_STILL: Final = ErrorCode(
+    "wallet_not_still", 409, True, "Coins are taken only from a wallet on hold whose gifts are all booked"
+)
 WEBHOOK_REFUSED: Final = ErrorCode("webhook_refused", 400, False, "The webhook is not believed; nothing was kept")
 METHOD_NOT_ALLOWED: Final = ErrorCode("method_not_allowed", 405, False, "The path is right, the method is not")
 TOO_LARGE: Final = ErrorCode("too_large", 413, False, "The body is longer than the server reads")
@@ -60,6 +68,10 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     PROMOTION_REFUSED,
     PAYMENT_NOT_FOUND,
     REFUND_TOO_LARGE,
+    CASE_CHANGED,
+    ADJUSTMENT_DECIDED,
+    ADJUSTMENT_REFUSED,
+    WALLET_NOT_STILL,
     WEBHOOK_REFUSED,
     METHOD_NOT_ALLOWED,
     TOO_LARGE,

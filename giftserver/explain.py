@@ -40,9 +40,9 @@ def command(account: str, last: int, as_json: bool) -> None:
     """Show every entry of ACCOUNT with the balance after it, and what is still in flight.
 
     ACCOUNT is a user's id for the wallet, earnings:CREATOR, frozen:USER, owed:USER, platform:KIND (coins_sold,
-    promotions, gifts_spent, diamonds_issued, owed_to_platform), platform:revenue:USD, platform:charged_back:USD,
-    clearing:PROVIDER:USD, disputed:PROVIDER:USD, or a payment's id, for who bears what of it. Status 1 when there is no
-    such account, or when it does not add up.
+    promotions, gifts_spent, diamonds_issued, owed_to_platform, adjustments), platform:revenue:USD,
+    platform:charged_back:USD, clearing:PROVIDER:USD, disputed:PROVIDER:USD, or a payment's id, for who bears what of
+    it. Status 1 when there is no such account, or when it does not add up.
     """
     if account.startswith(PAYMENT):
         explain_payment(account)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.durable.proof.audit_log import audit_head_of
 from giftserver.durable.proof.chain import chain_heads
 from giftserver.durable.verify import VerifyReport, verify
 
@@ -68,8 +69,10 @@ async def audit(engine: AsyncEngine, ledger_redis: Redis, metrics: AuditMetrics)
             log.error("verify_violated", invariant=invariant.name, violations=found, more=invariant.more)
     async with engine.connect() as connection:
         heads = await chain_heads(connection)
+        acts, acts_hash = await audit_head_of(connection)
     log.info("verify_finished", holds=report.holds, seconds=round(seconds, 3))
     log.info("chain_heads", heads=heads)
+    log.info("audit_head", last=acts, hash=acts_hash)
     return report
 
 

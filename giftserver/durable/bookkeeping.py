@@ -28,6 +28,7 @@ class Name(NamedTuple):
 COINS_SOLD: Final = Name("coins_sold", "platform", "coins")
 PROMOTIONS: Final = Name("promotions", "platform", "coins")
 OWED_TO_PLATFORM: Final = Name("owed_to_platform", "platform", "coins")
+ADJUSTMENTS: Final = Name("adjustments", "platform", "coins")
 GIFTS_SPENT: Final = Name("gifts_spent", "platform", "coins")
 DIAMONDS_ISSUED: Final = Name("diamonds_issued", "platform", "diamonds")
 

@@ -13,6 +13,7 @@ from sqlalchemy import case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.durable.audit_log import Act, Actor, Detail, log_act
 from giftserver.durable.claim_tables import claim
 from giftserver.durable.holds import place_hold, release_hold
 from giftserver.durable.payment_tables import payment
@@ -184,7 +185,7 @@ async def let_go(connection: AsyncConnection, due: ClaimRecord) -> None:
 
 
 async def ask_refund(
-    engine: AsyncEngine, payment_id: str, id: str, amount_minor: int, reason: str
+    engine: AsyncEngine, payment_id: str, id: str, amount_minor: int, reason: str, by: Actor | None = None
 ) -> tuple[str, int] | None:
     """Keep a refund that an operator asks for, once for each id: its state and amount.
 
@@ -206,6 +207,9 @@ async def ask_refund(
             "wanted": "open",
         }  # fmt: skip
         await connection.execute(insert(claim).values(values))
+        if by is not None:
+            details: dict[str, Detail] = {"claim": id, "amount_minor": amount_minor}
+            await log_act(connection, Act(by, "refund", "payment", payment_id, reason, details))
         return "waiting", amount_minor
 
 

@@ -57,11 +57,16 @@ async def release_hold(connection: AsyncConnection, user: str, reference: str) -
         await _renumber(connection, user)
 
 
-async def _renumber(connection: AsyncConnection, user: str) -> None:
-    # In turn for each person: two reasons that come and go at once must not overlook each other.
+async def in_turn(connection: AsyncConnection, user: str) -> None:
+    """Wait for whoever changes this person's hold now; they wait for the caller's transaction from here on."""
     await connection.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended('hold:' || :user, 0))"), {"user": user}
     )
+
+
+async def _renumber(connection: AsyncConnection, user: str) -> None:
+    # In turn for each person: two reasons that come and go at once must not overlook each other.
+    await in_turn(connection, user)
     reasons = select(func.count()).where(wallet_hold.c.user_id == user, wallet_hold.c.released_at.is_(None))
     held = bool(await connection.scalar(reasons))
     await connection.execute(RENUMBER, {"user": user, "held": held})
@@ -101,6 +106,15 @@ async def set_aside(engine: AsyncEngine, user: str) -> Aside:
         on_hold = bool(await connection.scalar(held))
         balances = {row.kind: row.balance for row in await connection.execute(query)}
     return Aside(on_hold, balances.get("frozen", 0), balances.get("owed", 0))
+
+
+async def is_in_a_case(engine: AsyncEngine, user: str) -> bool:
+    """Whether this person's wallet is on hold because of a case that an operator decides."""
+    query = select(func.count()).where(
+        wallet_hold.c.user_id == user, wallet_hold.c.released_at.is_(None), wallet_hold.c.reference.like("case:%")
+    )
+    async with engine.connect() as connection:
+        return bool(await connection.scalar(query))
 
 
 async def holds_of(engine: AsyncEngine, user: str) -> list[str]:

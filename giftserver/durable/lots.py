@@ -57,7 +57,7 @@ def lots_of(moves: Iterable[WalletMove], claims: dict[str, int]) -> dict[int, Lo
     for move in entries:
         prefix, colon, claim = move.reference.partition(":")
         of = claims.get(claim) if colon and f"{prefix}:" in (OPENED, WON) else None
-        if of is None and move.kind == "gift":
+        if of is None and (move.kind == "gift" or (move.kind == "adjustment" and move.amount < 0)):
             if move.id not in undone:
                 first = _spend(order, first, move)
         elif of is not None or move.reverses is None:
@@ -79,7 +79,8 @@ def _spend(order: list[Lot], first: int, gift: WalletMove) -> int:
         taken = min(due, lot.left)
         if taken > 0:
             lot.left -= taken
-            lot.gifts[gift.id] = lot.gifts.get(gift.id, 0) + taken
+            if gift.kind == "gift":  # what operators took is spent, and reached nobody
+                lot.gifts[gift.id] = lot.gifts.get(gift.id, 0) + taken
             due -= taken
         if not due:
             return first

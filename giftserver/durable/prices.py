@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.durable.audit_log import Act, Actor, log_act
 from giftserver.durable.payment_tables import price_list
 
 
@@ -26,14 +27,16 @@ def _stored(row: Any) -> StoredList:
     return StoredList(**row._mapping)
 
 
-async def propose(engine: AsyncEngine, body: str, by: str) -> StoredList:
+async def propose(engine: AsyncEngine, body: str, by: Actor) -> StoredList:
     """Keep a list that somebody proposes. It is not in force."""
-    statement = insert(price_list).values(body=body, proposed_by=by).returning(price_list)
+    statement = insert(price_list).values(body=body, proposed_by=by.id).returning(price_list)
     async with engine.begin() as connection:
-        return _stored((await connection.execute(statement)).one())
+        made = _stored((await connection.execute(statement)).one())
+        await log_act(connection, Act(by, "propose_prices", "price_list", str(made.version)))
+    return made
 
 
-async def approve(engine: AsyncEngine, version: int, by: str) -> StoredList | None:
+async def approve(engine: AsyncEngine, version: int, by: Actor) -> StoredList | None:
     """Put a list in force; again by anybody changes nothing. None when there is none.
 
     Raises IntegrityError when the person who approves is the one who proposed.
@@ -42,10 +45,11 @@ async def approve(engine: AsyncEngine, version: int, by: str) -> StoredList | No
     statement = (
         update(price_list)
         .where(columns.version == version, columns.approved_by.is_(None))
-        .values(approved_by=by, approved_at=func.now())
+        .values(approved_by=by.id, approved_at=func.now())
     )
     async with engine.begin() as connection:
-        await connection.execute(statement)
+        if (await connection.execute(statement)).rowcount:
+            await log_act(connection, Act(by, "approve_prices", "price_list", str(version)))
         row = (await connection.execute(select(price_list).where(columns.version == version))).one_or_none()
     return None if row is None else _stored(row)
 

@@ -4,6 +4,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Index, PrimaryKeyConstraint
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.durable.audit_log import Act, Actor, log_act
 from giftserver.durable.tables import metadata
 
 session_end = Table(
@@ -18,15 +19,18 @@ session_end = Table(
 Index("session_end_before", session_end.c.before_s)
 
 
-async def end_sessions(engine: AsyncEngine, user: str, before_s: int, by: str) -> int:
+async def end_sessions(engine: AsyncEngine, user: str, before_s: int, by: Actor) -> int:
     """Void a person's tokens issued up to a moment; the latest moment counts, and is returned."""
-    made = insert(session_end).values(user_id=user, before_s=before_s, by_user=by)
+    made = insert(session_end).values(user_id=user, before_s=before_s, by_user=by.id)
     latest = func.greatest(session_end.c.before_s, made.excluded.before_s)
     kept = made.on_conflict_do_update(
-        index_elements=[session_end.c.user_id], set_={"before_s": latest, "by_user": by, "at": func.now()}
+        index_elements=[session_end.c.user_id], set_={"before_s": latest, "by_user": by.id, "at": func.now()}
     )
     async with engine.begin() as connection:
-        return int((await connection.execute(kept.returning(session_end.c.before_s))).scalar_one())
+        ended_s = int((await connection.execute(kept.returning(session_end.c.before_s))).scalar_one())
+        if by.id != user:
+            await log_act(connection, Act(by, "end_sessions", "user", user))
+    return ended_s
 
 
 async def sessions_ended(engine: AsyncEngine, since_s: int) -> dict[str, int]:

@@ -115,7 +115,7 @@ def _line(row: Any) -> Line:
         what = gift_in_words(row.sender, row.creator, row.room, row.gift, row.quantity)
         if row.kind == "refund":
             what = f"{what}: {row.note}"
-    elif row.kind is not None and row.kind.startswith("claim"):
+    elif row.kind is not None and (row.kind.startswith("claim") or row.kind == "adjustment"):
         what = row.note or ""
     transfer = public_transfer(row) if row.id is not None else "missing"
     when = at_ms(row.event_at) if row.event_at is not None else 0

@@ -1,5 +1,5 @@
 """Tables of the durable ledger, as SQLAlchemy Core metadata; those of payments are in
-`payment_tables.py`, `claim_tables.py` and `limit_tables.py`.
+`payment_tables.py`, `claim_tables.py` and `limit_tables.py`, those of cases in `case_tables.py`.
 
 The migrations create them, with their triggers; a test holds the two together. Times are timestamptz, amounts are
 whole coins or diamonds.
@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0008"
+SCHEMA_REVISION: Final = "0009"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -46,6 +46,9 @@ PROMOTIONS: Final = 4
 
 OWED_TO_PLATFORM: Final = 5
 """Account that owed coins come from; its balance is minus what all people owe."""
+
+ADJUSTMENTS: Final = 6
+"""Account of coins that operators gave or took; its balance is minus what they gave more than they took."""
 
 FIRST_PERSONAL_ACCOUNT: Final = 1000
 """Accounts below this id belong to the platform and are locked after all others."""
@@ -75,13 +78,13 @@ account = Table(
     CheckConstraint(
         "(kind, asset) IN (('wallet', 'coins'), ('earnings', 'diamonds'), ('coins_sold', 'coins'), "
         "('gifts_spent', 'coins'), ('diamonds_issued', 'diamonds'), ('promotions', 'coins'), "
-        "('frozen', 'coins'), ('owed', 'coins'), ('owed_to_platform', 'coins')) "
+        "('frozen', 'coins'), ('owed', 'coins'), ('owed_to_platform', 'coins'), ('adjustments', 'coins')) "
         "OR kind IN ('clearing', 'revenue', 'disputed', 'charged_back') AND asset ~ '^[A-Z]{3}$'",
         name="account_kind",
     ),
     CheckConstraint(
         "balance >= 0 OR kind IN "
-        "('coins_sold', 'diamonds_issued', 'promotions', 'revenue', 'clearing', 'owed_to_platform')",
+        "('coins_sold', 'diamonds_issued', 'promotions', 'revenue', 'clearing', 'owed_to_platform', 'adjustments')",
         name="account_not_below_zero",
     ),
     CheckConstraint("balance < 9007199254740992 OR kind = 'gifts_spent'", name="account_balance_limit"),
@@ -281,5 +284,10 @@ GUARDS: Final = {
     "payment_step": ("payment_step_insert_only",),
     "price_list": ("price_list_keeps_its_body",),
     "limit_change": ("limit_change_stays",),
+    "audit_log": ("audit_log_insert_only",),
+    "audit_head": ("audit_head_stays",),
+    "case_file": ("case_file_keeps_its_subject",),
+    "report": ("report_insert_only",),
+    "adjustment": ("adjustment_keeps_its_terms", "adjustment_decided_once"),
 }
 """Triggers by table that hold the ledger's rules; verify checks that each is there and enabled."""

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
 from giftserver.durable.bought import LimitPassed
-from giftserver.durable.holds import set_aside
+from giftserver.durable.holds import is_in_a_case, set_aside
 from giftserver.durable.payments import (
     ID,
     LIFE_S,
@@ -110,6 +110,9 @@ class Recharges:
         if owed:
             words = f"You owe {owed:,} coins that were spent and not paid for. Write to support before you buy more."
             return Refusal(errors.WALLET_FROZEN, words, {"owed_coins": owed})
+        if await is_in_a_case(self._database, user):
+            words = "Your wallet is on hold while a report is looked at. Nothing was ordered, and your coins are safe."
+            return Refusal(errors.WALLET_FROZEN, words)
         terms = await self.terms(user, country, wish.pack, wish.coins, wish.code)
         try:
             made = await self._order(user, country, wish, terms, provider)

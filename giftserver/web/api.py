@@ -13,7 +13,10 @@ from starlette.routing import BaseRoute, Match, Route
 from giftserver.errors import METHOD_NOT_ALLOWED, Refusal
 from giftserver.settings import Settings
 from giftserver.web import (
+    adjustments,
     asyncapi,
+    audit,
+    cases,
     coin_price,
     demo,
     gifts,
@@ -26,6 +29,7 @@ from giftserver.web import (
     payments,
     prices,
     receipts,
+    reports,
     rooms,
     sessions,
     statements,
@@ -44,7 +48,7 @@ def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
     parts = (
         gifts, receipts, rooms, wallet, statements, limits, guardians, studio, store, coin_price, payments, prices,
-        ops_payments, sessions,
+        ops_payments, sessions, reports, cases, adjustments, audit,
     )  # fmt: skip
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from giftserver.auth.tokens import IDENTIFIER, Identity, Role
+from giftserver.durable.audit_log import Actor
 from giftserver.durable.flush import DATABASE_AWAY
 from giftserver.errors import TOO_LARGE, UNSUPPORTED_TYPE, Refusal
 from giftserver.gifts.messages import in_words
@@ -44,6 +45,12 @@ class Call(Generic[Body, Query]):
         assert self.identity is not None
         assert self.identity.user is not None
         return self.identity.user
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls, for the audit log; only where roles are asked for."""
+        assert self.identity is not None
+        return Actor(self.user, self.identity.role)
 
     @property
     def room(self) -> str:

@@ -169,7 +169,8 @@ async def refund_payment(call: Call[RefundRequest, None]) -> RefundAnswer | Refu
     if not ID.fullmatch(id) or await payment_by_id(database, id) is None:
         return Refusal(PAYMENT_NOT_FOUND, NOT_FOUND_WORDS)
     refund = f"{id}-refund-{body.key}"
-    asked = await ask_refund(database, id, refund, body.amount_minor, f"{call.user}: {body.reason}")
+    reason = f"{call.user}: {body.reason}"
+    asked = await ask_refund(database, id, refund, body.amount_minor, reason, call.actor)
     if asked is None:
         return Refusal(REFUND_TOO_LARGE, "The payment has not so much left that was neither refunded nor disputed.")
     if asked[1] != body.amount_minor:

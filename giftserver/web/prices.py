@@ -66,13 +66,13 @@ async def propose_prices(call: Call[PriceList, None]) -> PriceListAnswer | Refus
     if wrong is not None:
         return Refusal(BAD_REQUEST, f"This cannot be a price list. {wrong}")
     body = msgspec.json.encode(call.body).decode()
-    return _answer(await stored.propose(call.services.database, body, call.user))
+    return _answer(await stored.propose(call.services.database, body, call.actor))
 
 
 async def approve_prices(call: Call[ApproveRequest, None]) -> PriceListAnswer | Refusal:
     """Put a list in force that somebody else proposed."""
     try:
-        found = await stored.approve(call.services.database, call.body.version, call.user)
+        found = await stored.approve(call.services.database, call.body.version, call.actor)
     except IntegrityError:
         return Refusal(FORBIDDEN, "Who proposed a price list cannot approve it. Ask a second person.")
     return _answer(found) if found else Refusal(NOT_FOUND, f"There is no price list {call.body.version}.")

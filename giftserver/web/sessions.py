@@ -38,7 +38,7 @@ async def end_all_sessions(call: Call[EndRequest, None]) -> EndAnswer | Refusal:
     if user != call.user and call.identity.role != "admin":
         return Refusal(FORBIDDEN, "Only an admin ends somebody else's sessions.")
     services = call.services
-    before_s = await end_sessions(services.database, user, int(time.time()), call.user)
+    before_s = await end_sessions(services.database, user, int(time.time()), call.actor)
     services.session_ends.hear(user, before_s)
     try:
         await send_notice(services.rooms_redis, SessionsEnded(user, before_s))

@@ -51,6 +51,10 @@ const SENTENCES = {
   internal: () => 'Something went wrong in the server. It was noted there; try again in a moment.',
   refund_too_large: () => 'So much of this payment is not left: the rest was given back already, or is disputed. Nothing was changed.',
   payment_not_found: () => 'There is no order of this number in your wallet.',
+  case_changed: () => 'Somebody changed this case meanwhile. Look at it again, then decide.',
+  adjustment_decided: () => 'Somebody has decided about this adjustment already.',
+  adjustment_refused: () => 'The wallet has fewer coins than are to be taken. Nothing was booked.',
+  wallet_not_still: () => 'Coins are taken only from a wallet on hold whose gifts are all booked. Nothing was booked.',
 };
 
 /** code → the way out: what the button says and what the page does. */
@@ -88,6 +92,10 @@ const WAYS_OUT = {
   internal: { label: 'Try again', act: 'resend' },
   refund_too_large: { label: 'Reload', act: 'reload' },
   payment_not_found: { label: 'See my wallet', act: 'wallet' },
+  case_changed: { label: 'Look again', act: 'reload' },
+  adjustment_decided: { label: 'Look again', act: 'reload' },
+  adjustment_refused: { label: 'Look again', act: 'reload' },
+  wallet_not_still: { label: 'Look again', act: 'reload' },
 };
 
 /** What to say about this error ({code, message, ...details}). Never empty, never only a code. */

@@ -9,11 +9,14 @@ from typing import Any, Final
 from sqlalchemy import CheckConstraint, UniqueConstraint, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from giftserver.durable import claim_tables as claim_tables  # into the metadata
+from giftserver.durable import case_tables as case_tables  # into the metadata
+from giftserver.durable import claim_tables as claim_tables
 from giftserver.durable import limit_tables as limit_tables
 from giftserver.durable import payment_tables as payment_tables
 from giftserver.durable import session_ends as session_ends
 from giftserver.durable.proof import statements as sql
+from giftserver.durable.proof.adjustments import adjustments_are_booked
+from giftserver.durable.proof.audit_log import acts_are_chained
 from giftserver.durable.proof.chain import gifts_are_chained
 from giftserver.durable.proof.claims import claims_are_booked
 from giftserver.durable.proof.invariant import SHOWN_MAX, Invariant
@@ -140,6 +143,8 @@ CHECKS: Final[dict[str, Check]] = {
     "refunds are the gifts the other way round": refunds_are_the_gifts,
     "payments are what the ledger has": payments_are_booked,
     "claims are what the ledger has": claims_are_booked,
+    "adjustments are what the ledger has": adjustments_are_booked,
+    "each act in the audit log follows from the one before": acts_are_chained,
     "balance = sum of entries": balances_are_the_entries,
     "sequences are contiguous": sequences_are_contiguous,
     "each gift's hash follows from the one before": gifts_are_chained,

@@ -155,20 +155,20 @@ CREDIT_UNLIKE_TRANSFER: Final = """
     ) AS w ON w.transfer = t.id
     WHERE t.kind IS DISTINCT FROM 'gift' AND (t.id IS NULL OR w.amount IS DISTINCT FROM c.coins
         OR w.owner IS DISTINCT FROM c.user_id
-        OR t.kind NOT LIKE 'claim%' AND c.coins IS DISTINCT FROM t.coins)
+        OR t.kind NOT LIKE 'claim%' AND t.kind <> 'adjustment' AND c.coins IS DISTINCT FROM t.coins)
 """
 
 BELOW_ZERO: Final = """
     SELECT format('account %s (%s of %s): balance %s', id, kind, owner, balance)
     FROM account WHERE balance < 0 AND kind NOT IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue',
-        'clearing', 'owed_to_platform')
+        'clearing', 'owed_to_platform', 'adjustments')
 """
 
 WAS_BELOW_ZERO: Final = """
     SELECT format('account %s (%s of %s): %s after transfer %s', a.id, a.kind, a.owner, e.balance_after, e.transfer)
     FROM entry AS e JOIN account AS a ON a.id = e.account
     WHERE e.balance_after < 0 AND a.kind NOT IN ('coins_sold', 'diamonds_issued', 'promotions', 'revenue', 'clearing',
-        'owed_to_platform')
+        'owed_to_platform', 'adjustments')
 """
 
 WRONG_DAY: Final = """

@@ -2,6 +2,10 @@ import { Session } from '../session.js';
 import { showGate, showRefusal } from '../ui/gate.js';
 import { mountIdentity } from '../ui/identity.js';
 import { wireTabs } from '../ui/tabs.js';
+import { Adjustments } from './adjustments.js';
+import { Audit } from './audit.js';
+import { CasePanel } from './case_panel.js';
+import { Cases } from './cases.js';
 import { PaymentPanel } from './payment_panel.js';
 import { Payments } from './payments.js';
 import { Prices } from './prices.js';
@@ -16,11 +20,19 @@ const payments = new Payments({ session, opened: openPayment, refused: refuse })
 const panel = new PaymentPanel({ session, changed: (payment) => payments.update(payment), closed: () => address({ payment: null }) });
 const prices = new Prices({ session, refused: refuse });
 
+const cases = new Cases({ session, opened: openCase, refused: refuse });
+const casePanel = new CasePanel({ session, changed: () => cases.open(), closed: () => address({ case: null }) });
+const adjustments = new Adjustments({ session, refused: refuse });
+const audit = new Audit({ session, refused: refuse });
+/** Address after the # → what a tab opens; payments are there from the start. */
+const parts = { '#prices': prices, '#cases': cases, '#adjustments': adjustments, '#audit': audit };
+
 mountIdentity(byId('identity'), session);
 const selectTab = wireTabs(document.querySelector('.ops__head [role="tablist"]'), (tab) => {
-  const shown = tab.id === 'tab-prices';
-  address({ hash: shown ? '#prices' : '' });
-  if (shown) prices.open();
+  const hash = tab.id.replace('tab-', '#');
+  address({ hash: hash in parts ? hash : '' });
+  parts[hash]?.open();
+  tab.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 });
 session.addEventListener('change', open);
 open();
@@ -28,17 +40,19 @@ open();
 /** Show the page to an operator, to others the way in. Called again whenever the person changes. */
 function open() {
   panel.close();
+  casePanel.close();
   payments.close();
-  prices.close();
+  for (const part of Object.values(parts)) part.close();
   byId('gate').hidden = true;
   const isOperator = session.me?.role === OPERATOR;
   byId('ops').hidden = !isOperator;
   if (!isOperator) return gate();
   root.dataset.state = 'ready';
   payments.open();
-  if (location.hash === '#prices') selectTab(byId('tab-prices'));
-  const asked = new URLSearchParams(location.search).get('payment');
-  if (asked) panel.open(asked);
+  if (location.hash in parts) selectTab(byId(location.hash.replace('#', 'tab-')));
+  const asked = new URLSearchParams(location.search);
+  if (asked.get('payment')) panel.open(asked.get('payment'));
+  else if (asked.get('case')) casePanel.open(asked.get('case'));
 }
 
 function gate() {
@@ -55,6 +69,7 @@ function gate() {
 function refuse(error) {
   if (error.code === 'unauthorized') return session.use(null);
   panel.close();
+  casePanel.close();
   root.dataset.state = 'refused';
   byId('ops').hidden = true;
   showRefusal(byId('gate'), { title: 'This page did not open', text: error.message, again: open });
@@ -65,11 +80,18 @@ function openPayment(id) {
   address({ payment: id });
 }
 
+function openCase(id) {
+  casePanel.open(id);
+  address({ case: id });
+}
+
 /** The address says what is open, so that it can be opened again or sent to a colleague. */
-function address({ payment, hash = location.hash }) {
+function address({ hash = location.hash, ...opened }) {
   const next = new URL(location.href);
-  if (payment === null) next.searchParams.delete('payment');
-  else if (payment !== undefined) next.searchParams.set('payment', payment);
+  for (const [what, id] of Object.entries(opened)) {
+    if (id === null) next.searchParams.delete(what);
+    else next.searchParams.set(what, id);
+  }
   next.hash = hash;
   if (next.href !== location.href) history.replaceState(history.state, '', next);
 }

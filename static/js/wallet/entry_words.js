@@ -6,6 +6,7 @@ const TITLES = {
   refund: 'Coins given back',
   claim_open: 'Set aside: a payment is claimed back',
   claim_won: 'Given back: the claim is over',
+  adjustment: 'Corrected by hand',
 };
 
 /** "Lantern Fly ×3" for a gift, "Coins bought" for a recharge, and a tidied kind for what this page has not met. */

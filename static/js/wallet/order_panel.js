@@ -7,6 +7,7 @@ import { price } from '../ui/money.js';
 import { afterwardsOf, disputeOf } from './dispute_words.js';
 import { OrderWatch } from './order_watch.js';
 import { coinsOf, endedUnpaid, findingOf, isOpen, methodOf, momentOf, standingOf } from './order_words.js';
+import { reportButton } from './report.js';
 import { Timeline } from './timeline.js';
 
 const PATIENT_MS = 15_000;
@@ -22,15 +23,16 @@ export class OrderPanel {
   #roll = (coins) => this.#number?.set(coins);
 
   /**
-   * @param {{session: Session, balance: Balance, changed: (payment: object) => void, again: (payment: object) => void, closed: () => void}} parts
+   * @param {{session: Session, balance: Balance, changed: (payment: object) => void, again: (payment: object) => void, closed: () => void, reported: () => void}} parts
    *   `changed` hears every other state, `again` that somebody wants to buy the same once more
    */
-  constructor({ session, balance, changed, again, closed }) {
+  constructor({ session, balance, changed, again, closed, reported }) {
     this.session = session;
     this.balance = balance;
     this.changed = changed;
     this.again = again;
     this.closed = closed;
+    this.reported = reported;
   }
 
   /**
@@ -43,7 +45,7 @@ export class OrderPanel {
     this.close();
     this.#state = known?.state ?? null;
     this.#impatient = known !== null;
-    this.#build();
+    this.#build(id);
     this.#path = `/v1/payments/${encodeURIComponent(id)}`;
     const path = this.#path;
     const watch = new OrderWatch({
@@ -70,7 +72,7 @@ export class OrderPanel {
     this.#dialog?.close();
   }
 
-  #build() {
+  #build(id) {
     this.face = element('div.order__face', {}, element('div.skeleton.order__skeleton', {}));
     this.timeline = new Timeline();
     this.after = element('ol.order__after', { 'aria-label': 'What came after', hidden: true });
@@ -85,7 +87,9 @@ export class OrderPanel {
     this.ask = this.#button('button.button.button--quiet', 'Not credited?', () => this.#post('check', this.ask, 'Asking the provider…', findingOf));
     this.cancel = this.#button('button.button.button--quiet', 'Cancel order', () => this.#post('cancel', this.cancel, 'Cancelling…', cancelledOr));
     this.facts = element('dl.facts', {});
-    const actions = element('div.order__actions', {}, this.pay, this.retry, this.ask, this.cancel);
+    this.report = reportButton({ session: this.session, subject: { kind: 'payment', id }, reported: this.reported });
+    this.report.hidden = true;
+    const actions = element('div.order__actions', {}, this.pay, this.retry, this.ask, this.cancel, this.report);
     this.body = element('div.order-panel', {}, this.face, this.timeline.node, this.after, this.standing, this.balanceLine, this.note, actions, this.facts);
     this.#number = null;
     this.payment = null;
@@ -148,6 +152,7 @@ export class OrderPanel {
     if (payable) this.pay.href = payment.checkout_url;
     this.cancel.hidden = !payable;
     this.retry.hidden = !endedUnpaid(payment) && !(payment.state === 'created' && !payable);
+    this.report.hidden = false;
     this.ask.hidden = !isOpen(payment) || !(this.#impatient || this.#watch.watched_ms > PATIENT_MS);
     if (held?.hidden) this.standing.focus();
   }

@@ -8,6 +8,7 @@ import { Limits } from './limits.js';
 import { OrderPanel } from './order_panel.js';
 import { isOpen } from './order_words.js';
 import { Orders } from './orders.js';
+import { Reports } from './reports.js';
 import { Statement } from './statement.js';
 import { Store } from './store.js';
 import { TopUp } from './topup.js';
@@ -19,14 +20,15 @@ const root = document.documentElement;
 
 const session = await new Session().load();
 const names = new GiftNames();
-const statement = new Statement({ session, names, state: setState });
 const money = new CoinPrice(session);
+const reports = new Reports({ session });
+const statement = new Statement({ session, names, state: setState, reported });
 const balance = new Balance({ session, changed: () => statement.refresh(), refused: setState });
 const topUp = new TopUp({ session, added: () => balance.expect() });
 const store = new Store({ session, ordered: (payment) => panel.open(payment.id, payment), again: openStore });
 const orders = new Orders({ session, opened: (payment) => panel.open(payment.id, payment) });
 const limits = new Limits({ session, balance });
-const panel = new OrderPanel({ session, balance, changed: orderChanged, again: (payment) => store.choose(payment), closed: forgetReturn });
+const panel = new OrderPanel({ session, balance, changed: orderChanged, again: (payment) => store.choose(payment), closed: forgetReturn, reported });
 
 balance.follow((coins) => money.show(byId('balance-money'), coins));
 mountIdentity(byId('identity'), session);
@@ -42,6 +44,7 @@ async function open() {
   balance.stop();
   panel.close();
   limits.close();
+  reports.hide();
   const signedIn = session.me !== null;
   byId('gate').hidden = signedIn;
   byId('wallet').hidden = !signedIn;
@@ -58,6 +61,7 @@ async function open() {
   money.forget(byId('balance-money'));
   balance.start();
   money.refresh({ now: true });
+  reports.open();
   const drawn = Promise.all([openStore(), limits.open()]);
   if (location.hash === '#limits') drawn.then(() => limits.reveal());
   const returned = new URLSearchParams(location.search).get('payment');
@@ -81,6 +85,12 @@ async function openStore() {
 function orderChanged(payment) {
   orders.update(payment);
   if (!isOpen(payment)) store.refresh();
+}
+
+/** A report was made: it stands with the others, and it may have put the wallet on hold. */
+function reported() {
+  reports.open();
+  balance.check();
 }
 
 /** The order was looked at: a reload does not open it again. */

@@ -4,6 +4,7 @@ import { element, fill } from '../ui/element.js';
 import { count, counted, signed } from '../ui/numbers.js';
 import { exactTime } from '../ui/times.js';
 import { copyButton } from '../ui/copy.js';
+import { reportButton } from './report.js';
 import { creatorOf, recipientOf, roomOf, titleOf } from './entry_words.js';
 
 const STATES = {
@@ -19,7 +20,7 @@ const STATES = {
  * Open the receipt of one statement entry. The state of a gift is asked from the server by its key; an entry without
  * a key is a credit, and stands in the durable statement already, which is what "settled" means.
  */
-export function openReceipt(entry, { session, names, rooms }) {
+export function openReceipt(entry, { session, names, rooms, reported }) {
   const state = element('div.receipt__state', { role: 'status' });
   const art = entry.gift !== null ? giftArt(names, entry.gift, 72) : coinArt();
   const title = [titleOf(entry, names), recipientOf(entry, rooms)].filter(Boolean).join(entry.kind === 'refund' ? ': ' : ' ');
@@ -35,6 +36,7 @@ export function openReceipt(entry, { session, names, rooms }) {
     ),
     state,
     facts(entry, rooms),
+    entry.kind === 'gift' && element('div.receipt__report', {}, reportButton({ session, subject: { kind: 'gift', id: entry.transfer }, reported })),
   );
   if (entry.key === null) showState(state, 'settled');
   else checkState(entry, session, state);

@@ -22,8 +22,8 @@ export class Statement {
   #busy = false;
   #opened = 0;
 
-  /** @param {{session: Session, names: GiftNames, state: (state: string) => void}} parts */
-  constructor({ session, names, state }) {
+  /** @param {{session: Session, names: GiftNames, state: (state: string) => void, reported: () => void}} parts */
+  constructor({ session, names, state, reported }) {
     this.session = session;
     this.names = names;
     this.state = state;
@@ -33,7 +33,7 @@ export class Statement {
     this.list = new GroupedEntries(document.getElementById('entries'), {
       names,
       rooms: this.#rooms,
-      opened: (entry) => openReceipt(entry, { session, names, rooms: this.#rooms }),
+      opened: (entry) => openReceipt(entry, { session, names, rooms: this.#rooms, reported }),
     });
     this.months = new Months({ session, names, rooms: this.#rooms, chosen: () => this.#load(), entries: () => this.#whole() });
     this.older.addEventListener('click', () => this.#showOlder());

@@ -38,7 +38,7 @@ async def test_a_proof_that_holds_is_shown(book: Book) -> None:
     head = (await book.rows("SELECT encode(chain, 'hex') FROM flush_cursor WHERE shard = :s", s=SHARD))[0][0]
     [heads] = [line["heads"] for line in lines if line["event"] == "chain_heads"]
     assert heads == {f"{SHARD:02d}-1-1": head}
-    assert [line["log_level"] for line in lines] == ["info", "info"]
+    assert [line["log_level"] for line in lines] == ["info", "info", "info"]
 
 
 async def test_a_violation_is_an_alarm_without_names(book: Book) -> None:

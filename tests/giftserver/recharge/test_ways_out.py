@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from giftserver.durable import payment_moves
+from giftserver.durable.audit_log import Actor
 from giftserver.durable.payments import paid_uncredited
 from giftserver.durable.prices import approve, propose
 from giftserver.recharge import pricing
@@ -25,8 +26,8 @@ async def in_force(shop: Shop, *promotions: dict) -> None:
     """The built-in list with other promotions."""
     common = {"title": "Offer", "bonus_coins_max": 100_000}
     body = msgspec.to_builtins(built_in().list) | {"promotions": [common | one for one in promotions]}
-    proposed = await propose(shop.web.engines.database, msgspec.json.encode(body).decode(), "olga")
-    await approve(shop.web.engines.database, proposed.version, "otto")
+    proposed = await propose(shop.web.engines.database, msgspec.json.encode(body).decode(), Actor("olga", "admin"))
+    await approve(shop.web.engines.database, proposed.version, Actor("otto", "admin"))
 
 
 async def shown(shop: Shop, user: str, pack: str = "coins-700") -> int:

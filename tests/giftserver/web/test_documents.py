@@ -87,6 +87,49 @@ async def demo_shop(settings: Settings, static_dir: Path) -> AsyncIterator[Shop]
         yield shop
 
 
+async def to_decide(demo: Web, payment: str, new_key: Callable[[], str]) -> dict[str, str]:
+    """A report that opens a case, and proposals to approve and to reject; parts of paths by operation or name."""
+    body = {"key": new_key(), "subject": {"kind": "payment", "id": payment}, "reason": "unauthorised"}
+    await demo.http.post("/v1/reports", json=body, headers=demo.bearer("ana"))
+    cases = (await demo.http.get("/v1/ops/cases", headers=demo.bearer("olga", "admin"))).json()["cases"]
+    found = {"case": str(cases[0]["id"])}
+    for decision in ("approve_adjustment", "reject_adjustment"):
+        asked = {"key": new_key(), "user": "ana", "coins": 1, "reason": "a test", "case": found["case"]}
+        made = await demo.http.post("/v1/ops/adjustments", json=asked, headers=demo.bearer("olga", "admin"))
+        found[decision] = str(made.json()["id"])
+    return found
+
+
+def bodies_of(new_key: Callable[[], str], prices: Any, proposed: int) -> dict[str, Any]:
+    """What is sent to the operations that take something."""
+    return {
+        "put_room": {"title": "Harbour"},
+        "set_live": {"live": True},
+        "send_test_gift": {"gift": "dewdrop"},
+        "issue_token": {"id": "ana"},
+        "top_up": {"coins": 5},
+        "issue_ticket": {},
+        "create_payment": {
+            "key": new_key(), "provider": "sandbox", "pack": "coins-70", "amount_minor": 99, "bonus_coins": 0,
+            "currency": "USD",
+        },
+        "refund_payment": {"key": new_key(), "amount_minor": 1, "reason": "a test"},
+        "propose_prices": prices,
+        "approve_prices": {"version": proposed},
+        "put_zone": {"zone": "Europe/Berlin"},
+        "set_budget": {"coins": 50, "hours": 1},
+        "break_for_ward": {"hours": 1},
+        "report": {"key": new_key(), "subject": {"kind": "user", "id": "mira"}, "reason": "other"},
+        "hold_case": {"version": 1, "reason": "a test"},
+        "release_case": {"version": 2, "reason": "a test"},
+        "note_case": {"version": 3, "reason": "a test"},
+        "close_case": {"version": 4, "reason": "a test", "outcome": "resolved"},
+        "propose_adjustment": {"key": new_key(), "user": "ana", "coins": -1, "reason": "a test"},
+        "approve_adjustment": {"reason": "a test"},
+        "reject_adjustment": {"reason": "a test"},
+    }  # fmt: skip
+
+
 async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[[], str]) -> None:
     """Every endpoint is asked; its answer fits the schema of its status, and so do its refusals."""
     demo = demo_shop.web
@@ -100,26 +143,10 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
     await demo.send_gift("ana", key)
     await demo.services.announcer.close()
     await demo.settle()
-    bodies: dict[str, Any] = {
-        "put_room": {"title": "Harbour"},
-        "set_live": {"live": True},
-        "send_test_gift": {"gift": "dewdrop"},
-        "issue_token": {"id": "ana"},
-        "top_up": {"coins": 5},
-        "issue_ticket": {},
-        "create_payment": {
-            "key": new_key(), "provider": "sandbox", "pack": "coins-70", "amount_minor": 99, "bonus_coins": 0,
-            "currency": "USD",
-        },
-        "refund_payment": {"key": new_key(), "amount_minor": 1, "reason": "a test"},
-        "propose_prices": prices,
-        "approve_prices": {"version": proposed.json()["version"]},
-        "put_zone": {"zone": "Europe/Berlin"},
-        "set_budget": {"coins": 50, "hours": 1},
-        "break_for_ward": {"hours": 1},
-        "add_ward": {"code": (await make_code(demo.engines.database, "ben", "Ben"))[0]},
-    }  # fmt: skip
+    bodies = bodies_of(new_key, prices, proposed.json()["version"])
+    bodies["add_ward"] = {"code": (await make_code(demo.engines.database, "ben", "Ben"))[0]}
     await link(demo.engines.database, (await make_code(demo.engines.database, "ana", "Ana"))[0], "gus", "Gus")
+    decided = await to_decide(demo, payment["id"], new_key)
     for path, item in document["paths"].items():
         for method, operation in item.items():
             name = operation["operationId"]
@@ -129,6 +156,7 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
             person = demo.bearer({"creator": "mira", "admin": "otto"}.get(role, "ana"), role)
             url = path.replace("{room}", "harbour").replace("{key}", key).replace("{payment}", payment["id"])
             url = url.replace("{ward}", "ben").replace("{month}", f"{datetime.now(UTC):%Y-%m}")
+            url = url.replace("{case}", decided["case"]).replace("{adjustment}", decided.get(name, ""))
             good = await demo.http.request(method, url + QUERIES.get(name, ""), headers=person, json=bodies.get(name))
             assert good.status_code == 200, (name, good.text)
             validate(document, operation["responses"]["200"]["content"]["application/json"]["schema"], good.json())

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from giftserver.auth import session_ends
 from giftserver.auth.tokens import SHARED_ALGORITHM
+from giftserver.durable.audit_log import Actor
 from giftserver.durable.session_ends import end_sessions
 from tests.giftserver.conftest import Web, add_rooms, assert_refused, running
 from tests.giftserver.web.sockets import NewKey, joined
@@ -66,7 +67,7 @@ async def test_a_process_that_was_not_told_reads_of_it(
     monkeypatch.setattr(session_ends, "READ_S", 0.05)
     settings = rich.settings.model_copy(update={"static_dir": static_dir, "public_url": None})
     async with running(settings) as second, joined(second, "ana") as ana:
-        await end_sessions(rich.engines.database, "ana", int(time.time()), "ana")
+        await end_sessions(rich.engines.database, "ana", int(time.time()), Actor("ana", "viewer"))
         assert await closed_with(ana) == 4500
         assert_refused(await second.http.get("/v1/wallet", headers=bearer(second, "ana")), 401, "unauthorized")
 
