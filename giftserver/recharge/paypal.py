@@ -15,15 +15,16 @@ from urllib.parse import quote
 import httpx
 import msgspec
 import structlog
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from giftserver.recharge.money import EXPONENTS
+from giftserver.recharge.paypal_certificates import Certificates
 from giftserver.recharge.provider import (
     Capabilities,
     CheckoutOrder,
+    Movement,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -38,14 +39,10 @@ TIMEOUT_S: Final = 5.0
 STAMP_S: Final = 300
 TOKEN_EARLY_S: Final = 60
 REFS_MAX: Final = 10_000
-CERTIFICATES_MAX: Final = 16
-FETCHES_MAX: Final = 4
 ORDERS: Final = ("v2", "checkout", "orders")
 CAPTURE: Final = "capture:"
 ORDER_ID: Final = ("supplementary_data", "related_ids", "order_id")
-CERTIFICATE_PATH: Final = re.compile(r"/v1/notifications/certs/[\w-]{1,200}", re.ASCII)
 AMOUNT: Final = re.compile(r"(\d{1,15})(?:\.(\d{1,6}))?", re.ASCII)
-UNKNOWN: Final = "certificate not known yet"
 WHOLE: Final = frozenset({"JPY", "HUF", "TWD"})
 """PayPal takes these without decimals, whatever ISO 4217 says: https://developer.paypal.com/reference/currency-codes/"""
 
@@ -78,7 +75,7 @@ class PayPalProvider:
         self.live = live
         self._login, self._webhook_id = (client_id, client_secret), webhook_id
         self._http = httpx.AsyncClient(base_url=api_base, timeout=TIMEOUT_S)
-        self._certificates = _Certificates(self._http, live, certificates_at)
+        self._certificates = Certificates(self._http, live, certificates_at)
         self._refs: dict[str, str] = {}
         self._token, self._token_until_s, self._renewing = "", 0.0, asyncio.Lock()
 
@@ -175,6 +172,10 @@ class PayPalProvider:
             raise ProviderAway(f"the refund is {_text(made, 'status')[:32]}")
         return REFUNDS[_text(made, "status")]
 
+    async def movements(self, from_s: float, until_s: float) -> list[Movement]:
+        """See Provider. PayPal's transaction search lags hours behind and is an extra right of an app: not asked."""
+        raise ProviderRefused("compare PayPal's own report with clearing:paypal")
+
     def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:
         """See Provider. The scheme is PayPal's: https://developer.paypal.com/api/rest/webhooks/rest/
 
@@ -265,46 +266,6 @@ class _No(ProviderRefused):
     def __init__(self, status: int, issue: str) -> None:
         super().__init__(f"HTTP {status} {issue}")
         self.status, self.issue = status, issue
-
-
-class _Certificates:
-    """PayPal's certificates by URL, in memory. Only those of PayPal's own host and folder are ever fetched."""
-
-    def __init__(self, http: httpx.AsyncClient, live: bool, at: str | None) -> None:
-        self._http, self._home = http, "https://api.paypal.com" if live else "https://api.sandbox.paypal.com"
-        self._at = at or self._home
-        self._known: dict[str, x509.Certificate] = {}
-        self._fetches: dict[str, asyncio.Task[None]] = {}
-
-    def key(self, url: str, now_s: float) -> rsa.RSAPublicKey | Rejected:
-        """The key of the certificate of this URL."""
-        if not url.startswith(self._home) or not CERTIFICATE_PATH.fullmatch(url.removeprefix(self._home)):
-            return Rejected("the certificate is not at PayPal")
-        if (known := self._known.get(url)) is None:
-            if url not in self._fetches and len(self._fetches) < FETCHES_MAX:  # anybody may name URLs here
-                self._fetches[url] = asyncio.create_task(self._fetch(url), name="fetch a certificate")
-            return Rejected(UNKNOWN)
-        if not known.not_valid_before_utc.timestamp() <= now_s <= known.not_valid_after_utc.timestamp():
-            return Rejected("the certificate is not valid now")
-        key = known.public_key()
-        return key if isinstance(key, rsa.RSAPublicKey) else Rejected("the certificate is not of RSA")
-
-    async def _fetch(self, url: str) -> None:
-        try:
-            answer = await self._http.get(self._at + url.removeprefix(self._home))
-            self._known[url] = x509.load_pem_x509_certificate(answer.raise_for_status().content)
-            while len(self._known) > CERTIFICATES_MAX:
-                del self._known[next(iter(self._known))]
-        except (httpx.HTTPError, ValueError) as problem:
-            log.warning("certificate_not_fetched", provider="paypal", reason=type(problem).__name__)
-        finally:
-            del self._fetches[url]
-
-    async def close(self) -> None:
-        """End what is being fetched."""
-        for fetch in (fetches := list(self._fetches.values())):
-            fetch.cancel()
-        await asyncio.gather(*fetches, return_exceptions=True)
 
 
 def _read(answer: httpx.Response) -> Any:

@@ -22,12 +22,13 @@ class ProviderRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do. `methods` in words for buyers; `currencies` None: any."""
+    """What a provider can do. `methods` in words for buyers; `currencies` None: any; `movements`: it lists its own."""
 
     title: str
     methods: tuple[str, ...]
     currencies: frozenset[str] | None
     refunds: bool
+    movements: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,21 @@ class ProviderEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Movement:
+    """Money that moved at a provider, in minor units of `currency`: above zero what it owes us more by it.
+
+    `kind` is charge, refund or dispute, of our `payment`; or fee, payout or other, which are of none ("").
+    """
+
+    id: str
+    kind: str
+    payment: str
+    currency: str
+    amount_minor: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A webhook that is not believed, and why; nothing of it is kept."""
 
@@ -128,6 +144,13 @@ class Provider(Protocol):
 
     async def refund(self, ref: str, amount_minor: int, key: str) -> bool:
         """Give a part of what was paid back, once for each key; whether that succeeded."""
+        ...
+
+    async def movements(self, from_s: float, until_s: float) -> list[Movement]:
+        """All money that moved at the provider, from and until these moments (s since 1970), whatever it told us.
+
+        Raises ProviderRefused when it cannot say, as `capabilities` do.
+        """
         ...
 
     def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:

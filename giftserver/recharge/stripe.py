@@ -16,6 +16,7 @@ from giftserver.recharge.provider import (
     Capabilities,
     CheckoutOrder,
     DisputeNews,
+    Movement,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -23,6 +24,7 @@ from giftserver.recharge.provider import (
     Snapshot,
 )
 from giftserver.recharge.states import State
+from giftserver.recharge.stripe_movements import list_movements
 
 TIMEOUT_S: Final = 5.0
 STAMP_S: Final = 300
@@ -151,7 +153,7 @@ class StripeProvider:
     """One Stripe account, by its secret key and its webhook endpoint's secret. `api_base` is for tests."""
 
     name: Final = "stripe"
-    capabilities: Final = Capabilities("Stripe", ("Card", "Wallet", "Bank debit"), CURRENCIES, refunds=True)
+    capabilities: Final = Capabilities("Stripe", ("Card", "Wallet", "Bank debit"), CURRENCIES, True, movements=True)
 
     def __init__(self, secret_key: str, webhook_secret: str, *, api_base: str | None = None) -> None:
         self.live = "_live_" in secret_key[:8]
@@ -241,6 +243,10 @@ class StripeProvider:
         if made.status not in REFUNDS:
             raise ProviderAway(f"the refund is {made.status[:32]}")
         return REFUNDS[made.status]
+
+    async def movements(self, from_s: float, until_s: float) -> list[Movement]:
+        """See Provider."""
+        return await list_movements(self._api, _ask, from_s, until_s)
 
     def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:
         """See Provider. Stripe's scheme, and stamps of the future are refused as old ones are.

@@ -25,6 +25,7 @@ from giftserver.sandbox.book import Book
 from giftserver.sandbox.checkout import Checkout
 from giftserver.sandbox.claims import Claims
 from giftserver.sandbox.mischief import Mischief
+from giftserver.sandbox.movements import movements
 from giftserver.sandbox.objects import Kept, Refused
 from giftserver.sandbox.webhooks import Webhooks
 
@@ -35,6 +36,7 @@ SEND_FIRST_S: Final = 3.0
 UNAVAILABLE: Final = Refused(503, "unavailable", "The provider cannot do this now: try again.")
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_MOMENT: Final = re.compile(r"[0-9]{1,15}")
 
 Handler = Callable[[Request], Awaitable[Any]]
 
@@ -90,6 +92,7 @@ class Api:
             ("PUT", f"{session}/mischief", self.plague),
             ("POST", "/disputes/{id}", self.move_dispute),
             ("GET", "/balance", self.balance),
+            ("GET", "/movements", self.movements),
             ("GET", "/events", self.events),
             ("POST", "/webhooks/resend", self.resend),
             ("GET", "/mischief", self.show_mischief),
@@ -183,6 +186,13 @@ class Api:
             sums["disputed_minor"] += kept.disputed_minor
             sums["net_minor"] += session.captured_minor - session.refunded_minor - kept.disputed_minor
         return {"balances": balances}
+
+    async def movements(self, request: Request) -> Any:
+        """`GET /v1/movements?from_ms=&until_ms=`: what came and went in that time."""
+        asked = [request.query_params.get(name, "") for name in ("from_ms", "until_ms")]
+        if not all(_MOMENT.fullmatch(one) for one in asked):
+            return Refused(400, "bad_request", "Say from when until when: `?from_ms=<ms>&until_ms=<ms>` since 1970.")
+        return {"movements": movements(self._book, int(asked[0]), int(asked[1]))}
 
     async def events(self, request: Request) -> Any:
         """`GET /v1/events?session=`: every event in order, delivered or not."""

@@ -16,6 +16,7 @@ from giftserver.web import (
     gifts,
     health,
     openapi,
+    ops_balances,
     ops_payments,
     pages,
     payments,
@@ -36,7 +37,7 @@ from rooms.codes import NOT_FOUND
 
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
-    parts = (gifts, receipts, rooms, wallet, studio, store, payments, prices, ops_payments, sessions)
+    parts = (gifts, receipts, rooms, wallet, studio, store, payments, prices, ops_payments, ops_balances, sessions)
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always
 

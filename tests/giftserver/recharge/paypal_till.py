@@ -22,7 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from giftserver.recharge.paypal import UNKNOWN, PayPalProvider
+from giftserver.recharge.paypal import PayPalProvider
+from giftserver.recharge.paypal_certificates import UNKNOWN
 from giftserver.recharge.provider import Rejected
 from tests.giftserver.sandbox.conftest import serving
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from giftserver.errors import WrongSetting
 from giftserver.recharge.money import EXPONENTS
-from giftserver.recharge.paypal import UNKNOWN
+from giftserver.recharge.paypal_certificates import UNKNOWN
 from giftserver.recharge.provider import ProviderAway, ProviderRefused, Rejected
 from giftserver.recharge.providers import open_providers
 from giftserver.recharge.states import State
