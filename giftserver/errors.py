@@ -27,6 +27,9 @@ NOT_SOLD_HERE: Final = ErrorCode("not_sold_here", 403, False, "Coins are not sol
 PROMOTION_REFUSED: Final = ErrorCode("promotion_refused", 409, False, "The offer is over, or was used already")
 PAYMENT_NOT_FOUND: Final = ErrorCode("payment_not_found", 404, False, "The caller has no payment of this id")
 REFUND_TOO_LARGE: Final = ErrorCode("refund_too_large", 409, False, "The payment has not so much left to give back")
+REVIEW_REFUSED: Final = ErrorCode(
+    "review_refused", 409, False, "The payment cannot be decided so; nothing was credited"
+)
 WEBHOOK_REFUSED: Final = ErrorCode("webhook_refused", 400, False, "The webhook is not believed; nothing was kept")
 METHOD_NOT_ALLOWED: Final = ErrorCode("method_not_allowed", 405, False, "The path is right, the method is not")
 TOO_LARGE: Final = ErrorCode("too_large", 413, False, "The body is longer than the server reads")
@@ -52,6 +55,7 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     PROMOTION_REFUSED,
     PAYMENT_NOT_FOUND,
     REFUND_TOO_LARGE,
+    REVIEW_REFUSED,
     WEBHOOK_REFUSED,
     METHOD_NOT_ALLOWED,
     TOO_LARGE,

@@ -37,7 +37,7 @@ def command(provider: str | None, day: str | None) -> None:
     for report in reports:
         for line in lines(report):
             click.echo(line)
-    if not all(report.agrees or provider is None and not report.lists for report in reports):
+    if not all(report.agrees or (provider is None and not report.lists) for report in reports):
         raise SystemExit(1)
 
 

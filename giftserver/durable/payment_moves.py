@@ -11,6 +11,7 @@ from giftserver.durable.claims import hear_disputes, hear_refunded, reopened
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import PaymentRecord, add_step, record_of
 from giftserver.durable.recharges import book_recharge
+from giftserver.durable.reviews import was_decided
 from giftserver.recharge.provider import Snapshot
 from giftserver.recharge.states import ENDED_UNPAID, State, follows
 
@@ -39,6 +40,8 @@ async def apply(
         wrong = mismatch(now, news)
         if provider is not None and provider != now.provider:
             wrong = f"{provider} speaks of an order of {now.provider}"
+        if wrong is not None and await was_decided(connection, id, wrong):
+            return Applied(now, wrong=wrong)
         if wrong is not None:
             return await _flag(connection, now, wrong, source)
         return await _move(connection, now, news, source)

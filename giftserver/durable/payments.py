@@ -79,6 +79,8 @@ class PaymentRecord:
     price_version: int
     promotion: str | None
     promotion_held: bool
+    first_purchase: bool
+    promotion_uses_max: int | None
     decline: str | None
     review: str | None
     transfer: int | None

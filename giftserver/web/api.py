@@ -18,6 +18,7 @@ from giftserver.web import (
     openapi,
     ops_balances,
     ops_payments,
+    ops_reviews,
     pages,
     payments,
     prices,
@@ -37,7 +38,20 @@ from rooms.codes import NOT_FOUND
 
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
-    parts = (gifts, receipts, rooms, wallet, studio, store, payments, prices, ops_payments, ops_balances, sessions)
+    parts = (
+        gifts,
+        receipts,
+        rooms,
+        wallet,
+        studio,
+        store,
+        payments,
+        prices,
+        ops_payments,
+        ops_balances,
+        ops_reviews,
+        sessions,
+    )
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always
 

@@ -41,6 +41,7 @@ const SENTENCES = {
   not_sold_here: () => 'Coins are not sold in your country yet.',
   promotion_refused: () => 'This offer is not valid here, has ended, or was used already. Nothing was charged.',
   payment_not_found: () => 'There is no order of this number in your wallet.',
+  review_refused: () => 'This cannot be decided so. Nothing was credited.',
 };
 
 /** code → the way out: what the button says and what the page does. */
@@ -65,6 +66,7 @@ const WAYS_OUT = {
   not_sold_here: { label: 'See who is live', act: 'rooms' },
   promotion_refused: { label: 'See my wallet', act: 'wallet' },
   payment_not_found: { label: 'See my wallet', act: 'wallet' },
+  review_refused: { label: 'Reload', act: 'reload' },
 };
 
 /** What to say about this error ({code, message, ...details}). Never empty, never only a code. */

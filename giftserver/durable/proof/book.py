@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from giftserver.durable import claim_tables as claim_tables  # into the metadata
 from giftserver.durable import payment_tables as payment_tables
+from giftserver.durable import reviews as reviews
 from giftserver.durable import session_ends as session_ends
 from giftserver.durable.proof import statements as sql
 from giftserver.durable.proof.chain import gifts_are_chained
