@@ -123,22 +123,32 @@ async def win(engine: AsyncEngine, due: ClaimRecord) -> bool:
         if not await locked(connection, due):
             return False
         amounts: Counter[Name] = Counter()
+        repaid = 0
         if due.state == "lost":
+            repaid = await _repaid(connection, due)
             reached = await _given_back(connection, due)
             await _claw(connection, reached, -1)
             amounts.subtract(await _loss(connection, due, reached))
             await connection.execute(claim_gift.delete().where(claim_gift.c.claim == due.id))
-        amounts.update({frozen(due.user): -due.frozen_coins, wallet(due.user): due.frozen_coins})
+        back = due.frozen_coins + repaid
+        amounts.update({frozen(due.user): -due.frozen_coins, wallet(due.user): back, COINS_SOLD: -repaid})
+        amounts.update({owed(due.user): repaid, OWED_TO_PLATFORM: -repaid})
         if due.kind == "dispute":
             owing, keeping = clearing(due.provider, due.currency), disputed(due.provider, due.currency)
             amounts.update({keeping: -due.amount_minor, owing: due.amount_minor})
         number = await _transfer(connection, due, "claim_won", f"{WON}{due.id}", amounts)
-        if number is not None and due.frozen_coins:
-            await add_to_outbox(connection, due.user, number, due.frozen_coins)
-        await change(connection, due.id, state="won", frozen_coins=0, owed_coins=0, clawed_diamonds=0, lost_diamonds=0)
+        if number is not None and back:
+            await add_to_outbox(connection, due.user, number, back)
+        nothing = dict.fromkeys(("frozen_coins", "owed_coins", "repaid_coins", "clawed_diamonds", "lost_diamonds"), 0)
+        await change(connection, due.id, state="won", **nothing)
         await let_go(connection, due)
         await _tell(connection, due, "dispute won" if due.kind == "dispute" else "refund failed")
         return True
+
+
+async def _repaid(connection: AsyncConnection, due: ClaimRecord) -> int:
+    """Coins of the debt that were paid off: read once the claim is locked, for purchases change them."""
+    return int(await connection.scalar(select(claim.c.repaid_coins).where(claim.c.id == due.id)) or 0)
 
 
 async def _loss(connection: AsyncConnection, due: ClaimRecord, reached: list[Reached]) -> dict[Name, int]:

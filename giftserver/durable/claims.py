@@ -163,6 +163,17 @@ async def booked(connection: AsyncConnection, due: ClaimRecord) -> tuple[int, in
     return int(minor), int(coins)
 
 
+async def refund_decides_first(engine: AsyncEngine, due: ClaimRecord) -> bool:
+    """Whether a refund has coins of the payment frozen that are this claim's too: unpaid, it gives them back first."""
+    query = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
+        claim.c.payment == due.payment, claim.c.id != due.id, claim.c.kind == "refund", claim.c.state == "frozen",
+        claim.c.wanted != "lost",
+    )  # fmt: skip
+    async with engine.connect() as connection:
+        undecided_minor = int(await connection.scalar(query) or 0)
+    return undecided_minor > 0 and due.amount_minor + undecided_minor > due.paid_minor
+
+
 async def claimed_beside(engine: AsyncEngine, due: ClaimRecord) -> int:
     """Minor units of the payment that other claims are about, which were not won."""
     query = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(

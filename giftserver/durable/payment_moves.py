@@ -147,7 +147,7 @@ async def _credit(connection: AsyncConnection, paid: PaymentRecord, news: Snapsh
     held = paid.promotion_held or await _hold_again(connection, paid)
     bonus = paid.bonus_coins if held else 0
     money = (paid.provider, paid.currency, paid.amount_minor)
-    number = await book_recharge(connection, paid.id, paid.user_id, paid.coins, bonus, money)
+    number, repaid = await book_recharge(connection, paid.id, paid.user_id, paid.coins, bonus, money)
     credited = await _change(
         connection,
         paid.id,
@@ -159,6 +159,8 @@ async def _credit(connection: AsyncConnection, paid: PaymentRecord, news: Snapsh
     )
     lost = "" if bonus == paid.bonus_coins else "without the bonus, which another order has"
     await add_step(connection, paid.id, State.CREDITED, "ledger", lost)
+    if repaid:
+        await add_step(connection, paid.id, State.CREDITED, "ledger", f"{repaid} coins of it paid what was owed")
     return Applied(credited, True, paid.coins + bonus)
 
 

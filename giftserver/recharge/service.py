@@ -9,7 +9,6 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
-from giftserver.durable.holds import set_aside
 from giftserver.durable.payments import (
     ID,
     LIFE_S,
@@ -99,10 +98,6 @@ class Recharges:
         provider = self.providers.get(wish.provider)
         if provider is None:
             return Refusal(errors.RECHARGES_OFF, f"There is no way to pay called {wish.provider} on this server.")
-        owed = (await set_aside(self._database, user)).owed_coins
-        if owed:
-            words = f"You owe {owed:,} coins that were spent and not paid for. Write to support before you buy more."
-            return Refusal(errors.WALLET_FROZEN, words, {"owed_coins": owed})
         terms = await self.terms(user, country, wish.pack, wish.coins, wish.code)
         made = await self._order(user, country, wish, terms, provider)
         if isinstance(made, Refusal) or made.checkout_url is not None or made.state is not State.CREATED:

@@ -19,7 +19,6 @@ from giftserver.errors import (
     PROMOTION_REFUSED,
     RECHARGES_OFF,
     TOO_LARGE,
-    WALLET_FROZEN,
     WEBHOOK_REFUSED,
     Refusal,
 )
@@ -201,7 +200,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint(
         "POST", "/v1/payments", "Order coins", create_payment, PaymentAnswer, body=PaymentRequest, roles=PEOPLE,
         refusals=(
-            KEY_REUSED, WALLET_FROZEN, PRICE_CHANGED, PROMOTION_REFUSED, NOT_SOLD_HERE, RECHARGES_OFF, RATE_LIMITED,
+            KEY_REUSED, PRICE_CHANGED, PROMOTION_REFUSED, NOT_SOLD_HERE, RECHARGES_OFF, RATE_LIMITED,
             UNAVAILABLE,
         ),
     ),

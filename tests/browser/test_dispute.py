@@ -83,7 +83,12 @@ def test_a_dispute_holds_the_wallet_until_it_is_won(
     ("frozen", "owed", "told", "hidden"),
     [
         (1, 0, ["a payment is being looked at", "1 coin is set aside until it is decided."], "You owe"),
-        (0, 300, ["You owe 300 coins that were spent and not paid for. Write to support."], "being looked at"),
+        (
+            0,
+            300,
+            ["You owe 300 coins that were spent and not paid for. Coins that you buy pay this first."],
+            "being looked at",
+        ),
         (470, 1, ["470 coins are set aside", "You owe 1 coin that was spent and not paid for."], "null"),
         (0, 0, ["a payment is being looked at"], "0 coins"),
     ],

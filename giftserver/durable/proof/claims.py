@@ -16,7 +16,7 @@ FROZEN: Final = """
     FULL JOIN (
         SELECT k.kind, p.user_id AS owner, sum(CASE k.kind
                 WHEN 'frozen' THEN CASE WHEN c.state = 'frozen' THEN c.frozen_coins ELSE 0 END
-                ELSE CASE WHEN c.state = 'lost' THEN c.owed_coins ELSE 0 END END)::bigint AS coins
+                ELSE CASE WHEN c.state = 'lost' THEN c.owed_coins - c.repaid_coins ELSE 0 END END)::bigint AS coins
         FROM claim AS c JOIN payment AS p ON p.id = c.payment CROSS JOIN (VALUES ('frozen'), ('owed')) AS k (kind)
         GROUP BY 1, 2
     ) AS c ON c.kind = a.kind AND c.owner = a.owner
@@ -81,7 +81,7 @@ UNHELD: Final = """
     FROM claim AS c JOIN payment AS p ON p.id = c.payment
     LEFT JOIN wallet_hold AS h ON h.reference = 'claim:' || c.id AND h.released_at IS NULL
     WHERE h.reference IS NULL AND (c.state = 'holding' OR c.state = 'frozen' AND c.kind = 'dispute'
-        OR c.state = 'lost' AND c.owed_coins > 0)
+        OR c.state = 'lost' AND c.owed_coins > c.repaid_coins)
 """
 
 

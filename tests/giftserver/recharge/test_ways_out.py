@@ -11,7 +11,7 @@ from giftserver.durable.prices import approve, propose
 from giftserver.recharge import pricing
 from giftserver.recharge.prices import built_in
 from tests.giftserver.conftest import assert_refused
-from tests.giftserver.recharge.buyers import refund, send
+from tests.giftserver.recharge.buyers import refund
 from tests.giftserver.shop import Shop, new_key
 
 
@@ -112,18 +112,6 @@ async def test_paid_after_the_end_without_a_webhook_is_found_by_asking(shop):
         await connection.execute(text("UPDATE payment SET ask_again_at = now()"))
     await shop.reconciler().step()
     assert (await shop.payment(payment["id"]))["state"] == "credited"
-
-
-async def test_who_owes_is_told_so_at_the_checkout(bought):
-    """Nobody pays for coins that could not be spent."""
-    shop, payment = bought
-    await send(shop, 7)
-    dispute = await shop.dispute(payment)
-    await shop.until_claim(dispute, "frozen")
-    await shop.decide(dispute, "lost")
-    await shop.until_claim(dispute, "lost")
-    refused = assert_refused(await shop.order(bonus_coins=0), 403, "wallet_frozen")
-    assert refused["owed_coins"] == 700
 
 
 async def test_a_warning_does_not_stop_the_refund_that_avoids_a_dispute(bought):
