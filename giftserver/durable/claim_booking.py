@@ -142,7 +142,8 @@ async def win(engine: AsyncEngine, due: ClaimRecord) -> bool:
         nothing = dict.fromkeys(("frozen_coins", "owed_coins", "repaid_coins", "clawed_diamonds", "lost_diamonds"), 0)
         await change(connection, due.id, state="won", **nothing)
         await let_go(connection, due)
-        await _tell(connection, due, "dispute won" if due.kind == "dispute" else "refund failed")
+        detail = "dispute won" if due.kind == "dispute" else "refund failed"
+        await _tell(connection, due, detail, refunded=due.kind == "refund" and due.state == "lost")
         return True
 
 
@@ -261,8 +262,9 @@ async def _tell(connection: AsyncConnection, due: ClaimRecord, detail: str, *, r
         back = select(func.sum(claim.c.amount_minor)).where(
             claim.c.payment == due.payment, claim.c.kind == "refund", claim.c.state == "lost"
         )
-        whole = int(await connection.scalar(back) or 0) >= due.paid_minor
-        now = State.REFUNDED if whole else State.PARTIALLY_REFUNDED
+        given = int(await connection.scalar(back) or 0)
+        now = State.PARTIALLY_REFUNDED if given else State.CREDITED
+        now = State.REFUNDED if given >= due.paid_minor else now
         values = {"state": now, "updated_at": func.now()}
         await connection.execute(update(payment).where(payment.c.id == due.payment).values(values))
     await add_step(connection, due.payment, now, "ledger", detail)

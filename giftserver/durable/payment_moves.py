@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from giftserver.durable.claims import hear_disputes, hear_refunded, reopened
+from giftserver.durable.claims import hear_disputes, hear_failed, hear_refunded, reopened
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import PaymentRecord, add_step, record_of
 from giftserver.durable.recharges import book_recharge
@@ -132,6 +132,7 @@ async def _move(connection: AsyncConnection, now: PaymentRecord, news: Snapshot,
         done = await _credit(connection, moved, news, source)
     if done.payment.transfer is not None:
         claims = await hear_disputes(connection, now.id, news.disputes)
+        claims += await hear_failed(connection, now.id, news.failed_refunds)
         claims += await hear_refunded(connection, now.id, news.refunded_minor)
         done = replace(done, changed=done.changed or bool(claims))
         if claims and (again := await reopened(connection, now.id)):

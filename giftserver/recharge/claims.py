@@ -128,4 +128,4 @@ class ClaimKeeper:
         except ProviderRefused as problem:
             log.error("refund_refused", claim=due.id, reason=str(problem))
             paid = False
-        await want(self._database, due.id, "lost" if paid else "won")
+        await want(self._database, due.id, "lost" if paid else "won", instead_of="open")

@@ -59,7 +59,8 @@ class Snapshot:
     """A payment as its provider has it now; amounts in minor units of `currency`.
 
     `state` is one of pending to succeeded, or an end without money. `captured_minor` is what was really taken. `live`:
-    real money. `decline`: why the last attempt failed, as the provider calls it.
+    real money. `decline`: why the last attempt failed, as the provider calls it. `failed_refunds` are the keys of those
+    refunds of ours that did not reach the buyer, also when they were told as paid before.
     """
 
     ref: str
@@ -73,6 +74,7 @@ class Snapshot:
     method: str | None = None
     decline: str | None = None
     disputes: tuple[DisputeNews, ...] = ()
+    failed_refunds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,11 @@ class _Dispute(msgspec.Struct, frozen=True):
     state: str
 
 
+class _Refund(msgspec.Struct, frozen=True):
+    state: str
+    key: str = ""
+
+
 class _Session(msgspec.Struct, frozen=True):
     id: str
     payment: str
@@ -56,10 +61,7 @@ class _Session(msgspec.Struct, frozen=True):
     method: str | None = None
     decline: str | None = None
     disputes: tuple[_Dispute, ...] = ()
-
-
-class _Refund(msgspec.Struct, frozen=True):
-    state: str
+    refunds: tuple[_Refund, ...] = ()
 
 
 class _Sessions(msgspec.Struct, frozen=True):
@@ -212,4 +214,5 @@ def _snapshot(session: _Session) -> Snapshot:
             DisputeNews(one.id, one.amount_minor, DISPUTES.get(one.state, one.state), one.reason)
             for one in session.disputes
         ),
+        failed_refunds=tuple(one.key for one in session.refunds if one.state == "failed"),
     )

@@ -104,6 +104,7 @@ class _Page(msgspec.Struct, frozen=True):
 
 class _Refund(msgspec.Struct, frozen=True):
     status: str
+    amount: int = 0
     metadata: dict[str, str] | None = None
 
 
@@ -292,7 +293,12 @@ class StripeProvider:
                 raise ProviderAway(f"unknown state of a dispute {one.status[:32]}")
             amount = one.amount if one.currency == session.currency else found.captured_minor
             news.append(DisputeNews(one.id, amount, DISPUTES[one.status], one.reason))
-        return replace(found, disputes=tuple(news))
+        made = await _ask(self._api.refunds.list_async({"payment_intent": intent.id, "limit": PAGE}), _Refunds)
+        failed = [one for one in made.data if REFUNDS.get(one.status) is False]
+        keys = tuple(key for one in failed if (key := (one.metadata or {}).get("key")))
+        given = sum(one.amount for one in made.data if one not in failed)
+        refunded = min(found.refunded_minor, given) if failed and len(made.data) < PAGE else found.refunded_minor
+        return replace(found, disputes=tuple(news), failed_refunds=keys, refunded_minor=refunded)
 
     async def _page(self, asked: dict[str, Any]) -> _Page:
         params: Any = {**asked, "expand": [f"data.{EXPAND}"]}

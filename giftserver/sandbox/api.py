@@ -88,6 +88,7 @@ class Api:
             ("POST", f"{session}/expire", self.expire),
             ("POST", f"{session}/settle", self.settle),
             ("POST", f"{session}/refunds", self.refund),
+            ("POST", f"{session}/refunds/{{refund}}/fail", self.fail_refund),
             ("POST", f"{session}/disputes", self.dispute),
             ("PUT", f"{session}/mischief", self.plague),
             ("POST", "/disputes/{id}", self.move_dispute),
@@ -157,6 +158,11 @@ class Api:
         if isinstance(body, Refused) or isinstance(key, Refused):
             return body if isinstance(body, Refused) else key
         return self._claims.refund(kept, key, body)
+
+    async def fail_refund(self, request: Request) -> Any:
+        """`POST /v1/sessions/{id}/refunds/{refund}/fail`: the buyer's bank sends the money back."""
+        kept = self._named(request)
+        return kept if isinstance(kept, Refused) else self._claims.fail(kept, request.path_params["refund"])
 
     async def dispute(self, request: Request) -> Any:
         """`POST /v1/sessions/{id}/disputes`: the cardholder complains."""

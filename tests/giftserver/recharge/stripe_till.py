@@ -150,6 +150,7 @@ class StripeStandIn:
         refund = {
             "id": f"re_{next(self._numbers)}", "object": "refund", "status": self.refund_status,
             "payment_intent": form["payment_intent"], "metadata": {"key": form["metadata[key]"]},
+            "amount": int(form["amount"]),
         }  # fmt: skip
         assert request.headers["idempotency-key"] == form["metadata[key]"]
         self.refunds.append(refund)
