@@ -26,6 +26,7 @@ from giftserver.durable.bookkeeping import (
 )
 from giftserver.durable.claim_tables import claim, claim_gift
 from giftserver.durable.claims import ClaimRecord, booked, change, let_go, locked
+from giftserver.durable.clawed import in_turn
 from giftserver.durable.credits import add_to_outbox
 from giftserver.durable.lots import OPENED, WON, lot_of
 from giftserver.durable.payment_tables import payment
@@ -99,6 +100,7 @@ async def lose(engine: AsyncEngine, due: ClaimRecord) -> bool:
     async with engine.begin() as connection:
         if not await locked(connection, due):
             return False
+        await in_turn(connection, due.user)
         spent = due.coins - due.frozen_coins
         reached = await _reached(connection, due, spent)
         await _claw(connection, reached, 1)
@@ -125,6 +127,7 @@ async def win(engine: AsyncEngine, due: ClaimRecord) -> bool:
         amounts: Counter[Name] = Counter()
         repaid = 0
         if due.state == "lost":
+            await in_turn(connection, due.user)
             repaid = await _repaid(connection, due)
             reached = await _given_back(connection, due)
             await _claw(connection, reached, -1)

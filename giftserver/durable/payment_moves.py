@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.claims import hear_disputes, hear_failed, hear_refunded, reopened
 from giftserver.durable.payment_tables import payment
-from giftserver.durable.payments import PaymentRecord, add_step, record_of
+from giftserver.durable.payments import PaymentRecord, add_step, has_bought, one_by_one, record_of, used_up
 from giftserver.durable.recharges import book_recharge
 from giftserver.durable.reviews import was_decided
 from giftserver.recharge.provider import Snapshot
@@ -169,10 +169,18 @@ async def _hold_again(connection: AsyncConnection, paid: PaymentRecord) -> bool:
     """Whether a payment that let its promotion go, and is paid after all, may still have it."""
     if paid.promotion is None:
         return False
+    await one_by_one(connection, paid.user_id)
+    first = paid.first_purchase
+    if first and await has_bought(connection, paid.user_id):
+        return False
+    same = payment.c.promotion == paid.promotion
     taken = exists().where(
-        payment.c.user_id == paid.user_id, payment.c.promotion == paid.promotion, payment.c.promotion_held
+        payment.c.user_id == paid.user_id, payment.c.promotion_held, same | payment.c.first_purchase if first else same
     )
-    return not await connection.scalar(select(taken))
+    if await connection.scalar(select(taken)):
+        return False
+    uses_max = paid.promotion_uses_max
+    return uses_max is None or not await used_up(connection, paid.promotion, uses_max)
 
 
 async def _change(connection: AsyncConnection, id: str, **changes: Any) -> PaymentRecord:

@@ -140,7 +140,7 @@ class Recharges:
     async def _without_older(self, user: str, promotion: Promotion, new: NewPayment) -> PaymentRecord | Refusal:
         """The order, after an older one that nobody paid gave the promotion back."""
         gone = Refusal(errors.PROMOTION_REFUSED, "This offer was used already. Reload to see today's prices.")
-        older = await holder_of(self._database, user, promotion.id)
+        older = await holder_of(self._database, user, promotion)
         if older is None or older.state not in UNPAID:
             return gone
         refusal = await self.cancel(older)

@@ -52,6 +52,20 @@ async def test_the_store_and_the_order_choose_the_same_offer(shop):
     await shop.ordered(bonus_coins=70)
 
 
+async def test_another_first_purchase_takes_the_place_of_an_older_one_that_nobody_paid(shop):
+    """Two such offers, for two packs: the second order cancels the first, and its offer is the only one held."""
+    first = {"first_purchase": True, "bonus_percent": 10}
+    await in_force(
+        shop, {"id": "small", "packs": ["coins-350"], **first}, {"id": "large", "packs": ["coins-700"], **first}
+    )
+    older = await shop.ordered(pack="coins-350", amount_minor=499, bonus_coins=35)
+    newer = await shop.paid(bonus_coins=70)
+    assert (await shop.payment(older["id"]))["state"] == "cancelled"
+    await shop.until_state(newer["id"], "credited")
+    assert await shown(shop, "ana", "coins-350") == 0
+    await shop.proved()
+
+
 async def test_a_payment_in_review_stops_no_other(shop):
     """The provider took something else: until somebody has looked, the buyer can buy without that offer."""
     await shop.mischief(wrong_amount=True)
