@@ -8,6 +8,8 @@ from sqlalchemy import text
 
 from giftserver.durable import claim_booking
 from giftserver.durable.claims import want
+from giftserver.durable.proof.claims import claims_are_booked
+from giftserver.durable.proof.invariant import Invariant
 from giftserver.durable.refunds import due_refunds, refund_gift
 from tests.giftserver.recharge.buyers import send
 from tests.giftserver.shop import Shop
@@ -110,3 +112,32 @@ async def test_a_loss_of_the_platform_ends_when_the_gift_is_given_back(bought, m
     assert (await shop.claim(dispute)).lost_diamonds == 500 - 100 * back
     assert await shop.balance("earnings", "mira") == 500 - 100 * back
     await shop.proved()
+
+
+WRONG = {
+    "UPDATE claim SET lost_diamonds = lost_diamonds + 7": "and 7 lost; the gifts it reached say",
+    "UPDATE claim SET clawed_diamonds = clawed_diamonds + 7": "207 diamonds taken back",
+    "UPDATE claim_gift SET diamonds = diamonds + 7": "which was given back",
+    "UPDATE entry SET amount = amount - 7 WHERE amount = -500": "claims moved",
+    "UPDATE claim SET repaid_coins = 7": "owed of ana",
+}
+
+
+async def test_verify_finds_diamonds_that_are_not_accounted_for(bought):
+    """Each way in which a claim's diamonds and debts can be wrong is a violation."""
+    shop, payment = bought
+    await gifts(shop, 2, 3)
+    dispute = await disputed(shop, payment)
+    await shop.decide(dispute, "lost")
+    await shop.until_claim(dispute, "lost")
+    await give_back(shop, 3)
+    await shop.proved()
+    database = shop.web.engines.database
+    for statement, words in WRONG.items():
+        async with database.connect() as connection:
+            await connection.execute(text("SET LOCAL session_replication_role = replica"))
+            await connection.execute(text(statement))
+            claims = Invariant("claims")
+            await claims_are_booked(connection, claims)
+            assert any(words in violation for violation in claims.violations), (statement, claims.violations)
+            await connection.rollback()
