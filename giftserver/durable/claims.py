@@ -200,9 +200,9 @@ async def refund_decides_first(engine: AsyncEngine, due: ClaimRecord) -> bool:
 
 
 async def claimed_beside(engine: AsyncEngine, due: ClaimRecord) -> int:
-    """Minor units of the payment that other claims are about, which were not won."""
+    """Minor units of the payment that other claims are about, which were not won, and of which none only warns."""
     query = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
-        claim.c.payment == due.payment, claim.c.id != due.id, claim.c.wanted != "won"
+        claim.c.payment == due.payment, claim.c.id != due.id, claim.c.wanted.not_in(("won", "warning"))
     )
     async with engine.connect() as connection:
         return int(await connection.scalar(query) or 0)

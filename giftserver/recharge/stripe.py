@@ -25,6 +25,7 @@ from giftserver.recharge.provider import (
 )
 from giftserver.recharge.states import State
 from giftserver.recharge.stripe_movements import list_movements
+from giftserver.recharge.stripe_warnings import list_warnings
 
 TIMEOUT_S: Final = 5.0
 STAMP_S: Final = 300
@@ -293,6 +294,7 @@ class StripeProvider:
                 raise ProviderAway(f"unknown state of a dispute {one.status[:32]}")
             amount = one.amount if one.currency == session.currency else found.captured_minor
             news.append(DisputeNews(one.id, amount, DISPUTES[one.status], one.reason))
+        news += await list_warnings(self._api, _ask, intent.id, found.captured_minor)
         made = await _ask(self._api.refunds.list_async({"payment_intent": intent.id, "limit": PAGE}), _Refunds)
         failed = [one for one in made.data if REFUNDS.get(one.status) is False]
         keys = tuple(key for one in failed if (key := (one.metadata or {}).get("key")))

@@ -48,6 +48,8 @@ class StripeStandIn:
         self.refunds: list[dict[str, Any]] = []
         self.disputes: list[dict[str, Any]] = []
         self.transactions: list[dict[str, Any]] = []
+        self.warnings: list[dict[str, Any]] = []
+        self.may_read_warnings = True
         self.refund_status = "succeeded"
         self.page = 100
         self.trouble: Response | None = None
@@ -66,6 +68,7 @@ class StripeStandIn:
                 Route(path + "/{id}/expire", self._expire, methods=["POST"]),
                 Route("/v1/refunds", self._refund, methods=["GET", "POST"]),
                 Route("/v1/disputes", self._dispute),
+                Route("/v1/radar/early_fraud_warnings", self._warned),
                 Route("/v1/balance_transactions", self._transactions),
                 Route("/v1/payment_intents/{id}", self._intent),
             ]
@@ -160,6 +163,12 @@ class StripeStandIn:
         refusal = await self._before(request)
         return self._of(self.disputes, request) if refusal is None else refusal
 
+    async def _warned(self, request: Request) -> Response:
+        refusal = await self._before(request)
+        if refusal is None and not self.may_read_warnings:
+            return problem(403, code="more_permissions_required")
+        return self._of(self.warnings, request) if refusal is None else refusal
+
     async def _transactions(self, request: Request) -> Response:
         if (refusal := await self._before(request)) is not None:
             return refusal
@@ -237,6 +246,8 @@ def _refusal(form: dict[str, str]) -> Response | None:
 
 class StripeTill:
     """Stripe for the contract's tests."""
+
+    old_s = 301.0
 
     def __init__(self, stand_in: StripeStandIn) -> None:
         self.stripe = stand_in

@@ -136,6 +136,10 @@ async def test_a_warning_does_not_stop_the_refund_that_avoids_a_dispute(bought):
     key = new_key()
     assert (await refund(shop, payment, 999, key)).status_code == 200
     assert_refused(await refund(shop, payment, 998, key), 409, "key_reused")
+    await shop.until_claim(f"{payment['id']}-refund-{key}", "lost")
+    assert (await shop.payment(payment["id"]))["state"] == "refunded"
+    assert await shop.coins() == 0
+    await shop.proved()
 
 
 async def test_an_id_that_is_none_is_not_found(shop):

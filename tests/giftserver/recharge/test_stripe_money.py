@@ -1,11 +1,11 @@
-"""Stripe's balance transactions: whose they are, in which currency, and how much of them is read."""
+"""Stripe's balance transactions: whose they are, in which currency, how much is read; failed refunds and warnings."""
 
 import time
 
 import pytest
 
 from giftserver.recharge import stripe_movements
-from giftserver.recharge.provider import ProviderAway
+from giftserver.recharge.provider import DisputeNews, ProviderAway
 from tests.giftserver.recharge.stripe_till import stripe_till
 from tests.giftserver.recharge.test_contract import ORDER
 
@@ -57,3 +57,30 @@ async def test_a_refund_is_its_payments_though_the_charge_is_older(till, monkeyp
     till.stripe.page = 1
     with pytest.raises(ProviderAway):
         await listed(till)
+
+
+async def test_a_refund_that_failed_later_is_named_and_counts_no_more(till):
+    """Ours by its key; what somebody gave back by hand has none. The charge may count failed ones still."""
+    made = await till.provider.create(ORDER)
+    till.stripe.confirm(made.ref)
+    for amount, key in ((100, "one"), (200, "two")):
+        assert await till.provider.refund(made.ref, amount, key)
+    found = await till.provider.fetch(made.ref)
+    assert (found.refunded_minor, found.failed_refunds) == (300, ())
+    till.stripe.refunds[0]["status"] = "failed"
+    found = await till.provider.fetch(made.ref)
+    assert (found.refunded_minor, found.failed_refunds) == (200, ("one",))
+
+
+async def test_an_early_fraud_warning_is_a_warning_until_nothing_can_be_done(till):
+    """For all of the money; a key that may not read warnings is told of disputes only, and sells all the same."""
+    made = await till.provider.create(ORDER)
+    intent = till.stripe.confirm(made.ref)
+    warning = {"id": "issfr_1", "fraud_type": "made_with_stolen_card", "actionable": True, "payment_intent": intent}
+    till.stripe.warnings.append(warning)
+    found = await till.provider.fetch(made.ref)
+    assert found.disputes == (DisputeNews("issfr_1", 999, "warning", "made_with_stolen_card"),)
+    warning["actionable"] = False
+    assert [one.state for one in (await till.provider.fetch(made.ref)).disputes] == ["won"]
+    till.stripe.may_read_warnings = False
+    assert (await till.provider.fetch(made.ref)).disputes == ()
