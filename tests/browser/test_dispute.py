@@ -163,3 +163,22 @@ def test_what_came_after_is_told_in_words(
         expect(rows.nth(place)).to_contain_text(words)
     standings = dialog.locator(".timeline__step").evaluate_all("steps => steps.map(one => one.dataset.standing)")
     assert standings == ["done"] * 4
+
+
+def test_the_store_says_what_pays_a_debt(visit: Visit, demo_site: DemoSite) -> None:
+    """Before anything is paid: how many of the coins pay what is owed, never more than there are; else not a word."""
+    store = demo_site.ask("GET", "/v1/store", None, "gui")
+    owed = [120]
+    routes = {"**/v1/store": lambda route: route.fulfill(json=store | {"owed_coins": owed[0]})}
+    page = opened(visit, "gui", 390, routes=routes)
+    page.locator("#store-packs label").nth(1).click()
+    expect(page.locator("#store-debt")).to_have_text("120 of these coins pay what you owe.")
+    owed[0] = 1_000_000
+    page.reload()
+    page.locator("#store-packs label").first.click()
+    expect(page.locator("#store-debt")).to_have_text(re.compile(r"^7\d of these coins pay what you owe\.$"))
+    owed[0] = 0
+    page.reload()
+    page.locator("#store-packs label").first.click()
+    expect(page.locator("#store-sum")).to_contain_text("You get")
+    expect(page.locator("#store-debt")).to_be_hidden()
