@@ -171,14 +171,14 @@ def test_the_store_says_what_pays_a_debt(visit: Visit, demo_site: DemoSite) -> N
     owed = [120]
     routes = {"**/v1/store": lambda route: route.fulfill(json=store | {"owed_coins": owed[0]})}
     page = opened(visit, "gui", 390, routes=routes)
-    page.locator("#store-packs label").nth(1).click()
+    choose(page, "350")
     expect(page.locator("#store-debt")).to_have_text("120 of these coins pay what you owe.")
     owed[0] = 1_000_000
     page.reload()
-    page.locator("#store-packs label").first.click()
+    choose(page, "70")
     expect(page.locator("#store-debt")).to_have_text(re.compile(r"^7\d of these coins pay what you owe\.$"))
     owed[0] = 0
     page.reload()
-    page.locator("#store-packs label").first.click()
+    choose(page, "70")
     expect(page.locator("#store-sum")).to_contain_text("You get")
     expect(page.locator("#store-debt")).to_be_hidden()

@@ -113,10 +113,11 @@ async def test_a_payment_of_nobody_and_a_provider_that_is_away(bought, monkeypat
     assert dollars["differences"] == []
     done = await reconciled(shop, "--day", f"{datetime.now(UTC) - timedelta(1):%Y-%m-%d}")
     assert (done.returncode, done.stderr) == (0, "")
-    assert_refused(
-        await shop.web.http.get("/v1/ops/balances?day=2026-02-30", headers=shop.web.bearer("olga", "admin")), 400,
-        "bad_request",
-    )  # fmt: skip
+    for day in ("0001-01-01", "9999-12-30"):
+        assert (await compared(shop, day=day))["balances"][0]["differences"] == []
+    for day in ("2026-02-30", "0000-01-01", "9999-12-31", "today", ""):
+        answer = await shop.web.http.get(f"/v1/ops/balances?day={day}", headers=shop.web.bearer("olga", "admin"))
+        assert_refused(answer, 400, "bad_request")
     assert_refused(await shop.web.http.get("/v1/ops/balances", headers=shop.web.bearer("ana")), 403, "forbidden")
     assert (await reconciled(shop, "--day", "today")).returncode == 1
     away = Starlette(routes=[Route("/{path:path}", lambda request: Response(status_code=503))])
