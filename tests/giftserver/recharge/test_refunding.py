@@ -112,6 +112,7 @@ async def test_an_answer_that_is_older_than_a_refunds_failure_takes_no_coins(bou
     await shop.control("POST", f"/v1/sessions/{stored.provider_ref}/refunds/{made['id']}/fail")
     await shop.until_claim(part, "won")
     await shop.inquiry.heard(provider, older, "provider")
+    assert await shop.claim(f"{payment['id']}-refunded-500") is None
     await shop.proved()
     assert await shop.coins() == 770
 
