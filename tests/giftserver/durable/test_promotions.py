@@ -35,7 +35,12 @@ async def test_two_first_purchases_are_not_held_by_two_orders(book):
 
 
 async def test_late_first_purchases_have_one_bonus_together(book):
-    """Both were cancelled and are paid after all, at once: the coins of both, the bonus of one."""
+    """While another order holds one, there is none. Both cancelled, and paid at once: the coins of both, one bonus."""
+    late_one = await order(book, "dora", bonus_coins=70, promotion=FIRST)
+    await hear(book, late_one, State.CANCELLED)
+    holder = await order(book, "dora", bonus_coins=70, promotion=OTHER)
+    assert (await hear(book, late_one)).credited_coins == 700
+    assert (await hear(book, holder)).credited_coins == 770
     for user in ("ana", "ben", "cleo"):
         late = []
         for promotion in (FIRST, OTHER):
