@@ -46,6 +46,9 @@ ELSEWHERE = {
         "",
         "Play a payment provider: pages, webhooks, mischief. No real money.",
     ),
+    "reconcile": Elsewhere(
+        "giftserver.reconcile", "command", "", "Compare the clearing accounts with what payment providers say."
+    ),
     "replay": Elsewhere(
         "giftserver.replay", "command", "load", "Play a recorded trace through the public socket and audit every coin."
     ),

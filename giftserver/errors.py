@@ -39,6 +39,9 @@ ADJUSTMENT_REFUSED: Final = ErrorCode(
 WALLET_NOT_STILL: Final = ErrorCode(
     "wallet_not_still", 409, True, "Coins are taken only from a wallet on hold whose gifts are all booked"
 )
+REVIEW_REFUSED: Final = ErrorCode(
+    "review_refused", 409, False, "The payment cannot be decided so; nothing was credited"
+)
 WEBHOOK_REFUSED: Final = ErrorCode("webhook_refused", 400, False, "The webhook is not believed; nothing was kept")
 METHOD_NOT_ALLOWED: Final = ErrorCode("method_not_allowed", 405, False, "The path is right, the method is not")
 TOO_LARGE: Final = ErrorCode("too_large", 413, False, "The body is longer than the server reads")
@@ -72,6 +75,7 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     ADJUSTMENT_DECIDED,
     ADJUSTMENT_REFUSED,
     WALLET_NOT_STILL,
+    REVIEW_REFUSED,
     WEBHOOK_REFUSED,
     METHOD_NOT_ALLOWED,
     TOO_LARGE,

@@ -26,6 +26,7 @@ from giftserver.durable.bookkeeping import (
 )
 from giftserver.durable.claim_tables import claim, claim_gift
 from giftserver.durable.claims import ClaimRecord, booked, change, let_go, locked
+from giftserver.durable.clawed import in_turn
 from giftserver.durable.credits import add_to_outbox
 from giftserver.durable.lots import OPENED, WON, lot_of
 from giftserver.durable.payment_tables import payment
@@ -99,6 +100,7 @@ async def lose(engine: AsyncEngine, due: ClaimRecord) -> bool:
     async with engine.begin() as connection:
         if not await locked(connection, due):
             return False
+        await in_turn(connection, due.user)
         spent = due.coins - due.frozen_coins
         reached = await _reached(connection, due, spent)
         await _claw(connection, reached, 1)
@@ -123,22 +125,34 @@ async def win(engine: AsyncEngine, due: ClaimRecord) -> bool:
         if not await locked(connection, due):
             return False
         amounts: Counter[Name] = Counter()
+        repaid = 0
         if due.state == "lost":
+            await in_turn(connection, due.user)
+            repaid = await _repaid(connection, due)
             reached = await _given_back(connection, due)
             await _claw(connection, reached, -1)
             amounts.subtract(await _loss(connection, due, reached))
             await connection.execute(claim_gift.delete().where(claim_gift.c.claim == due.id))
-        amounts.update({frozen(due.user): -due.frozen_coins, wallet(due.user): due.frozen_coins})
+        back = due.frozen_coins + repaid
+        amounts.update({frozen(due.user): -due.frozen_coins, wallet(due.user): back, COINS_SOLD: -repaid})
+        amounts.update({owed(due.user): repaid, OWED_TO_PLATFORM: -repaid})
         if due.kind == "dispute":
             owing, keeping = clearing(due.provider, due.currency), disputed(due.provider, due.currency)
             amounts.update({keeping: -due.amount_minor, owing: due.amount_minor})
         number = await _transfer(connection, due, "claim_won", f"{WON}{due.id}", amounts)
-        if number is not None and due.frozen_coins:
-            await add_to_outbox(connection, due.user, number, due.frozen_coins)
-        await change(connection, due.id, state="won", frozen_coins=0, owed_coins=0, clawed_diamonds=0, lost_diamonds=0)
+        if number is not None and back:
+            await add_to_outbox(connection, due.user, number, back)
+        nothing = dict.fromkeys(("frozen_coins", "owed_coins", "repaid_coins", "clawed_diamonds", "lost_diamonds"), 0)
+        await change(connection, due.id, state="won", **nothing)
         await let_go(connection, due)
-        await _tell(connection, due, "dispute won" if due.kind == "dispute" else "refund failed")
+        detail = "dispute won" if due.kind == "dispute" else "refund failed"
+        await _tell(connection, due, detail, refunded=due.kind == "refund" and due.state == "lost")
         return True
+
+
+async def _repaid(connection: AsyncConnection, due: ClaimRecord) -> int:
+    """Coins of the debt that were paid off: read once the claim is locked, for purchases change them."""
+    return int(await connection.scalar(select(claim.c.repaid_coins).where(claim.c.id == due.id)) or 0)
 
 
 async def _loss(connection: AsyncConnection, due: ClaimRecord, reached: list[Reached]) -> dict[Name, int]:
@@ -251,8 +265,9 @@ async def _tell(connection: AsyncConnection, due: ClaimRecord, detail: str, *, r
         back = select(func.sum(claim.c.amount_minor)).where(
             claim.c.payment == due.payment, claim.c.kind == "refund", claim.c.state == "lost"
         )
-        whole = int(await connection.scalar(back) or 0) >= due.paid_minor
-        now = State.REFUNDED if whole else State.PARTIALLY_REFUNDED
+        given = int(await connection.scalar(back) or 0)
+        now = State.PARTIALLY_REFUNDED if given else State.CREDITED
+        now = State.REFUNDED if given >= due.paid_minor else now
         values = {"state": now, "updated_at": func.now()}
         await connection.execute(update(payment).where(payment.c.id == due.payment).values(values))
     await add_step(connection, due.payment, now, "ledger", detail)

@@ -57,6 +57,7 @@ claim = Table(
     Column("coins", BigInteger, nullable=False, server_default="0"),  # that were bought with the amount
     Column("frozen_coins", BigInteger, nullable=False, server_default="0"),  # of them, not spent
     Column("owed_coins", BigInteger, nullable=False, server_default="0"),  # of them, spent, once it is lost
+    Column("repaid_coins", BigInteger, nullable=False, server_default="0"),  # of the owed ones, paid for later
     Column("clawed_diamonds", BigInteger, nullable=False, server_default="0"),
     Column("lost_diamonds", BigInteger, nullable=False, server_default="0"),  # creators keep them: the platform's loss
     Column("opened_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -72,6 +73,7 @@ claim = Table(
         "AND clawed_diamonds >= 0 AND lost_diamonds >= 0",
         name="claim_coins",
     ),
+    CheckConstraint("repaid_coins BETWEEN 0 AND owed_coins", name="claim_repaid"),
 )
 Index("claim_of_payment", claim.c.payment)
 Index("claim_due", claim.c.next_at, postgresql_where=text("state <> wanted"))

@@ -20,6 +20,9 @@ from giftserver.durable.payment_tables import payment
 from giftserver.recharge.money import AMOUNT_MAX_MINOR
 from giftserver.recharge.provider import DisputeNews
 
+OLDER_S: Final = 60
+"""An answer of a provider that is older than this is not applied any more."""
+
 DUE: Final = text("""
     SELECT c.*, p.user_id, p.provider, p.provider_ref, p.currency, p.amount_minor AS paid_minor, p.transfer
     FROM claim AS c JOIN payment AS p ON p.id = c.payment
@@ -73,10 +76,14 @@ async def hear_disputes(connection: AsyncConnection, payment_id: str, disputes: 
 
 
 async def hear_refunded(connection: AsyncConnection, payment_id: str, refunded_minor: int) -> int:
-    """Keep that a provider gave money back that no refund of ours is about, in the caller's transaction."""
+    """Keep that a provider gave money back that no refund of ours is about, in the caller's transaction.
+
+    A refund that failed just now may be in an older answer as one that was paid.
+    """
     ours = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
-        claim.c.payment == payment_id, claim.c.kind == "refund", claim.c.wanted != "won"
-    )
+        claim.c.payment == payment_id, claim.c.kind == "refund",
+        (claim.c.wanted != "won") | (claim.c.changed_at > func.now() - timedelta(seconds=OLDER_S)),
+    )  # fmt: skip
     more_minor = refunded_minor - int(await connection.scalar(ours) or 0)
     if more_minor <= 0:
         return 0
@@ -85,6 +92,24 @@ async def hear_refunded(connection: AsyncConnection, payment_id: str, refunded_m
         "reason": "given back by the provider", "amount_minor": more_minor, "wanted": "lost",
     }  # fmt: skip
     return await _keep(connection, values)
+
+
+async def hear_failed(connection: AsyncConnection, payment_id: str, refunds: tuple[str, ...]) -> int:
+    """Keep that refunds of ours, which were told as paid, came back to the provider; how many were news.
+
+    In the caller's transaction. The coins come back as they do for every claim that is won.
+    """
+    failed = (
+        update(claim)
+        .where(
+            claim.c.payment == payment_id,
+            claim.c.id.in_(refunds),
+            claim.c.kind == "refund",
+            claim.c.wanted.in_(("open", "lost")),
+        )
+        .values(wanted="won", changed_at=func.now(), next_at=func.now())
+    )
+    return (await connection.execute(failed)).rowcount if refunds else 0
 
 
 async def _keep(connection: AsyncConnection, values: dict[str, Any]) -> int:
@@ -164,10 +189,21 @@ async def booked(connection: AsyncConnection, due: ClaimRecord) -> tuple[int, in
     return int(minor), int(coins)
 
 
-async def claimed_beside(engine: AsyncEngine, due: ClaimRecord) -> int:
-    """Minor units of the payment that other claims are about, which were not won."""
+async def refund_decides_first(engine: AsyncEngine, due: ClaimRecord) -> bool:
+    """Whether a refund has coins of the payment frozen that are this claim's too: unpaid, it gives them back first."""
     query = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
-        claim.c.payment == due.payment, claim.c.id != due.id, claim.c.wanted != "won"
+        claim.c.payment == due.payment, claim.c.id != due.id, claim.c.kind == "refund", claim.c.state == "frozen",
+        claim.c.wanted != "lost",
+    )  # fmt: skip
+    async with engine.connect() as connection:
+        undecided_minor = int(await connection.scalar(query) or 0)
+    return undecided_minor > 0 and due.amount_minor + undecided_minor > due.paid_minor
+
+
+async def claimed_beside(engine: AsyncEngine, due: ClaimRecord) -> int:
+    """Minor units of the payment that other claims are about, which were not won, and of which none only warns."""
+    query = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
+        claim.c.payment == due.payment, claim.c.id != due.id, claim.c.wanted.not_in(("won", "warning"))
     )
     async with engine.connect() as connection:
         return int(await connection.scalar(query) or 0)
@@ -213,7 +249,11 @@ async def ask_refund(
         return "waiting", amount_minor
 
 
-async def want(engine: AsyncEngine, id: str, wanted: str) -> None:
-    """What is to become of a claim."""
+async def want(engine: AsyncEngine, id: str, wanted: str, *, instead_of: str | None = None) -> None:
+    """What is to become of a claim; only as long as it is what it was, where that is said."""
+    values = {"wanted": wanted, "changed_at": func.now()}
+    decided = update(claim).where(claim.c.id == id).values(values)
+    if instead_of is not None:
+        decided = decided.where(claim.c.wanted == instead_of)
     async with engine.begin() as connection:
-        await change(connection, id, wanted=wanted)
+        await connection.execute(decided)

@@ -111,7 +111,7 @@ async def _wallet(engine: AsyncEngine, ledger_redis: Redis, name: AccountName, l
     user, shard = name.owner, keys.shard_of(name.owner)
     reply = await redis.register_script(READ_WALLETS)(keys=[keys.meta(shard), keys.wallet(shard, user)])
     at = Cursor(int(reply[0]), int(reply[1])) if reply else None
-    coins, credit_no = reply[2] if reply else (None, None)
+    coins, credit_no = reply[2][:2] if reply else (None, None)
     async with snapshot(engine) as connection:
         account = await find_account(connection, name)
         if account is None:

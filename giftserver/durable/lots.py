@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 OPENED: Final = "claim-open:"
 WON: Final = "claim-won:"
+REPAID: Final = "claim-repaid:"
 """How the references of transfers begin that take a purchase's coins out of a wallet, and bring them back."""
 
 ENTRIES: Final = text("""
@@ -24,6 +25,7 @@ ENTRIES: Final = text("""
 
 CLAIMS: Final = text("""
     SELECT c.id, p.transfer FROM claim AS c JOIN payment AS p ON p.id = c.payment WHERE p.user_id = :user
+    UNION ALL SELECT id, transfer FROM payment WHERE user_id = :user AND transfer IS NOT NULL
 """)
 
 
@@ -46,7 +48,7 @@ class Lot:
 
 
 def lots_of(moves: Iterable[WalletMove], claims: dict[str, int]) -> dict[int, Lot]:
-    """Every credit's lot, by its transfer; `claims` name the transfer of the purchase that each claim is about."""
+    """Every credit's lot, by its transfer; `claims` name the purchase's transfer of each claim, and payment."""
     entries = list(moves)
     undone = {move.reverses for move in entries if move.reverses is not None}
     lots: dict[int, Lot] = {}
@@ -56,7 +58,7 @@ def lots_of(moves: Iterable[WalletMove], claims: dict[str, int]) -> dict[int, Lo
 
     for move in entries:
         prefix, colon, claim = move.reference.partition(":")
-        of = claims.get(claim) if colon and f"{prefix}:" in (OPENED, WON) else None
+        of = claims.get(claim) if colon and f"{prefix}:" in (OPENED, WON, REPAID) else None
         if of is None and (move.kind == "gift" or (move.kind == "adjustment" and move.amount < 0)):
             if move.id not in undone:
                 first = _spend(order, first, move)

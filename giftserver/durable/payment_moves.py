@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from giftserver.durable.claims import hear_disputes, hear_refunded, reopened
+from giftserver.durable.claims import hear_disputes, hear_failed, hear_refunded, reopened
 from giftserver.durable.payment_tables import payment
-from giftserver.durable.payments import PaymentRecord, add_step, record_of
+from giftserver.durable.payments import PaymentRecord, add_step, has_bought, one_by_one, record_of, used_up
 from giftserver.durable.recharges import book_recharge
+from giftserver.durable.reviews import was_decided
 from giftserver.recharge.provider import Snapshot
 from giftserver.recharge.states import ENDED_UNPAID, State, follows
 
@@ -39,6 +40,8 @@ async def apply(
         wrong = mismatch(now, news)
         if provider is not None and provider != now.provider:
             wrong = f"{provider} speaks of an order of {now.provider}"
+        if wrong is not None and await was_decided(connection, id, wrong):
+            return Applied(now, wrong=wrong)
         if wrong is not None:
             return await _flag(connection, now, wrong, source)
         return await _move(connection, now, news, source)
@@ -129,6 +132,7 @@ async def _move(connection: AsyncConnection, now: PaymentRecord, news: Snapshot,
         done = await _credit(connection, moved, news, source)
     if done.payment.transfer is not None:
         claims = await hear_disputes(connection, now.id, news.disputes)
+        claims += await hear_failed(connection, now.id, news.failed_refunds)
         claims += await hear_refunded(connection, now.id, news.refunded_minor)
         done = replace(done, changed=done.changed or bool(claims))
         if claims and (again := await reopened(connection, now.id)):
@@ -144,7 +148,7 @@ async def _credit(connection: AsyncConnection, paid: PaymentRecord, news: Snapsh
     held = paid.promotion_held or await _hold_again(connection, paid)
     bonus = paid.bonus_coins if held else 0
     money = (paid.provider, paid.currency, paid.amount_minor)
-    number = await book_recharge(connection, paid.id, paid.user_id, paid.coins, bonus, money)
+    number, repaid = await book_recharge(connection, paid.id, paid.user_id, paid.coins, bonus, money)
     credited = await _change(
         connection,
         paid.id,
@@ -156,6 +160,8 @@ async def _credit(connection: AsyncConnection, paid: PaymentRecord, news: Snapsh
     )
     lost = "" if bonus == paid.bonus_coins else "without the bonus, which another order has"
     await add_step(connection, paid.id, State.CREDITED, "ledger", lost)
+    if repaid:
+        await add_step(connection, paid.id, State.CREDITED, "ledger", f"{repaid} coins of it paid what was owed")
     return Applied(credited, True, paid.coins + bonus)
 
 
@@ -163,10 +169,18 @@ async def _hold_again(connection: AsyncConnection, paid: PaymentRecord) -> bool:
     """Whether a payment that let its promotion go, and is paid after all, may still have it."""
     if paid.promotion is None:
         return False
+    await one_by_one(connection, paid.user_id)
+    first = paid.first_purchase
+    if first and await has_bought(connection, paid.user_id):
+        return False
+    same = payment.c.promotion == paid.promotion
     taken = exists().where(
-        payment.c.user_id == paid.user_id, payment.c.promotion == paid.promotion, payment.c.promotion_held
+        payment.c.user_id == paid.user_id, payment.c.promotion_held, same | payment.c.first_purchase if first else same
     )
-    return not await connection.scalar(select(taken))
+    if await connection.scalar(select(taken)):
+        return False
+    uses_max = paid.promotion_uses_max
+    return uses_max is None or not await used_up(connection, paid.promotion, uses_max)
 
 
 async def _change(connection: AsyncConnection, id: str, **changes: Any) -> PaymentRecord:

@@ -48,6 +48,7 @@ class ClaimStory:
     coins: int
     frozen_coins: int
     owed_coins: int
+    repaid_coins: int
     clawed_diamonds: int
     lost_diamonds: int
     opened_at: datetime
@@ -87,7 +88,7 @@ def _claim(row: Any, gifts: list[Any]) -> ClaimStory:
     reached = [ReachedGift(public_transfer(g), g.creator, g.reached_coins, g.reached_diamonds) for g in gifts]
     return ClaimStory(
         row.id, row.kind, row.reason, row.state, row.amount_minor, row.coins, row.frozen_coins, row.owed_coins,
-        row.clawed_diamonds, row.lost_diamonds, row.opened_at, reached,
+        row.repaid_coins, row.clawed_diamonds, row.lost_diamonds, row.opened_at, reached,
     )  # fmt: skip
 
 
@@ -113,6 +114,8 @@ def _claim_lines(claim: ClaimStory, currency: str) -> Iterator[str]:
         yield f"  {claim.frozen_coins:,} of {claim.coins:,} coins are frozen; the others were spent"
     if claim.state == "lost":
         yield f"  the buyer gave up {claim.frozen_coins:,} unspent coins and owes {claim.owed_coins:,} spent ones"
+        if claim.repaid_coins:
+            yield f"  {claim.repaid_coins:,} of these were paid for by what the buyer bought later"
         lost = f"{claim.lost_diamonds:,} are the platform's loss"
         yield f"  creators gave back {claim.clawed_diamonds:,} diamonds; {lost}"
         for gift in claim.gifts:

@@ -47,6 +47,8 @@ payment = Table(
     Column("price_version", Integer, nullable=False),
     Column("promotion", Text),
     Column("promotion_held", Boolean, nullable=False, server_default=text("false")),
+    Column("first_purchase", Boolean, nullable=False, server_default=text("false")),  # only of such a promotion
+    Column("promotion_uses_max", BigInteger),  # by all people together, as it was when this was ordered
     Column("decline", Text),
     Column("review", Text),  # why a person has to look at it
     Column("transfer", BigInteger, ForeignKey("transfer.id", name="payment_transfer_fkey")),
@@ -79,6 +81,12 @@ Index(
     payment.c.promotion,
     unique=True,
     postgresql_where=payment.c.promotion_held,
+)
+Index(
+    "payment_first_purchase_once",
+    payment.c.user_id,
+    unique=True,
+    postgresql_where=payment.c.promotion_held & payment.c.first_purchase,
 )
 Index("payment_ask_again", payment.c.ask_again_at, postgresql_where=payment.c.ask_again_at.is_not(None))
 Index("payment_promotion_uses", payment.c.promotion, postgresql_where=payment.c.promotion_held)

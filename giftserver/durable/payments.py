@@ -28,6 +28,8 @@ LIFE_S: Final = 1_800
 # A promotion that all people together may use so many times is counted by one order after the other.
 IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('promotion:' || :promotion, 0))")
 
+# A person's orders take promotions one after the other, too.
+PERSON_IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('promotions of:' || :user, 0))")
 
 UNPAID_MAX: Final = 20
 """Orders that one person made within an hour and has not paid; more are not made."""
@@ -81,6 +83,8 @@ class PaymentRecord:
     price_version: int
     promotion: str | None
     promotion_held: bool
+    first_purchase: bool
+    promotion_uses_max: int | None
     decline: str | None
     review: str | None
     transfer: int | None
@@ -132,7 +136,10 @@ async def create_payment(
             "provider": new.provider, "coins": new.coins, "bonus_coins": new.bonus_coins, "pack": new.pack,
             "amount_minor": new.amount_minor, "currency": new.currency, "country": new.country,
             "price_version": new.price_version, "promotion": new.promotion.id if new.promotion else None,
-            "promotion_held": new.promotion is not None, "expires_at": datetime.now(UTC) + timedelta(seconds=LIFE_S),
+            "promotion_held": new.promotion is not None,
+            "first_purchase": new.promotion is not None and new.promotion.first_purchase,
+            "promotion_uses_max": new.promotion.uses_max if new.promotion else None,
+            "expires_at": datetime.now(UTC) + timedelta(seconds=LIFE_S),
         }  # fmt: skip
         made = await connection.execute(
             postgresql.insert(payment).values(values).on_conflict_do_nothing().returning(payment)
@@ -161,13 +168,23 @@ async def _unpaid(connection: AsyncConnection, user: str) -> int:
 
 
 async def _check_promotion(connection: AsyncConnection, user: str, promotion: Promotion) -> None:
+    await one_by_one(connection, user)
     if promotion.first_purchase and await has_bought(connection, user):
         raise PromotionTaken
-    if promotion.uses_max is not None:
-        await connection.execute(IN_TURN, {"promotion": promotion.id})
-        uses = select(func.count()).where(payment.c.promotion == promotion.id, payment.c.promotion_held)
-        if (await connection.scalar(uses) or 0) >= promotion.uses_max:
-            raise PromotionTaken
+    if promotion.uses_max is not None and await used_up(connection, promotion.id, promotion.uses_max):
+        raise PromotionTaken
+
+
+async def one_by_one(connection: AsyncConnection, user: str) -> None:
+    """Let no other order of this person take a promotion until the caller is done."""
+    await connection.execute(PERSON_IN_TURN, {"user": user})
+
+
+async def used_up(connection: AsyncConnection, promotion: str, uses_max: int) -> bool:
+    """Whether all people together hold or used a promotion so often; nobody else takes it until the caller is done."""
+    await connection.execute(IN_TURN, {"promotion": promotion})
+    uses = select(func.count()).where(payment.c.promotion == promotion, payment.c.promotion_held)
+    return (await connection.scalar(uses) or 0) >= uses_max
 
 
 async def has_bought(connection: AsyncConnection, user: str) -> bool:
@@ -178,14 +195,19 @@ async def has_bought(connection: AsyncConnection, user: str) -> bool:
 
 
 async def promotions_used(engine: AsyncEngine, user: str) -> tuple[bool, set[str]]:
-    """Whether this person ever bought, and the promotions they have used; an unpaid order gives its own back."""
-    query = select(payment.c.promotion).where(
+    """Whether this person ever bought, and the promotions they have used; an unpaid order gives its own back.
+
+    Who has an order on its way that is a first purchase has bought, as far as promotions go.
+    """
+    query = select(payment.c.promotion, payment.c.first_purchase).where(
         payment.c.user_id == user,
         payment.c.promotion_held,
         payment.c.state.not_in(UNPAID) | payment.c.review.is_not(None),
     )
     async with engine.connect() as connection:
-        return await has_bought(connection, user), set((await connection.execute(query)).scalars())
+        used = (await connection.execute(query)).all()
+        bought = any(row.first_purchase for row in used) or await has_bought(connection, user)
+    return bought, {row.promotion for row in used}
 
 
 async def uses_of(engine: AsyncEngine, promotions: Sequence[str]) -> dict[str, int]:
@@ -199,9 +221,16 @@ async def uses_of(engine: AsyncEngine, promotions: Sequence[str]) -> dict[str, i
         return {row.promotion: row.uses for row in await connection.execute(query)}
 
 
-async def holder_of(engine: AsyncEngine, user: str, promotion: str) -> PaymentRecord | None:
-    """This person's payment that has the promotion."""
-    query = select(payment).where(payment.c.user_id == user, payment.c.promotion == promotion, payment.c.promotion_held)
+async def holder_of(engine: AsyncEngine, user: str, promotion: Promotion) -> PaymentRecord | None:
+    """This person's payment that has the promotion, or else, of one for a first purchase, another such promotion."""
+    same = payment.c.promotion == promotion.id
+    instead = payment.c.first_purchase if promotion.first_purchase else same
+    query = (
+        select(payment)
+        .where(payment.c.user_id == user, payment.c.promotion_held, same | instead)
+        .order_by(same.desc())
+        .limit(1)
+    )
     async with engine.connect() as connection:
         row = (await connection.execute(query)).one_or_none()
     return None if row is None else record_of(row)

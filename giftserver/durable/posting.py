@@ -68,6 +68,13 @@ MOVE: Final = text(f"""
         account.balance - locked.amount AS balance, account.version - locked.entries AS version
 """)
 
+LOCK: Final = text(f"""
+    SELECT account.id FROM unnest(
+        CAST(:kinds AS text[]), CAST(:owners AS text[]), CAST(:assets AS text[])
+    ) AS named (kind, owner, asset) JOIN account USING (kind, owner, asset)
+    ORDER BY account.id < {FIRST_PERSONAL_ACCOUNT}, account.id FOR NO KEY UPDATE OF account
+""")
+
 TRANSFER: Final = (
     "id", "kind", "shard", "epoch", "seq", "sender", "key", "request_hash", "room", "creator", "gift", "quantity",
     "coins", "diamonds", "catalog_version", "rate_version", "note", "event_at", "hash",
@@ -163,6 +170,12 @@ async def move(connection: AsyncConnection, moved: Mapping[Name, Sum]) -> dict[N
     }
     rows = await connection.execute(MOVE, values)
     return {Name(kind, owner, asset): Account(*stood) for kind, owner, asset, *stood in rows}
+
+
+async def lock_accounts(connection: AsyncConnection, names: Sequence[Name]) -> None:
+    """Lock these accounts for what will be posted by more than one transfer, in everybody's order."""
+    kinds, owners, assets = zip(*names, strict=True)
+    await connection.execute(LOCK, {"kinds": kinds, "owners": owners, "assets": assets})
 
 
 async def post(connection: AsyncConnection, transfer_number: int, amounts: Sequence[tuple[Name, int]]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.bookkeeping import DIAMONDS_ISSUED, GIFTS_SPENT, Name, earnings, wallet
+from giftserver.durable.clawed import in_turn, return_clawed
 from giftserver.durable.credits import add_to_outbox
 from giftserver.durable.history import public_transfer
 from giftserver.durable.posting import post
@@ -81,9 +82,11 @@ async def refund_gift(engine: AsyncEngine, gift: int) -> Refund | None:
         row = (await connection.execute(LOCK, {"gift": gift})).one_or_none()
         if row is None:
             return None
-        values = {"gift": gift, "coins": row.coins, "diamonds": row.diamonds, "creator": row.creator}
-        await connection.execute(DAY, {**values, "at": row.event_at, "room": row.room, "shard": row.shard})
+        await in_turn(connection, row.sender)
         name = public_transfer(row)
+        values = {"gift": gift, "coins": row.coins, "diamonds": row.diamonds, "creator": row.creator}
+        await return_clawed(connection, row, name)
+        await connection.execute(DAY, {**values, "at": row.event_at, "room": row.room, "shard": row.shard})
         asked = {"gift": gift, "reason": row.reason, "reference": f"refund:{name}"}
         number = (await connection.execute(REFUND, asked)).scalar_one()
         await _reverse(connection, number, row)

@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0009"
+SCHEMA_REVISION: Final = "0010"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -282,6 +282,7 @@ GUARDS: Final = {
     "ledger_epoch": ("ledger_epoch_insert_only",),
     "payment": ("payment_keeps_its_terms",),
     "payment_step": ("payment_step_insert_only",),
+    "payment_review": ("payment_review_insert_only",),
     "price_list": ("price_list_keeps_its_body",),
     "limit_change": ("limit_change_stays",),
     "audit_log": ("audit_log_insert_only",),

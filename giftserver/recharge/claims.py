@@ -6,7 +6,16 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.claim_booking import freeze, lose, win
-from giftserver.durable.claims import ClaimRecord, begin, claimed_beside, due_claims, give_up, put_off, want
+from giftserver.durable.claims import (
+    ClaimRecord,
+    begin,
+    claimed_beside,
+    due_claims,
+    give_up,
+    put_off,
+    refund_decides_first,
+    want,
+)
 from giftserver.durable.holds import PendingState, mark_state, pending_states
 from giftserver.durable.store import flush_cursors, wallet_snapshot
 from giftserver.failpoints import failpoint
@@ -75,7 +84,7 @@ class ClaimKeeper:
             case "waiting":
                 await begin(self._database, due)
             case "holding":
-                if not await self._is_still(due):
+                if await refund_decides_first(self._database, due) or not await self._is_still(due):
                     return STILL_S
                 taken = await freeze(self._database, due)
                 log.info("claim_frozen", claim=due.id, payment=due.payment, coins=taken)
@@ -119,4 +128,4 @@ class ClaimKeeper:
         except ProviderRefused as problem:
             log.error("refund_refused", claim=due.id, reason=str(problem))
             paid = False
-        await want(self._database, due.id, "lost" if paid else "won")
+        await want(self._database, due.id, "lost" if paid else "won", instead_of="open")

@@ -22,12 +22,13 @@ class ProviderRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do. `methods` in words for buyers; `currencies` None: any."""
+    """What a provider can do. `methods` in words for buyers; `currencies` None: any; `movements`: it lists its own."""
 
     title: str
     methods: tuple[str, ...]
     currencies: frozenset[str] | None
     refunds: bool
+    movements: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class Snapshot:
     """A payment as its provider has it now; amounts in minor units of `currency`.
 
     `state` is one of pending to succeeded, or an end without money. `captured_minor` is what was really taken. `live`:
-    real money. `decline`: why the last attempt failed, as the provider calls it.
+    real money. `decline`: why the last attempt failed, as the provider calls it. `failed_refunds` are the keys of those
+    refunds of ours that did not reach the buyer, also when they were told as paid before.
     """
 
     ref: str
@@ -72,6 +74,7 @@ class Snapshot:
     method: str | None = None
     decline: str | None = None
     disputes: tuple[DisputeNews, ...] = ()
+    failed_refunds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,21 @@ class ProviderEvent:
     ref: str
     payment: str
     live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Money that moved at a provider, in minor units of `currency`: above zero what it owes us more by it.
+
+    `kind` is charge, refund or dispute, of our `payment`; or fee, payout or other, which are of none ("").
+    """
+
+    id: str
+    kind: str
+    payment: str
+    currency: str
+    amount_minor: int
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +146,13 @@ class Provider(Protocol):
 
     async def refund(self, ref: str, amount_minor: int, key: str) -> bool:
         """Give a part of what was paid back, once for each key; whether that succeeded."""
+        ...
+
+    async def movements(self, from_s: float, until_s: float) -> list[Movement]:
+        """All money that moved at the provider, from and until these moments (s since 1970), whatever it told us.
+
+        Raises ProviderRefused when it cannot say, as `capabilities` do.
+        """
         ...
 
     def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:

@@ -12,6 +12,7 @@ from giftserver.recharge.provider import (
     Capabilities,
     CheckoutOrder,
     DisputeNews,
+    Movement,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -44,6 +45,11 @@ class _Dispute(msgspec.Struct, frozen=True):
     state: str
 
 
+class _Refund(msgspec.Struct, frozen=True):
+    state: str
+    key: str = ""
+
+
 class _Session(msgspec.Struct, frozen=True):
     id: str
     payment: str
@@ -56,14 +62,24 @@ class _Session(msgspec.Struct, frozen=True):
     method: str | None = None
     decline: str | None = None
     disputes: tuple[_Dispute, ...] = ()
-
-
-class _Refund(msgspec.Struct, frozen=True):
-    state: str
+    refunds: tuple[_Refund, ...] = ()
 
 
 class _Sessions(msgspec.Struct, frozen=True):
     sessions: list[_Session]
+
+
+class _Movement(msgspec.Struct, frozen=True):
+    id: str
+    kind: str
+    payment: str
+    currency: str
+    amount_minor: int
+    at_ms: int
+
+
+class _Movements(msgspec.Struct, frozen=True):
+    movements: list[_Movement]
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -78,7 +94,7 @@ class SandboxProvider:
 
     name: Final = "sandbox"
     capabilities: Final = Capabilities(
-        "Sandbox", ("Card", "Pocket wallet", "Bank transfer"), currencies=None, refunds=True
+        "Sandbox", ("Card", "Pocket wallet", "Bank transfer"), currencies=None, refunds=True, movements=True
     )
 
     def __init__(self, url: str, secret: str, webhook_secret: str, *, live: bool = False) -> None:
@@ -132,6 +148,15 @@ class SandboxProvider:
         answer = await self._ask("POST", path, json={"amount_minor": amount_minor}, headers={"idempotency-key": key})
         refund: _Refund = _read(answer, _Refund)
         return refund.state == "succeeded"
+
+    async def movements(self, from_s: float, until_s: float) -> list[Movement]:
+        """See Provider."""
+        asked = {"from_ms": int(from_s * 1_000), "until_ms": int(until_s * 1_000)}
+        answer = await self._ask("GET", "/v1/movements", params=asked)
+        return [
+            Movement(one.id, one.kind, one.payment, one.currency, one.amount_minor, one.at_ms / 1_000)
+            for one in _read(answer, _Movements).movements
+        ]
 
     def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:
         """See Provider."""
@@ -192,4 +217,5 @@ def _snapshot(session: _Session) -> Snapshot:
             DisputeNews(one.id, one.amount_minor, DISPUTES.get(one.state, one.state), one.reason)
             for one in session.disputes
         ),
+        failed_refunds=tuple(one.key for one in session.refunds if one.state == "failed"),
     )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
 from giftserver.durable.bought import LimitPassed
-from giftserver.durable.holds import is_in_a_case, set_aside
+from giftserver.durable.holds import is_in_a_case
 from giftserver.durable.payments import (
     ID,
     LIFE_S,
@@ -106,10 +106,6 @@ class Recharges:
         provider = self.providers.get(wish.provider)
         if provider is None:
             return Refusal(errors.RECHARGES_OFF, f"There is no way to pay called {wish.provider} on this server.")
-        owed = (await set_aside(self._database, user)).owed_coins
-        if owed:
-            words = f"You owe {owed:,} coins that were spent and not paid for. Write to support before you buy more."
-            return Refusal(errors.WALLET_FROZEN, words, {"owed_coins": owed})
         if await is_in_a_case(self._database, user):
             words = "Your wallet is on hold while a report is looked at. Nothing was ordered, and your coins are safe."
             return Refusal(errors.WALLET_FROZEN, words)
@@ -158,7 +154,7 @@ class Recharges:
     async def _without_older(self, user: str, promotion: Promotion, new: NewPayment) -> PaymentRecord | Refusal:
         """The order, after an older one that nobody paid gave the promotion back."""
         gone = Refusal(errors.PROMOTION_REFUSED, "This offer was used already. Reload to see today's prices.")
-        older = await holder_of(self._database, user, promotion.id)
+        older = await holder_of(self._database, user, promotion)
         if older is None or older.state not in UNPAID:
             return gone
         refusal = await self.cancel(older)

@@ -16,6 +16,7 @@ from giftserver.recharge.provider import (
     Capabilities,
     CheckoutOrder,
     DisputeNews,
+    Movement,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -23,6 +24,8 @@ from giftserver.recharge.provider import (
     Snapshot,
 )
 from giftserver.recharge.states import State
+from giftserver.recharge.stripe_movements import list_movements
+from giftserver.recharge.stripe_warnings import list_warnings
 
 TIMEOUT_S: Final = 5.0
 STAMP_S: Final = 300
@@ -102,6 +105,7 @@ class _Page(msgspec.Struct, frozen=True):
 
 class _Refund(msgspec.Struct, frozen=True):
     status: str
+    amount: int = 0
     metadata: dict[str, str] | None = None
 
 
@@ -151,7 +155,7 @@ class StripeProvider:
     """One Stripe account, by its secret key and its webhook endpoint's secret. `api_base` is for tests."""
 
     name: Final = "stripe"
-    capabilities: Final = Capabilities("Stripe", ("Card", "Wallet", "Bank debit"), CURRENCIES, refunds=True)
+    capabilities: Final = Capabilities("Stripe", ("Card", "Wallet", "Bank debit"), CURRENCIES, True, movements=True)
 
     def __init__(self, secret_key: str, webhook_secret: str, *, api_base: str | None = None) -> None:
         self.live = "_live_" in secret_key[:8]
@@ -242,6 +246,10 @@ class StripeProvider:
             raise ProviderAway(f"the refund is {made.status[:32]}")
         return REFUNDS[made.status]
 
+    async def movements(self, from_s: float, until_s: float) -> list[Movement]:
+        """See Provider."""
+        return await list_movements(self._api, _ask, from_s, until_s)
+
     def verify(self, headers: Mapping[str, str], raw: bytes, now_s: float) -> list[ProviderEvent] | Rejected:
         """See Provider. Stripe's scheme, and stamps of the future are refused as old ones are.
 
@@ -286,7 +294,13 @@ class StripeProvider:
                 raise ProviderAway(f"unknown state of a dispute {one.status[:32]}")
             amount = one.amount if one.currency == session.currency else found.captured_minor
             news.append(DisputeNews(one.id, amount, DISPUTES[one.status], one.reason))
-        return replace(found, disputes=tuple(news))
+        news += await list_warnings(self._api, _ask, intent.id, found.captured_minor)
+        made = await _ask(self._api.refunds.list_async({"payment_intent": intent.id, "limit": PAGE}), _Refunds)
+        failed = [one for one in made.data if REFUNDS.get(one.status) is False]
+        keys = tuple(key for one in failed if (key := (one.metadata or {}).get("key")))
+        given = sum(one.amount for one in made.data if one not in failed)
+        refunded = min(found.refunded_minor, given) if failed and len(made.data) < PAGE else found.refunded_minor
+        return replace(found, disputes=tuple(news), failed_refunds=keys, refunded_minor=refunded)
 
     async def _page(self, asked: dict[str, Any]) -> _Page:
         params: Any = {**asked, "expand": [f"data.{EXPAND}"]}

@@ -25,6 +25,7 @@ from giftserver.sandbox.book import Book
 from giftserver.sandbox.checkout import Checkout
 from giftserver.sandbox.claims import Claims
 from giftserver.sandbox.mischief import Mischief
+from giftserver.sandbox.movements import movements
 from giftserver.sandbox.objects import Kept, Refused
 from giftserver.sandbox.webhooks import Webhooks
 
@@ -35,6 +36,7 @@ SEND_FIRST_S: Final = 3.0
 UNAVAILABLE: Final = Refused(503, "unavailable", "The provider cannot do this now: try again.")
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_MOMENT: Final = re.compile(r"[0-9]{1,15}")
 
 Handler = Callable[[Request], Awaitable[Any]]
 
@@ -86,10 +88,12 @@ class Api:
             ("POST", f"{session}/expire", self.expire),
             ("POST", f"{session}/settle", self.settle),
             ("POST", f"{session}/refunds", self.refund),
+            ("POST", f"{session}/refunds/{{refund}}/fail", self.fail_refund),
             ("POST", f"{session}/disputes", self.dispute),
             ("PUT", f"{session}/mischief", self.plague),
             ("POST", "/disputes/{id}", self.move_dispute),
             ("GET", "/balance", self.balance),
+            ("GET", "/movements", self.movements),
             ("GET", "/events", self.events),
             ("POST", "/webhooks/resend", self.resend),
             ("GET", "/mischief", self.show_mischief),
@@ -155,6 +159,11 @@ class Api:
             return body if isinstance(body, Refused) else key
         return self._claims.refund(kept, key, body)
 
+    async def fail_refund(self, request: Request) -> Any:
+        """`POST /v1/sessions/{id}/refunds/{refund}/fail`: the buyer's bank sends the money back."""
+        kept = self._named(request)
+        return kept if isinstance(kept, Refused) else self._claims.fail(kept, request.path_params["refund"])
+
     async def dispute(self, request: Request) -> Any:
         """`POST /v1/sessions/{id}/disputes`: the cardholder complains."""
         body = await read_body(request, NewDispute)
@@ -183,6 +192,13 @@ class Api:
             sums["disputed_minor"] += kept.disputed_minor
             sums["net_minor"] += session.captured_minor - session.refunded_minor - kept.disputed_minor
         return {"balances": balances}
+
+    async def movements(self, request: Request) -> Any:
+        """`GET /v1/movements?from_ms=&until_ms=`: what came and went in that time."""
+        asked = [request.query_params.get(name, "") for name in ("from_ms", "until_ms")]
+        if not all(_MOMENT.fullmatch(one) for one in asked):
+            return Refused(400, "bad_request", "Say from when until when: `?from_ms=<ms>&until_ms=<ms>` since 1970.")
+        return {"movements": movements(self._book, int(asked[0]), int(asked[1]))}
 
     async def events(self, request: Request) -> Any:
         """`GET /v1/events?session=`: every event in order, delivered or not."""

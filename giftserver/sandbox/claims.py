@@ -41,7 +41,7 @@ class Claims:
             return Refused(409, "too_many", f"A session has at most {CLAIMS_MAX} refunds.")
         fails = kept.mischief.refund_fails
         refund = Refund(
-            new_id("re_"), kept.id, body.amount_minor, "failed" if fails else "succeeded", self._book.clock()
+            new_id("re_"), kept.id, body.amount_minor, "failed" if fails else "succeeded", self._book.clock(), key
         )
         self._book.change(
             kept,
@@ -51,6 +51,22 @@ class Claims:
             refunds=[*session.refunds, refund],
         )
         return refund
+
+    def fail(self, kept: Kept, id: str) -> Refund | Refused:
+        """A refund that was paid comes back: the buyer's account was closed, say. A second time changes nothing."""
+        refund = next((one for one in kept.session.refunds if one.id == id), None)
+        if refund is None:
+            return Refused(404, "not_found", "There is no such refund.")
+        if refund.state == "failed":
+            return refund
+        failed = msgspec.structs.replace(refund, state="failed")
+        self._book.change(
+            kept,
+            "refund.failed",
+            refunded_minor=kept.session.refunded_minor - refund.amount_minor,
+            refunds=[failed if one.id == id else one for one in kept.session.refunds],
+        )
+        return failed
 
     def dispute(self, kept: Kept, body: NewDispute) -> Dispute | Refused:
         """The cardholder complains, by default about everything that was not refunded and is not disputed."""

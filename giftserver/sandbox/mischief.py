@@ -20,7 +20,8 @@ class Mischief(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `test_event_in_live` claims the other mode, `pay_after_expiry` lets expired sessions be paid, `refund_fails` fails
     refunds, `settle_after_s` settles bank transfers by itself. API: that many creations (`create_fails`) and fetches of
     each session (`fetch_fails`) are answered with 503 first; `webhook_before_answer` captures a session and sends its
-    webhooks before its creation is answered. The same `seed` gives the same chances for the same sequence of sessions.
+    webhooks before its creation is answered. Reports: `movement_missing` leaves a session's charge out,
+    `movement_wrong` has one unit more for it. The same `seed` gives the same chances for the same sequence of sessions.
     """
 
     copies: Annotated[int, msgspec.Meta(ge=1, le=COPIES_MAX)] = 1
@@ -38,4 +39,6 @@ class Mischief(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     create_fails: Failures = 0
     fetch_fails: Failures = 0
     webhook_before_answer: bool = False
+    movement_missing: bool = False
+    movement_wrong: bool = False
     seed: int = 0

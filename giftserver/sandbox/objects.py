@@ -41,13 +41,14 @@ class Refused:
 
 
 class Refund(msgspec.Struct, frozen=True):
-    """Money that went back, or should have."""
+    """Money that went back, or should have; `key` is the idempotency key that asked for it."""
 
     id: str
     session: str
     amount_minor: int
     state: RefundState
     created_ms: int
+    key: str = ""
 
 
 class Dispute(msgspec.Struct, frozen=True):

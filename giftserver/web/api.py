@@ -24,7 +24,9 @@ from giftserver.web import (
     health,
     limits,
     openapi,
+    ops_balances,
     ops_payments,
+    ops_reviews,
     pages,
     payments,
     prices,
@@ -48,7 +50,7 @@ def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
     parts = (
         gifts, receipts, rooms, wallet, statements, limits, guardians, studio, store, coin_price, payments, prices,
-        ops_payments, sessions, reports, cases, adjustments, audit,
+        ops_payments, ops_balances, ops_reviews, sessions, reports, cases, adjustments, audit,
     )  # fmt: skip
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always

@@ -49,6 +49,7 @@ class OpsClaim(msgspec.Struct, frozen=True):
     coins: int
     frozen_coins: int
     owed_coins: int
+    repaid_coins: int
     clawed_diamonds: int
     lost_diamonds: int
     gifts: list[OpsGift]

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from giftserver.durable.history import at_ms
+from giftserver.durable.holds import set_aside
 from giftserver.errors import NOT_SOLD_HERE, PROMOTION_REFUSED, Refusal
 from giftserver.ledger.events import COINS_MAX
 from giftserver.recharge.money import EXPONENTS
@@ -61,7 +62,10 @@ class WayToPay(msgspec.Struct, frozen=True):
 
 
 class StoreAnswer(msgspec.Struct, frozen=True):
-    """Prices of the caller's country; `exponent`: digits of the minor unit. Without providers nothing is sold."""
+    """Prices of the caller's country; `exponent`: digits of the minor unit. Without providers nothing is sold.
+
+    `owed_coins` that the caller spent and never paid for: bought coins pay them first.
+    """
 
     country: str
     currency: str
@@ -71,6 +75,7 @@ class StoreAnswer(msgspec.Struct, frozen=True):
     custom: CustomAnswer | None
     offers: list[OfferAnswer]
     providers: list[WayToPay]
+    owed_coins: int
 
 
 class QuoteQuery(msgspec.Struct, frozen=True):
@@ -123,6 +128,7 @@ async def get_store(call: Call[None, None]) -> StoreAnswer | Refusal:
             WayToPay(name, provider.capabilities.title, list(provider.capabilities.methods), provider.live)
             for name, provider in recharges.providers.items()
         ],
+        owed_coins=(await set_aside(call.services.database, call.user)).owed_coins or 0,
     )
 
 

@@ -55,6 +55,7 @@ const SENTENCES = {
   adjustment_decided: () => 'Somebody has decided about this adjustment already.',
   adjustment_refused: () => 'The wallet has fewer coins than are to be taken. Nothing was booked.',
   wallet_not_still: () => 'Coins are taken only from a wallet on hold whose gifts are all booked. Nothing was booked.',
+  review_refused: () => 'This cannot be decided so. Nothing was credited.',
 };
 
 /** code → the way out: what the button says and what the page does. */
@@ -96,6 +97,7 @@ const WAYS_OUT = {
   adjustment_decided: { label: 'Look again', act: 'reload' },
   adjustment_refused: { label: 'Look again', act: 'reload' },
   wallet_not_still: { label: 'Look again', act: 'reload' },
+  review_refused: { label: 'Reload', act: 'reload' },
 };
 
 /** What to say about this error ({code, message, ...details}). Never empty, never only a code. */

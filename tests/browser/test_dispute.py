@@ -83,7 +83,12 @@ def test_a_dispute_holds_the_wallet_until_it_is_won(
     ("frozen", "owed", "told", "hidden"),
     [
         (1, 0, ["a payment is being looked at", "1 coin is set aside until it is decided."], "You owe"),
-        (0, 300, ["You owe 300 coins that were spent and not paid for. Write to support."], "being looked at"),
+        (
+            0,
+            300,
+            ["You owe 300 coins that were spent and not paid for. Coins that you buy pay this first."],
+            "being looked at",
+        ),
         (470, 1, ["470 coins are set aside", "You owe 1 coin that was spent and not paid for."], "null"),
         (0, 0, ["a payment is being looked at"], "0 coins"),
     ],
@@ -158,3 +163,22 @@ def test_what_came_after_is_told_in_words(
         expect(rows.nth(place)).to_contain_text(words)
     standings = dialog.locator(".timeline__step").evaluate_all("steps => steps.map(one => one.dataset.standing)")
     assert standings == ["done"] * 4
+
+
+def test_the_store_says_what_pays_a_debt(visit: Visit, demo_site: DemoSite) -> None:
+    """Before anything is paid: how many of the coins pay what is owed, never more than there are; else not a word."""
+    store = demo_site.ask("GET", "/v1/store", None, "gui")
+    owed = [120]
+    routes = {"**/v1/store": lambda route: route.fulfill(json=store | {"owed_coins": owed[0]})}
+    page = opened(visit, "gui", 390, routes=routes)
+    choose(page, "350")
+    expect(page.locator("#store-debt")).to_have_text("120 of these coins pay what you owe.")
+    owed[0] = 1_000_000
+    page.reload()
+    choose(page, "70")
+    expect(page.locator("#store-debt")).to_have_text(re.compile(r"^7\d of these coins pay what you owe\.$"))
+    owed[0] = 0
+    page.reload()
+    choose(page, "70")
+    expect(page.locator("#store-sum")).to_contain_text("You get")
+    expect(page.locator("#store-debt")).to_be_hidden()

@@ -12,7 +12,8 @@ from giftserver.embedded import running
 
 SECRET = "a secret of the tests, longer than 32 bytes"
 COMMANDS = (
-    "demo", "explain", "flusher", "migrate", "receipt", "replay", "settings", "token", "verify", "web", "worker",
+    "demo", "explain", "flusher", "migrate", "receipt", "reconcile", "replay", "settings", "token", "verify",
+    "web", "worker",
 )  # fmt: skip
 
 

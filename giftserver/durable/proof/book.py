@@ -13,6 +13,7 @@ from giftserver.durable import case_tables as case_tables  # into the metadata
 from giftserver.durable import claim_tables as claim_tables
 from giftserver.durable import limit_tables as limit_tables
 from giftserver.durable import payment_tables as payment_tables
+from giftserver.durable import reviews as reviews
 from giftserver.durable import session_ends as session_ends
 from giftserver.durable.proof import statements as sql
 from giftserver.durable.proof.adjustments import adjustments_are_booked

@@ -16,7 +16,7 @@ FROZEN: Final = """
     FULL JOIN (
         SELECT k.kind, p.user_id AS owner, sum(CASE k.kind
                 WHEN 'frozen' THEN CASE WHEN c.state = 'frozen' THEN c.frozen_coins ELSE 0 END
-                ELSE CASE WHEN c.state = 'lost' THEN c.owed_coins ELSE 0 END END)::bigint AS coins
+                ELSE CASE WHEN c.state = 'lost' THEN c.owed_coins - c.repaid_coins ELSE 0 END END)::bigint AS coins
         FROM claim AS c JOIN payment AS p ON p.id = c.payment CROSS JOIN (VALUES ('frozen'), ('owed')) AS k (kind)
         GROUP BY 1, 2
     ) AS c ON c.kind = a.kind AND c.owner = a.owner
@@ -81,13 +81,44 @@ UNHELD: Final = """
     FROM claim AS c JOIN payment AS p ON p.id = c.payment
     LEFT JOIN wallet_hold AS h ON h.reference = 'claim:' || c.id AND h.released_at IS NULL
     WHERE h.reference IS NULL AND (c.state = 'holding' OR c.state = 'frozen' AND c.kind = 'dispute'
-        OR c.state = 'lost' AND c.owed_coins > 0)
+        OR c.state = 'lost' AND c.owed_coins > c.repaid_coins)
+"""
+
+# What a claim took, or lost to the platform, is its share of each gift that stands; of one given back it is nothing.
+SHARES: Final = """
+    SELECT format('claim %s: %s diamonds taken back and %s lost; the gifts it reached say %s', c.id, c.clawed_diamonds,
+        c.lost_diamonds, coalesce(g.diamonds, 0))
+    FROM claim AS c LEFT JOIN (
+        SELECT g.claim, sum(CASE WHEN r.id IS NULL THEN t.diamonds * g.coins / t.coins ELSE 0 END) AS diamonds
+        FROM claim_gift AS g JOIN transfer AS t ON t.id = g.gift LEFT JOIN transfer AS r ON r.reverses = g.gift
+        GROUP BY g.claim
+    ) AS g ON g.claim = c.id
+    WHERE c.clawed_diamonds + c.lost_diamonds <> coalesce(g.diamonds, 0)
+"""
+
+TWICE: Final = """
+    SELECT format('claim %s: %s diamonds of gift %s, which was given back', g.claim, g.diamonds, g.gift)
+    FROM claim_gift AS g JOIN transfer AS r ON r.reverses = g.gift WHERE g.diamonds <> 0
+"""
+
+CLAWED_ENTRIES: Final = """
+    SELECT format('%s: claims moved %s diamonds, the gifts they reached say %s', coalesce(e.creator, g.creator),
+        coalesce(e.diamonds, 0), -coalesce(g.diamonds, 0))
+    FROM (
+        SELECT a.owner AS creator, sum(e.amount) AS diamonds
+        FROM transfer AS t JOIN entry AS e ON e.transfer = t.id JOIN account AS a ON a.id = e.account
+        WHERE t.kind IN ('claim_lost', 'claim_won', 'claim_returned') AND a.kind = 'earnings' GROUP BY 1
+    ) AS e FULL JOIN (
+        SELECT t.creator, sum(g.diamonds) AS diamonds FROM claim_gift AS g JOIN transfer AS t ON t.id = g.gift
+        GROUP BY 1
+    ) AS g ON g.creator = e.creator
+    WHERE coalesce(e.diamonds, 0) <> -coalesce(g.diamonds, 0)
 """
 
 
 async def claims_are_booked(connection: AsyncConnection, invariant: Invariant) -> None:
     """Frozen and owed coins, money at providers, holds, and what creators gave back are what the claims say."""
     invariant.checked += int(await connection.scalar(text(COUNT)) or 0)
-    for query in (FROZEN, MONEY, CLAWED, UNEVEN, HOLDS, UNHELD):
+    for query in (FROZEN, MONEY, CLAWED, UNEVEN, HOLDS, UNHELD, SHARES, TWICE, CLAWED_ENTRIES):
         for (violation,) in await connection.execute(text(f"{query} LIMIT {SHOWN_MAX + 1}")):
             invariant.found(violation)

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from giftserver.cluster.client import server_of
 from giftserver.durable.flush import BATCH_MAX, cursor_in, read_cursor
 from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, judge, read_waiting
+from giftserver.durable.proof.holds import WalletState, brought_states, unlike_states
 from giftserver.durable.proof.invariant import Invariant
 from giftserver.durable.proof.snapshot import snapshot
 from giftserver.durable.tables import gift_id
@@ -134,24 +135,28 @@ class LiveProof:
     ) -> list[str] | None:
         """What is wrong with these wallets; None when the stream was not whole and all must be read again."""
         names = [keys.meta(shard), *(keys.wallet(shard, user) for user in users)]
+        brought = await brought_states(self._engine, users)
         reply = await self._read_wallets(keys=names)
         if not reply:
             return []
         at, wrong = Cursor(int(reply[0]), int(reply[1])), []
         wallets: dict[str, _Wallet] = {}
-        for user, (coins, credit_no) in zip(users, reply[2:], strict=True):
+        states: dict[str, WalletState] = {}
+        for user, (coins, credit_no, state, state_no) in zip(users, reply[2:], strict=True):
             if coins is None and credit_no is None:
                 continue  # gone since the scan: it will be loaded again
             try:
                 wallets[user] = _Wallet(int(coins), int(credit_no))
+                states[user] = WalletState(int(state_no or 0), state == b"held")
             except (TypeError, ValueError):
-                wrong.append(f"wallet of {user}: coins {coins!r}, credit_no {credit_no!r}")
+                wrong.append(f"wallet of {user}: coins {coins!r}, credit_no {credit_no!r}, state_no {state_no!r}")
         async with snapshot(self._engine) as connection:
             cursor = await cursor_in(connection, shard)
             numbers = [wallet.credit_no for wallet in wallets.values()]
             rows = (await connection.execute(SNAPSHOT, {"users": list(wallets), "numbers": numbers})).all()
             since = {"after": gift_id(shard, *at), "end": gift_id(shard + 1, 0, 0), "users": list(wallets)}
             later = await sums(connection, SPENT_SINCE, **since)
+            wrong += await unlike_states(connection, states, brought)
         unflushed: Counter[str] = Counter()
         async for gift in self._unflushed(shard, cursor, at):
             if gift is None:

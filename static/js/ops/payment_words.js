@@ -22,6 +22,7 @@ const SOURCES = {
   provider: 'The provider',
   reconciler: 'The reconciler, which asked the provider',
   ledger: 'The ledger',
+  operator: 'An operator',
 };
 
 /** What happened when a payment came into its state, where that is another word. */

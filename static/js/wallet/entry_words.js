@@ -5,6 +5,7 @@ const TITLES = {
   reversal: 'Taken back',
   refund: 'Coins given back',
   claim_open: 'Set aside: a payment is claimed back',
+  claim_repaid: 'Paid what was owed',
   claim_won: 'Given back: the claim is over',
   adjustment: 'Corrected by hand',
 };

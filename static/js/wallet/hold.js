@@ -34,6 +34,6 @@ function wordsOf(frozen, owed) {
   return [
     decided ? 'Your wallet is on hold' : 'Your wallet is on hold: a payment is being looked at',
     frozen > 0 && `${counted(frozen, 'coin')} ${frozen === 1 ? 'is' : 'are'} set aside until it is decided.`,
-    owed > 0 && `You owe ${count(owed)} ${owed === 1 ? 'coin that was' : 'coins that were'} spent and not paid for. Write to support.`,
+    owed > 0 && `You owe ${count(owed)} ${owed === 1 ? 'coin that was' : 'coins that were'} spent and not paid for. Coins that you buy pay this first.`,
   ].filter(Boolean);
 }

@@ -31,6 +31,8 @@ export class Store {
     this.form = document.getElementById('store-form');
     this.offers = document.getElementById('store-offers');
     this.sum = document.getElementById('store-sum');
+    this.debt = element('p.small', { id: 'store-debt', hidden: true });
+    this.sum.after(this.debt);
     this.problem = document.getElementById('store-problem');
     this.button = document.getElementById('store-pay');
     this.refused = document.getElementById('store-refused');
@@ -237,6 +239,12 @@ export class Store {
     this.problem.textContent = text;
   }
 
+  /** So many of the coins pay what is owed; the rest can be spent. */
+  #owe(coins) {
+    this.debt.hidden = coins === 0;
+    this.debt.textContent = coins === 0 ? '' : `${count(coins)} of these coins ${coins === 1 ? 'pays' : 'pay'} what you owe.`;
+  }
+
   /** The sum above the button, and what the button says. */
   #label() {
     const terms = this.#terms;
@@ -247,6 +255,7 @@ export class Store {
     else if (terms !== null) this.button.textContent = `Pay ${price(terms, 'code')}`;
     else if (this.#stuck) this.button.textContent = 'Ask for the price again';
     else this.button.textContent = undecided ? 'Choose how many coins' : 'Asking for the price…';
+    this.#owe(terms === null ? 0 : Math.min(this.#answer.owed_coins ?? 0, terms.coins + terms.bonus_coins));
     if (terms === null) return fill(this.sum);
     const parts = terms.bonus_coins > 0 ? `${count(terms.coins)} + ${count(terms.bonus_coins)} bonus · ` : '';
     fill(this.sum, 'You get ', element('span.coins', {}, counted(terms.coins + terms.bonus_coins, 'coin')), ' ', element('span.small.secondary', {}, `${parts}${perHundred(terms)}`));

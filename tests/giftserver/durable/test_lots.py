@@ -15,12 +15,14 @@ def test_coins_are_spent_first_in_first_out():
             ("recharge", None, "recharge:a", 100), ("recharge", None, "recharge:b", 50),
             ("gift", None, "", -30), ("gift", None, "", -90), ("refund", 4, "refund:x", 90),
             ("gift", None, "", -80), ("claim_open", None, "claim-open:dp", -10),
-            ("claim_won", None, "claim-won:dp", 10),
+            ("claim_won", None, "claim-won:dp", 10), ("recharge", None, "recharge:c", 20),
+            ("claim_repaid", None, "claim-repaid:c", -15),
         ),
-        {"dp": 2},
+        {"dp": 2, "c": 9},
     )  # fmt: skip
     assert (found[1].left, found[1].gifts) == (0, {3: 30, 6: 70})
     assert (found[2].left, found[2].gifts) == (40, {6: 10})
+    assert (found[9].left, found[9].gifts, sorted(found)) == (5, {}, [1, 2, 9])
 
 
 def test_a_part_is_shared_pro_rata_in_whole_coins():

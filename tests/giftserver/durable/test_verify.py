@@ -7,6 +7,7 @@ import pytest
 
 from giftserver.durable.credits import credit
 from giftserver.durable.flush import flush_shard
+from giftserver.durable.holds import mark_state, place_hold
 from giftserver.durable.proof import live as live_module
 from giftserver.durable.verify import verify
 from giftserver.ledger import keys
@@ -247,3 +248,28 @@ async def test_only_the_first_violations_are_listed(book):
     assert (len(earned.violations), earned.more) == (20, True)
     assert "VIOLATED" in report.render()
     assert "… and more" in report.render()
+
+
+async def test_a_hold_that_redis_has_otherwise_is_seen(book):
+    """Lost, made up, or turned round; one that is on its way is right, whichever side is read first."""
+    await lived_in(book)
+    wallet = keys.wallet(keys.shard_of("ana"), "ana")
+    async with book.engine.begin() as connection:
+        await place_hold(connection, "ana", "case:1", "a test")
+    assert await violated(book) == {}  # not brought to Redis yet
+    await book.redis.hset(wallet, mapping={"state": "held", "state_no": 1})
+    assert await violated(book) == {}  # brought, and not marked yet
+    await mark_state(book.engine, "ana", 1)
+    assert await violated(book) == {}
+    for state, number, words in (
+        ("active", 0, "has number 0, PostgreSQL brought 1"), ("held", 2, "has number 2"),
+        ("active", 1, "free in Redis, on hold in PostgreSQL"), ("held", "text", "state_no b'text'"),
+    ):  # fmt: skip
+        await book.redis.hset(wallet, mapping={"state": state, "state_no": number})
+        found = await violated(book)
+        assert set(found) == {WALLETS}
+        assert words in found[WALLETS][0]
+    ben = keys.wallet(keys.shard_of("ben"), "ben")
+    await book.redis.hset(wallet, mapping={"state": "held", "state_no": 1})
+    await book.redis.hset(ben, mapping={"state": "held"})
+    assert "wallet of ben: on hold in Redis" in (await violated(book))[WALLETS][0]

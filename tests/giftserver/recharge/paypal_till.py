@@ -22,7 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from giftserver.recharge.paypal import UNKNOWN, PayPalProvider
+from giftserver.recharge.paypal import PayPalProvider
+from giftserver.recharge.paypal_certificates import UNKNOWN
 from giftserver.recharge.provider import Rejected
 from tests.giftserver.sandbox.conftest import serving
 
@@ -72,6 +73,8 @@ class PayPalStandIn:
         self.capture_status = "COMPLETED"
         self.refunds: dict[str, tuple[str, dict[str, Any]]] = {}
         self.refund_status = "COMPLETED"
+        self.disputes: dict[str, dict[str, Any]] = {}
+        self.may_read_disputes = True
         self.patchable = True
         self.certificate: bytes | None = certificate()
         self.hangs = asyncio.Event()
@@ -89,6 +92,8 @@ class PayPalStandIn:
                 Route("/v2/payments/captures/{id}", self._captured),
                 Route("/v2/payments/captures/{id}/refund", self._refund, methods=["POST"]),
                 Route("/v2/payments/refunds/{id}", self._refunded),
+                Route("/v1/customer/disputes", self._disputes),
+                Route("/v1/customer/disputes/{id}", self._dispute),
             ]
         )
 
@@ -187,6 +192,31 @@ class PayPalStandIn:
             return refusal
         return JSONResponse({"id": request.path_params["id"], "status": self.refund_status})
 
+    async def _disputes(self, request: Request) -> Response:
+        if (refusal := await self._before(request)) is not None:
+            return refusal
+        if not self.may_read_disputes:
+            return problem(403, "PERMISSION_DENIED")
+        capture = request.query_params["disputed_transaction_id"]
+        found = [
+            one for one in self.disputes.values() if one["disputed_transactions"][0]["seller_transaction_id"] == capture
+        ]
+        shown = ("dispute_id", "status", "reason", "dispute_amount")
+        return JSONResponse({"items": [{name: one[name] for name in shown} for one in found]})
+
+    async def _dispute(self, request: Request) -> Response:
+        refusal = await self._before(request)
+        return JSONResponse(self.disputes[request.path_params["id"]]) if refusal is None else refusal
+
+    def complain(self, capture: str, value: str, currency: str = "USD") -> dict[str, Any]:
+        """The buyer opens a dispute about a capture."""
+        id = f"PP-R-{next(self._numbers)}"
+        self.disputes[id] = {
+            "dispute_id": id, "status": "OPEN", "reason": "UNAUTHORISED", "dispute_life_cycle_stage": "INQUIRY",
+            "dispute_amount": money(value, currency), "disputed_transactions": [{"seller_transaction_id": capture}],
+        }  # fmt: skip
+        return self.disputes[id]
+
     def complete(self, id: str, status: str = "COMPLETED", **more: Any) -> dict[str, Any]:
         """The order is captured, with this outcome; its capture."""
         order = self.orders[id]
@@ -199,6 +229,8 @@ class PayPalStandIn:
 
 class PayPalTill:
     """PayPal for the contract's tests."""
+
+    old_s = 4 * 86_400.0
 
     def __init__(self, stand_in: PayPalStandIn) -> None:
         self.paypal = stand_in

@@ -47,7 +47,11 @@ class StripeStandIn:
         self.charges: dict[str, dict[str, Any]] = {}
         self.refunds: list[dict[str, Any]] = []
         self.disputes: list[dict[str, Any]] = []
+        self.transactions: list[dict[str, Any]] = []
+        self.warnings: list[dict[str, Any]] = []
+        self.may_read_warnings = True
         self.refund_status = "succeeded"
+        self.page = 100
         self.trouble: Response | None = None
         self.hangs = asyncio.Event()
         self.hangs.set()
@@ -64,6 +68,9 @@ class StripeStandIn:
                 Route(path + "/{id}/expire", self._expire, methods=["POST"]),
                 Route("/v1/refunds", self._refund, methods=["GET", "POST"]),
                 Route("/v1/disputes", self._dispute),
+                Route("/v1/radar/early_fraud_warnings", self._warned),
+                Route("/v1/balance_transactions", self._transactions),
+                Route("/v1/payment_intents/{id}", self._intent),
             ]
         )
 
@@ -146,6 +153,7 @@ class StripeStandIn:
         refund = {
             "id": f"re_{next(self._numbers)}", "object": "refund", "status": self.refund_status,
             "payment_intent": form["payment_intent"], "metadata": {"key": form["metadata[key]"]},
+            "amount": int(form["amount"]),
         }  # fmt: skip
         assert request.headers["idempotency-key"] == form["metadata[key]"]
         self.refunds.append(refund)
@@ -154,6 +162,37 @@ class StripeStandIn:
     async def _dispute(self, request: Request) -> Response:
         refusal = await self._before(request)
         return self._of(self.disputes, request) if refusal is None else refusal
+
+    async def _warned(self, request: Request) -> Response:
+        refusal = await self._before(request)
+        if refusal is None and not self.may_read_warnings:
+            return problem(403, code="more_permissions_required")
+        return self._of(self.warnings, request) if refusal is None else refusal
+
+    async def _transactions(self, request: Request) -> Response:
+        if (refusal := await self._before(request)) is not None:
+            return refusal
+        asked = request.query_params
+        assert "data.source" in asked.values()
+        after, until = int(asked["created[gte]"]), int(asked["created[lt]"])
+        found = [one for one in reversed(self.transactions) if after <= one["created"] < until]
+        if "starting_after" in asked:
+            found = found[[one["id"] for one in found].index(asked["starting_after"]) + 1 :]
+        data = found[: self.page]
+        more = len(found) > len(data)
+        return JSONResponse({"object": "list", "url": request.url.path, "data": data, "has_more": more})
+
+    async def _intent(self, request: Request) -> Response:
+        refusal = await self._before(request)
+        return JSONResponse(self.intents[request.path_params["id"]]) if refusal is None else refusal
+
+    def moves(self, kind: str, amount: int, source: Any, fee: int = 0, currency: str = "usd", **more: Any) -> None:
+        """Something moves on the account's balance."""
+        id = f"txn_{next(self._numbers)}"
+        self.transactions.append({
+            "id": id, "object": "balance_transaction", "type": kind, "amount": amount, "fee": fee,
+            "currency": currency, "created": int(time.time()) - 1, "source": source, **more,
+        })  # fmt: skip
 
     @staticmethod
     def _of(things: list[dict[str, Any]], request: Request) -> Response:
@@ -178,6 +217,10 @@ class StripeStandIn:
             }  # fmt: skip
             paid = "paid" if status == "succeeded" else "unpaid"
             session |= {"status": "complete", "payment_status": paid, "url": None}
+        if status == "succeeded":
+            about = {"object": "charge", "id": charge, "amount": session["amount_total"], "payment_intent": intent}
+            about |= {"currency": session["currency"], "metadata": session["metadata"]}
+            self.moves("charge", session["amount_total"], about, fee=59)
         self.intents[intent] = {
             "id": intent, "object": "payment_intent", "status": status, "metadata": session["metadata"],
             "latest_charge": charge, "last_payment_error": error or None,
@@ -203,6 +246,8 @@ def _refusal(form: dict[str, str]) -> Response | None:
 
 class StripeTill:
     """Stripe for the contract's tests."""
+
+    old_s = 301.0
 
     def __init__(self, stand_in: StripeStandIn) -> None:
         self.stripe = stand_in

@@ -119,7 +119,7 @@ async def test_a_provider_that_is_gone_holds_up_no_other(bought):
 
 
 async def test_money_that_is_disputed_is_not_refunded_as_well(bought):
-    """Asked first, frozen last: a refund beside a dispute of the whole pays nothing."""
+    """Asked first, frozen last: a refund beside a dispute of the whole pays nothing; the dispute takes all coins."""
     shop, payment = bought
     id = (await refund(shop, payment, 500)).json()["id"]
     dispute = await shop.dispute(payment)
@@ -130,6 +130,7 @@ async def test_money_that_is_disputed_is_not_refunded_as_well(bought):
     await shop.until_claim(dispute, "lost")
     assert (await shop.control("GET", f"/v1/sessions/{await shop.session(payment)}"))["refunded_minor"] == 0
     assert (await shop.balance("clearing", "sandbox"), await shop.balance("charged_back")) == (0, 999)
+    assert await shop.coins() == 0
     await shop.proved()
 
 

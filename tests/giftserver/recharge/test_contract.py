@@ -33,6 +33,9 @@ class Till(Protocol):
     broken: Provider
     """The same plug-in, where nobody listens."""
 
+    old_s: float
+    """A webhook that was signed so long ago is refused."""
+
     async def pay(self, url: str) -> None:
         """The buyer pays."""
 
@@ -45,6 +48,8 @@ class Till(Protocol):
 
 class SandboxTill:
     """The sandbox."""
+
+    old_s = 301.0
 
     def __init__(self, url: str, http: httpx.AsyncClient) -> None:
         self.provider: Provider = SandboxProvider(url, SECRET, WEBHOOK_SECRET)
@@ -117,6 +122,24 @@ async def test_what_was_paid_is_told_with_its_amount(till):
     assert paid.live is till.provider.live is False
 
 
+async def test_what_moved_is_listed_or_refused(till):
+    """The charge, under our payment, at its time, and nothing of what was not asked for; or the plug-in cannot say."""
+    made = await till.provider.create(ORDER)
+    now_s = time.time()
+    await till.pay(made.url)
+    await till.provider.fetch(made.ref)
+    if not till.provider.capabilities.movements:
+        with pytest.raises(ProviderRefused):
+            await till.provider.movements(now_s - 60, now_s + 60)
+        return
+    moved = await till.provider.movements(now_s - 60, now_s + 60)
+    (charge,) = [one for one in moved if one.payment]
+    assert (charge.kind, charge.payment, charge.currency, charge.amount_minor) == ("charge", ORDER.payment, "USD", 999)
+    assert abs(charge.at_s - now_s) < 60
+    assert {one.kind for one in moved} <= {"charge", "fee"}
+    assert await till.provider.movements(now_s + 60, now_s + 120) == []
+
+
 async def test_cancelling_ends_what_nobody_paid_and_nothing_else(till):
     """A paid checkout stays paid."""
     unpaid = await till.provider.create(ORDER)
@@ -143,7 +166,7 @@ async def test_every_other_webhook_is_rejected_with_a_reason(till):
     await till.pay(made.url)
     headers, raw = await till.event(made.ref)
     now_s = time.time()
-    old = till.signed(raw, now_s - 3_600)
+    old = till.signed(raw, now_s - till.old_s - 1)
     for given_headers, given in (
         (headers, raw + b" "), ({}, raw), (old, raw), (dict.fromkeys(headers, "x"), raw),
         (till.signed(b"{}", now_s), b"{}"), (till.signed(b"\xff", now_s), b"\xff"),
@@ -157,6 +180,7 @@ async def test_a_provider_that_does_not_answer_is_away(till):
     """Nothing but ProviderAway comes out, so the core can ask again."""
     for call in (
         till.broken.create(ORDER), till.broken.fetch("cs_1"), till.broken.find("pay_1"), till.broken.cancel("cs_1"),
+        *([till.broken.movements(0, 1)] if till.broken.capabilities.movements else []),
     ):  # fmt: skip
         with pytest.raises(ProviderAway):
             await call

@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from giftserver.durable.holds import holds_of
 from giftserver.durable.payment_story import payment_lines, payment_story
+from giftserver.durable.payments import payment_by_id
 from tests.giftserver.conftest import assert_refused
 from tests.giftserver.recharge.buyers import is_held, refund, send
 from tests.giftserver.shop import new_key
@@ -60,6 +62,59 @@ async def test_a_refund_that_cannot_be_paid_leaves_everything_as_before(bought, 
     assert await shop.balance("clearing", "sandbox") == 999
     await shop.proved()
     assert not await is_held(shop) or before < 100
+
+
+@pytest.mark.parametrize("told", ["by a webhook", "only when asked"])
+async def test_a_refund_that_fails_later_brings_the_coins_back_once(bought, told):
+    """Paid, said the provider, and then the money came back to it: coins, money and the payment are as before."""
+    shop, payment = bought
+    parts = [(await refund(shop, payment, part)).json()["id"] for part in (500, 499)]
+    for part in parts:
+        await shop.until_claim(part, "lost")
+    assert (await shop.coins(), (await shop.payment(payment["id"]))["state"]) == (0, "refunded")
+    path = f"/v1/sessions/{await shop.session(payment)}"
+    made = (await shop.control("GET", path))["refunds"]
+    if told == "only when asked":
+        await shop.control("PUT", f"{path}/mischief", {"drop": 1.0})
+    for _ in range(2):  # the same again changes nothing
+        await shop.control("POST", f"{path}/refunds/{made[0]['id']}/fail")
+    if told == "only when asked":
+        async with shop.web.engines.database.begin() as connection:
+            await connection.execute(text("UPDATE payment SET ask_again_at = now()"))
+        await shop.reconciler().step()
+    await shop.until_claim(parts[0], "won")
+    coins = 770 * 500 // 999
+    assert await shop.coins() == coins
+    found = await shop.payment(payment["id"])
+    assert (found["state"], found["steps"][-1]["detail"]) == ("partially_refunded", "refund failed")
+    assert (await shop.balance("clearing", "sandbox"), await shop.balance("revenue")) == (500, -500)
+    stored = await payment_by_id(shop.web.engines.database, payment["id"])
+    await asyncio.gather(*(shop.inquiry.about(stored, "reconciler") for _ in range(4)))
+    await shop.proved()
+    assert (await shop.coins(), (await shop.claim(parts[1])).state) == (coins, "lost")
+    assert not await is_held(shop)
+    await shop.control("POST", f"{path}/refunds/{made[1]['id']}/fail")
+    await shop.inquiry.about(stored, "reconciler")
+    await shop.until_claim(parts[1], "won")
+    assert (await shop.payment(payment["id"]))["state"] == "credited"
+    await shop.proved()
+
+
+async def test_an_answer_that_is_older_than_a_refunds_failure_takes_no_coins(bought):
+    """It still counts the refund as paid: that is no refund of the provider's own."""
+    shop, payment = bought
+    part = (await refund(shop, payment, 500)).json()["id"]
+    await shop.until_claim(part, "lost")
+    stored = await payment_by_id(shop.web.engines.database, payment["id"])
+    provider = shop.inquiry.providers["sandbox"]
+    older = await provider.fetch(stored.provider_ref)
+    (made,) = (await shop.control("GET", f"/v1/sessions/{stored.provider_ref}"))["refunds"]
+    await shop.control("POST", f"/v1/sessions/{stored.provider_ref}/refunds/{made['id']}/fail")
+    await shop.until_claim(part, "won")
+    await shop.inquiry.heard(provider, older, "provider")
+    assert await shop.claim(f"{payment['id']}-refunded-500") is None
+    await shop.proved()
+    assert await shop.coins() == 770
 
 
 async def test_operators_see_who_bears_what(bought):

@@ -12,6 +12,7 @@ import pytest
 from starlette.routing import Route
 
 from giftserver.durable.guardians import link, make_code
+from giftserver.durable.payment_moves import flag
 from giftserver.errors import ERRORS
 from giftserver.gifts import messages
 from giftserver.gifts.messages import Person, SendGift
@@ -113,6 +114,7 @@ def bodies_of(new_key: Callable[[], str], prices: Any, proposed: int) -> dict[st
             "key": new_key(), "provider": "sandbox", "pack": "coins-70", "amount_minor": 99, "bonus_coins": 0,
             "currency": "USD",
         },
+        "review_payment": {"decision": "close", "reason": "a test"},
         "refund_payment": {"key": new_key(), "amount_minor": 1, "reason": "a test"},
         "propose_prices": prices,
         "approve_prices": {"version": proposed},
@@ -138,6 +140,7 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
     await demo_shop.until_state(payment["id"], "credited")
     prices = msgspec.to_builtins(built_in().list)
     proposed = await demo.http.post("/v1/ops/prices", json=prices, headers=demo.bearer("olga", "admin"))
+    await flag(demo.engines.database, payment["id"], "a test", "provider")
     key = new_key()
     await demo.give_coins("ana", 100)
     await demo.send_gift("ana", key)

@@ -97,7 +97,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "frozen coins are not given back", BOOKING,
-        "            await add_to_outbox(connection, due.user, number, due.frozen_coins)\n", "            pass\n",
+        "            await add_to_outbox(connection, due.user, number, back)\n", "            pass\n",
         f"{CLAIMS}::test_a_won_dispute_leaves_everything_as_before",
     ),
     bug(

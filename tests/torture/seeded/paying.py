@@ -71,7 +71,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "a late payment has a bonus that another order has", MOVES,
-        "    return not await connection.scalar(select(taken))\n", "    return True\n",
+        "    if await connection.scalar(select(taken)):\n        return False\n", "",
         f"{PAYMENTS}::test_a_late_payment_has_the_bonus_unless_another_order_took_it",
     ),
     bug(
@@ -86,7 +86,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "uses of a promotion are not counted in turn", STORED,
-        '        await connection.execute(IN_TURN, {"promotion": promotion.id})\n', "",
+        '    await connection.execute(IN_TURN, {"promotion": promotion})\n', "",
         f"{PAYMENTS}::test_a_promotion_for_all_is_used_so_many_times",
     ),
     bug(
