@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.durable.audit_log import Act, Actor, log_act
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import add_step
 from giftserver.durable.tables import metadata
@@ -76,7 +77,7 @@ async def never_credit(engine: AsyncEngine, id: str) -> bool:
         return True
 
 
-async def settle_review(engine: AsyncEngine, id: str, review: str, decision: str, reason: str, by: str) -> bool:
+async def settle_review(engine: AsyncEngine, id: str, review: str, decision: str, reason: str, by: Actor) -> bool:
     """Take the mark from a payment, and keep who decided what; false when it is marked for something else by now."""
     async with engine.begin() as connection:
         row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one()
@@ -85,9 +86,10 @@ async def settle_review(engine: AsyncEngine, id: str, review: str, decision: str
         next_n = select(func.coalesce(func.max(payment_review.c.n), 0) + 1).where(payment_review.c.payment == id)
         values = {
             "payment": id, "n": next_n.scalar_subquery(), "review": row.review, "decision": decision,
-            "reason": reason, "by_user": by,
+            "reason": reason, "by_user": by.id,
         }  # fmt: skip
         await connection.execute(insert(payment_review).values(values))
         await connection.execute(update(payment).where(payment.c.id == id).values(review=None, updated_at=func.now()))
         await add_step(connection, id, row.state, SOURCE, DECIDED)
+        await log_act(connection, Act(by, f"review_{decision}", "payment", id, reason))
         return True

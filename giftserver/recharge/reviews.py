@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.durable.audit_log import Actor
 from giftserver.durable.payments import PaymentRecord
 from giftserver.durable.reviews import SOURCE, last_decision, never_credit, settle_review
 from giftserver.errors import REVIEW_REFUSED, Refusal
@@ -26,7 +27,7 @@ ELSEWHERE: Final = "It is marked for something else by now. Reload, look at it a
 
 
 async def decide(
-    database: AsyncEngine, inquiry: Inquiry, payment: PaymentRecord, decision: Decision, reason: str, by: str
+    database: AsyncEngine, inquiry: Inquiry, payment: PaymentRecord, decision: Decision, reason: str, by: Actor
 ) -> Refusal | None:
     """Decide about a payment in review; None once it is done, and again when the same is asked again.
 

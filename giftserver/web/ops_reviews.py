@@ -33,7 +33,7 @@ async def review_payment(call: Call[ReviewRequest, None]) -> OpsPayment | Refusa
     if payment is None:
         return Refusal(PAYMENT_NOT_FOUND, NOT_FOUND_WORDS)
     inquiry = call.services.recharges.inquiry
-    refusal = await decide(database, inquiry, payment, body.decision, body.reason, call.user)
+    refusal = await decide(database, inquiry, payment, body.decision, body.reason, call.actor)
     return refusal or await get_any_payment(Call(call.services, call.request, call.identity, None, None))
 
 
