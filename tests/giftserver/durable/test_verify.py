@@ -255,7 +255,7 @@ async def test_a_hold_that_redis_has_otherwise_is_seen(book):
     await lived_in(book)
     wallet = keys.wallet(keys.shard_of("ana"), "ana")
     async with book.engine.begin() as connection:
-        await place_hold(connection, "ana", "case:1", "a test")
+        await place_hold(connection, "ana", "look:1", "a test")
     assert await violated(book) == {}  # not brought to Redis yet
     await book.redis.hset(wallet, mapping={"state": "held", "state_no": 1})
     assert await violated(book) == {}  # brought, and not marked yet

@@ -5,6 +5,7 @@ import pytest
 from giftserver.gifts.messages import SendGift
 from giftserver.gifts.rates import RateCard
 from giftserver.gifts.service import explain, hash_request, time_of_key
+from giftserver.ledger.limits import LimitReached
 from giftserver.ledger.outcomes import Reason, Refused
 
 KEY = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -36,7 +37,7 @@ def test_everything_in_a_command_is_in_its_hash() -> None:
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_refusal_has_words(reason: Reason) -> None:
     """And a temporary one says when to try again."""
-    refusal = explain(Refused(reason, balance_coins=1), 99)
+    refusal = explain(Refused(reason, balance_coins=1, limit=LimitReached("day", 90, 10, 1)), 99)
     assert len(refusal.message) > 15
     assert refusal.code.temporary == (reason in (Reason.TRY_AGAIN, Reason.UNKNOWN))
     assert ("retry_after_ms" in refusal.details) == refusal.code.temporary

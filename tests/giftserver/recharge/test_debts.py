@@ -62,7 +62,7 @@ async def test_another_reason_keeps_the_hold_and_debts_are_paid_oldest_first(bou
     owed = [(await shop.claim(one)).owed_coins for one in (first, second)]
     assert sum(owed) == 700
     async with shop.web.engines.database.begin() as connection:
-        await place_hold(connection, "ana", "case:1", "a test")
+        await place_hold(connection, "ana", "look:1", "a test")
     await buys(shop, pack="coins-350", amount_minor=499)
     assert [(await shop.claim(one)).repaid_coins for one in (first, second)] == [owed[0], 350 - owed[0]]
     assert len(await holds_of(shop.web.engines.database, "ana")) == 2
