@@ -33,6 +33,7 @@ from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
 from giftserver.recharge.providers import open_providers
 from giftserver.recharge.service import Recharges
+from giftserver.rules.addresses import OrderAllowance
 from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.api import middleware, routes
@@ -125,6 +126,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         session_ends=session_ends,
         receipts=ReceiptKeys.of(settings),
         recharges=Recharges(engines.database, open_providers(settings), settings.base_url),
+        order_allowance=OrderAllowance(),
         metrics=metrics,
         in_flight=InFlight(),
     )

@@ -21,6 +21,7 @@ from giftserver.metrics import Metrics
 from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
 from giftserver.recharge.service import Recharges
+from giftserver.rules.addresses import OrderAllowance
 from giftserver.settings import Settings
 from rooms.admission import Admission
 from rooms.history import History
@@ -54,6 +55,7 @@ class Services:
     session_ends: SessionEnds
     receipts: ReceiptKeys
     recharges: Recharges
+    order_allowance: OrderAllowance
     metrics: Metrics
     in_flight: InFlight
     """Commands being answered, of all sockets."""

@@ -74,6 +74,7 @@ claim = Table(
     ),
 )
 Index("claim_of_payment", claim.c.payment)
+Index("claim_dispute_opened", claim.c.opened_at, postgresql_where=text("kind = 'dispute'"))
 Index("claim_due", claim.c.next_at, postgresql_where=text("state <> wanted"))
 
 # The gifts that a lost claim reached: coins of them were the purchase's, diamonds were taken from their creator.
