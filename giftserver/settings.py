@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     )
     rules_hold: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description=f"Rules whose cases put the wallet on hold, comma separated, of {', '.join(NAMES)}; none: people do",
+        description=f"Rules whose cases hold the wallet, comma separated, of {', '.join(NAMES)}; none: people do",
     )
     production: bool = Field(False, description="Refuse engines that could lose an acknowledged gift")
     failpoints: str = Field(

@@ -15,7 +15,7 @@ class Coins(NamedTuple):
 
 
 def given_on(purchases: Sequence[Coins], gifts: Sequence[Coins]) -> list[int]:
-    """Coins of each purchase that were given within LOOP_HOURS of it; each gift's coins once, the oldest purchase first.
+    """Coins of each purchase that were given within LOOP_HOURS of it: each coin once, of the oldest purchase first.
 
     Both are in the order of time.
     """

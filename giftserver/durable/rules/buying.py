@@ -23,6 +23,8 @@ from giftserver.rules.numbers import (
 LOOKED_BACK: Final = timedelta(days=2)
 """A worker that was away for a day finds what it missed."""
 
+LISTED_MAX: Final = 100
+
 # Every hour and every day that ends with a purchase, or with a declined one. A decline's detail is the provider's word,
 # without blanks; what else steps of an unpaid order say has some.
 VELOCITY: Final = text("""
@@ -64,8 +66,8 @@ NEW_ACCOUNTS: Final = text("""
 
 # A warning is no dispute yet, one that was won is one all the same.
 DISPUTES: Final = text("""
-    SELECT p.user_id, count(*) AS disputes, (array_agg(DISTINCT p.id))[:100] AS payments,
-        (array_agg(c.id ORDER BY c.opened_at))[:100] AS claims
+    SELECT p.user_id, count(*) AS disputes, array_agg(DISTINCT p.id) AS payments,
+        array_agg(c.id ORDER BY c.opened_at, c.id) AS claims
     FROM claim AS c JOIN payment AS p ON p.id = c.payment
     WHERE c.kind = 'dispute' AND c.opened_at > :since AND c.wanted <> 'warning'
     GROUP BY p.user_id HAVING count(*) >= :least ORDER BY count(*) DESC LIMIT :limit
@@ -121,7 +123,7 @@ async def many_disputes(connection: AsyncConnection, now: datetime) -> list[Find
         Finding(
             row.user_id,
             f"{row.disputes} payments or parts of them were disputed within {DISPUTES_DAYS} days.",
-            {"disputes": row.disputes, "payments": row.payments, "claims": row.claims},
+            {"disputes": row.disputes, "payments": row.payments[-LISTED_MAX:], "claims": row.claims[-LISTED_MAX:]},
         )
         for row in await connection.execute(DISPUTES, values)
     ]
