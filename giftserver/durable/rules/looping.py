@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from giftserver.durable.gift_pairs import first_day
+from giftserver.durable.gift_pairs import KEPT_DAYS, first_day
 from giftserver.durable.rules.findings import FOUND_MAX, Finding
 from giftserver.durable.rules.gifting import key_from
 from giftserver.rules.loops import Coins, given_on
@@ -21,19 +21,23 @@ from giftserver.rules.numbers import (
 ORDERED_BEFORE: Final = timedelta(days=1)
 """Between an order and its money there is less than this, nearly always."""
 
-# Pairs of which it may be true at all: few.
+# Pairs of which it may be true at all, which are few: as in the rule income_share.
 PAIRS: Final = text("""
-    WITH pairs AS MATERIALIZED (
-        SELECT * FROM (
-            SELECT creator, sender, sum(coins)::bigint AS coins,
-                sum(sum(coins)) OVER (PARTITION BY creator)::bigint AS total
-            FROM gift_pair_day WHERE day >= :first_day GROUP BY creator, sender
-        ) AS every WHERE coins >= :least AND coins * 100 > total * :percent
+    WITH income AS MATERIALIZED (
+        SELECT creator, sum(coins)::bigint AS total FROM gift_pair_day WHERE day >= :first_day
+        GROUP BY creator HAVING sum(coins) >= :least
+    ), large AS MATERIALIZED (
+        SELECT DISTINCT creator, sender FROM gift_pair_day WHERE day >= :first_day AND coins * :days >= :least
     )
-    SELECT creator, sender, total FROM pairs
-    WHERE (SELECT count(*) FROM payment AS p WHERE p.user_id = pairs.sender AND p.created_at > :ordered
-        AND p.transfer IS NOT NULL AND p.coins >= :bought) >= :times
-    ORDER BY coins DESC LIMIT :limit
+    SELECT l.creator, l.sender, i.total
+    FROM large AS l JOIN income AS i ON i.creator = l.creator CROSS JOIN LATERAL (
+        SELECT sum(coins)::bigint AS coins FROM gift_pair_day AS d
+        WHERE d.day >= :first_day AND d.creator = l.creator AND d.sender = l.sender
+    ) AS g
+    WHERE g.coins >= :least AND g.coins * 100 > i.total * :percent
+        AND (SELECT count(*) FROM payment AS p WHERE p.user_id = l.sender AND p.created_at > :ordered
+            AND p.transfer IS NOT NULL AND p.coins >= :bought) >= :times
+    ORDER BY g.coins DESC LIMIT :limit
 """)
 
 PURCHASES: Final = text("""
@@ -54,7 +58,8 @@ async def loop(connection: AsyncConnection, now: datetime) -> list[Finding]:
     """Buyers who give nearly all of what they buy to one creator, again and again, and are most of that income."""
     since = first_day(now)
     values = {
-        "first_day": since.date(), "percent": LOOP_INCOME_PERCENT, "bought": LOOP_COINS_MIN, "times": LOOP_TIMES,
+        "first_day": since.date(), "days": KEPT_DAYS, "percent": LOOP_INCOME_PERCENT, "bought": LOOP_COINS_MIN,
+        "times": LOOP_TIMES,
         "least": LOOP_TIMES * LOOP_COINS_MIN * LOOP_GIVEN_PERCENT // 100, "ordered": since - ORDERED_BEFORE,
         "limit": FOUND_MAX,
     }  # fmt: skip

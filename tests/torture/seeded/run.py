@@ -18,11 +18,11 @@ from pathlib import Path
 
 import click
 
-from tests.torture.seeded import claiming, deciding, keeping, paying, recovering
+from tests.torture.seeded import claiming, deciding, keeping, paying, recovering, ruling
 from tests.torture.seeded.bug import Bug
 
 ROOT = Path(__file__).resolve().parents[3]
-BUGS: tuple[Bug, ...] = (*deciding.BUGS, *keeping.BUGS, *recovering.BUGS, *paying.BUGS, *claiming.BUGS)
+BUGS: tuple[Bug, ...] = (*deciding.BUGS, *keeping.BUGS, *recovering.BUGS, *paying.BUGS, *claiming.BUGS, *ruling.BUGS)
 COPIED = ("giftserver", "rooms", "loadtest", "tests", "pyproject.toml")
 LINKED = ("static", "docs", "tools")
 TEST_S = 240
