@@ -72,9 +72,9 @@ NEW_ACCOUNTS: Final = text("""
 
 # A warning is no dispute yet, one that was won is one all the same.
 DISPUTES: Final = text("""
-    SELECT p.user_id, count(*) AS disputes, array_agg(DISTINCT p.id) AS payments,
+    SELECT p.user_id, count(*) AS disputes, array_agg(DISTINCT c.payment) AS payments,
         array_agg(c.id ORDER BY c.opened_at, c.id) AS claims
-    FROM claim AS c JOIN payment AS p ON p.id = c.payment
+    FROM claim AS c CROSS JOIN LATERAL (SELECT user_id FROM payment WHERE id = c.payment OFFSET 0) AS p
     WHERE c.kind = 'dispute' AND c.opened_at > :since AND c.wanted <> 'warning'
     GROUP BY p.user_id HAVING count(*) >= :least ORDER BY count(*) DESC LIMIT :limit
 """)
