@@ -126,7 +126,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         session_ends=session_ends,
         receipts=ReceiptKeys.of(settings),
         recharges=Recharges(engines.database, open_providers(settings), settings.base_url),
-        order_allowance=OrderAllowance(),
+        order_allowance=OrderAllowance(settings.orders_per_address),
         metrics=metrics,
         in_flight=InFlight(),
     )

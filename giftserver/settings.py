@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from giftserver.cluster.address import check
-from giftserver.rules.numbers import NAMES
+from giftserver.rules.numbers import NAMES, ORDERS_HOUR
 
 ANYWHERE = ("0.0.0.0", "::", "")
 """Addresses to listen on that mean all of the machine's."""
@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     gifts_per_s: int = Field(30, ge=1, description="Gifts a second of one user on one process (burst: double)")
     sockets_per_user: int = Field(10, ge=1, description="Open sockets of one user on one process")
     sockets_per_address: int = Field(2_000, ge=1, description="Open sockets of one address on one process")
+    orders_per_address: int = Field(
+        ORDERS_HOUR, ge=1, description="Orders that one address may try within an hour on one process"
+    )
     rooms_per_process: int = Field(10_000, ge=1, description="Rooms open on one process")
     offender_wait_s: float = Field(
         3.0,

@@ -15,7 +15,7 @@ from giftserver.durable.tables import gift_id
 
 SHARDS: Final = 16
 BATCH: Final = 20_000
-BATCHES_MAX: Final = 20
+BATCHES_MAX: Final = 8
 """Of one shard in one round: a book that was never added up takes some rounds."""
 
 KEPT_DAYS: Final = 7

@@ -4,8 +4,6 @@ import ipaddress
 import time
 from typing import Final
 
-from giftserver.rules.numbers import ORDERS_HOUR
-
 KNOWN_MAX: Final = 50_000
 HOUR_S: Final = 3_600.0
 IPV6_PREFIX: Final = 64
@@ -13,9 +11,10 @@ IPV6_PREFIX: Final = 64
 
 
 class OrderAllowance:
-    """Orders left by address: ORDERS_HOUR at once, which come back within an hour."""
+    """Orders left by address: `per_hour` at once, which come back within an hour."""
 
-    def __init__(self) -> None:
+    def __init__(self, per_hour: int) -> None:
+        self._per_hour = per_hour
         self._spent: dict[str, tuple[float, float]] = {}
 
     def take(self, address: str) -> int:
@@ -24,12 +23,12 @@ class OrderAllowance:
             return 0
         network, now_s = _network(address), time.monotonic()
         spent, at_s = self._spent.pop(network, (0.0, now_s))
-        spent = max(0.0, spent - (now_s - at_s) * ORDERS_HOUR / HOUR_S)
-        allowed = spent + 1.0 <= ORDERS_HOUR
+        spent = max(0.0, spent - (now_s - at_s) * self._per_hour / HOUR_S)
+        allowed = spent + 1.0 <= self._per_hour
         if len(self._spent) >= KNOWN_MAX:
             del self._spent[next(iter(self._spent))]  # the one that was quiet for longest
         self._spent[network] = (spent + 1.0 if allowed else spent, now_s)
-        return 0 if allowed else max(1, int((spent + 1.0 - ORDERS_HOUR) * HOUR_S / ORDERS_HOUR * 1_000))
+        return 0 if allowed else max(1, int((spent + 1.0 - self._per_hour) * HOUR_S / self._per_hour * 1_000))
 
 
 def _network(address: str) -> str:

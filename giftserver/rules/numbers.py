@@ -50,5 +50,5 @@ back, unless what they measure has become QUIET_TIMES as much."""
 QUIET_TIMES: Final = 2
 
 ORDERS_HOUR: Final = 30
-"""Orders that one network address may try within an hour, at one web process. A household or an office orders less;
-who tries cards orders without end."""
+"""Orders that one network address may try within an hour, at one web process, unless a setting says otherwise. A
+household or an office orders less; who tries cards orders without end."""

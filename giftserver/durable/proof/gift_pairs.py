@@ -24,7 +24,10 @@ UNLIKE_GIFTS: Final = """
     WHERE (s.gifts, s.coins, s.diamonds) IS DISTINCT FROM (g.gifts, g.coins, g.diamonds)
 """
 
-SINCE: Final = "SELECT (now() AT TIME ZONE 'UTC')::date - 5, (SELECT count(*) FROM gift_pair_day)"
+SINCE: Final = """
+    SELECT (now() AT TIME ZONE 'UTC')::date - 5,
+        (SELECT count(*) FROM gift_pair_day) + (SELECT count(*) FROM gift_pair_cursor)
+"""
 
 
 async def pairs_are_the_gifts(connection: AsyncConnection, invariant: Invariant) -> None:

@@ -1,5 +1,6 @@
 """The rule about purchases that go to one creator again and again."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -43,7 +44,7 @@ PAIRS: Final = text("""
 PURCHASES: Final = text("""
     SELECT p.id, t.event_at, t.coins FROM payment AS p JOIN transfer AS t ON t.id = p.transfer
     WHERE p.user_id = :user AND p.created_at > :ordered AND p.coins >= :bought AND t.event_at >= :since
-    ORDER BY t.event_at, t.id LIMIT 1000
+    ORDER BY t.event_at, t.id LIMIT 200
 """)
 
 GIFTS: Final = text("""
@@ -77,7 +78,8 @@ async def _loop_of(connection: AsyncConnection, pair: Any, since: datetime) -> F
     purchases = (await connection.execute(PURCHASES, bought)).all()
     given = {"user": pair.sender, "creator": pair.creator, "key": key_from(since), "since": since}
     gifts = [Coins(row.event_at, row.coins) for row in await connection.execute(GIFTS, given)]
-    shares = given_on([Coins(row.event_at, row.coins) for row in purchases], gifts)
+    bought_coins = [Coins(row.event_at, row.coins) for row in purchases]
+    shares = await asyncio.to_thread(given_on, bought_coins, gifts)  # of many gifts it takes its time
     times = [
         {"payment": row.id, "coins": row.coins, "given_on": coins}
         for row, coins in zip(purchases, shares, strict=True)

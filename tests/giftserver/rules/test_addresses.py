@@ -11,7 +11,7 @@ from tests.giftserver.shop import new_key
 
 def test_an_address_has_so_many_orders_an_hour(clock: Callable[[float], None]) -> None:
     """Thirty at once, then one every two minutes; what is refused costs nothing, and others have their own."""
-    allowance = OrderAllowance()
+    allowance = OrderAllowance(ORDERS_HOUR)
     assert [allowance.take("192.0.2.1") for _ in range(ORDERS_HOUR)] == [0] * ORDERS_HOUR
     assert allowance.take("192.0.2.1") == allowance.take("192.0.2.1") == 120_000
     assert allowance.take("192.0.2.2") == 0
@@ -26,7 +26,7 @@ def test_an_address_has_so_many_orders_an_hour(clock: Callable[[float], None]) -
 
 def test_a_network_of_ipv6_is_one_address(clock: Callable[[float], None]) -> None:
     """By its first 64 bits; an IPv4 address is the same in both ways of writing it; who is unknown is not counted."""
-    allowance = OrderAllowance()
+    allowance = OrderAllowance(ORDERS_HOUR)
     for number in range(ORDERS_HOUR):
         assert allowance.take(f"2001:db8:1:2::{number:x}") == allowance.take("192.0.2.1") == 0
     assert allowance.take("2001:db8:1:2:ffff::1") > 0
@@ -39,7 +39,7 @@ def test_a_network_of_ipv6_is_one_address(clock: Callable[[float], None]) -> Non
 def test_memory_has_a_limit(clock: Callable[[float], None], monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """The address that was quiet for longest is forgotten."""
     monkeypatch.setattr(addresses, "KNOWN_MAX", 3)
-    allowance = OrderAllowance()
+    allowance = OrderAllowance(ORDERS_HOUR)
     for number in range(10):
         allowance.take(f"192.0.2.{number}")
     assert len(allowance._spent) == 3

@@ -33,7 +33,9 @@ async def test_much_right_after_the_first_purchase(street: Street) -> None:
     await street.buy("cy", 700, timedelta(hours=25))
     await street.give("cy", "mira", 9_000)
     old = await street.buy("ben", 700, timedelta(days=3))
-    await street.move(f"UPDATE payment SET created_at = created_at - interval '3 days' WHERE id = '{old.id}'")
+    await street.move(
+        f"UPDATE payment SET id = 'pay_{'0' * 32}', created_at = created_at - interval '3 days' WHERE id = '{old.id}'"
+    )
     await street.buy("ben", 700)
     await street.give("ben", "mira", 9_000)
     await street.give("ana", "mira", 2_000, timedelta(hours=24))  # before it

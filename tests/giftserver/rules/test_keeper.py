@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from giftserver import worker
 from giftserver.durable.audit_log import Actor
-from giftserver.durable.cases import Subject, close_case, open_case
+from giftserver.durable.cases import Subject, close_case, open_case, release_case
 from giftserver.durable.rules.findings import Finding
 from giftserver.engines import Engines
 from giftserver.rules import keeper as keeper_module
@@ -95,6 +95,9 @@ async def test_a_hold_only_where_the_setting_says_so(fan: Street) -> None:
     assert await fan.keeper("income_share").step() == 1
     (case,) = (row for row in await fan.cases() if row.subject_id == "tomas")
     assert await fan.book.rows("SELECT reference, user_id FROM wallet_hold") == [(case.hold_reference, "tomas")]
+    await release_case(fan.book.engine, case.id, case.version, OLGA, "asked them")
+    assert await fan.keeper("income_share").step() == 0
+    assert await fan.book.rows("SELECT 1 FROM wallet_hold WHERE released_at IS NULL") == []
     with pytest.raises(ValueError, match="there is no rule rings: the rules are income_share, ring"):
         Settings(rules_hold="ring, rings")
     assert Settings(rules_hold="ring, loop").rules_hold == ("ring", "loop")
@@ -131,7 +134,7 @@ async def test_a_rule_that_fails_stops_no_other(fan: Street, monkeypatch: pytest
 
 
 async def test_the_worker_follows_the_rules(fan: Street, settings: Settings, engines: Engines) -> None:
-    """Every so often, by itself; with 0 never."""
+    """Every so often, by itself."""
     asked = settings.model_copy(update={"rules_every_s": 0.01, "verify_every_s": 0})
     ours = Engines(engines.ledger_redis, engines.rooms_redis, fan.book.engine)
 
