@@ -34,6 +34,7 @@ from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
 from giftserver.recharge.providers import open_providers
 from giftserver.recharge.service import Recharges
+from giftserver.rules.addresses import OrderAllowance
 from giftserver.services import Services
 from giftserver.settings import Settings
 from giftserver.web.api import middleware, routes
@@ -141,6 +142,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
             (settings.limit_day_coins, settings.limit_first_day_coins),
         ),
         limits=limits,
+        order_allowance=OrderAllowance(settings.orders_per_address),
         metrics=metrics,
         in_flight=InFlight(),
     )

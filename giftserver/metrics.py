@@ -64,6 +64,9 @@ class Metrics:
             "giftserver_payments_paid_uncredited", "Paid for 5 minutes and not credited: look at these",
             registry=registry, multiprocess_mode="livemostrecent",
         )  # fmt: skip
+        self.rule_findings = Counter(
+            "giftserver_rule_findings", "Findings that opened a case or joined one", ["rule"], registry=registry
+        )
         self.closed_shards = Gauge(
             "giftserver_closed_shards", "Shards that take no gifts, when asked", ["reason"], registry=registry,
             multiprocess_mode="livemostrecent",

@@ -22,6 +22,7 @@ from giftserver.metrics import Metrics
 from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
 from giftserver.recharge.service import Recharges
+from giftserver.rules.addresses import OrderAllowance
 from giftserver.settings import Settings
 from rooms.admission import Admission
 from rooms.history import History
@@ -56,6 +57,7 @@ class Services:
     receipts: ReceiptKeys
     recharges: Recharges
     limits: SpendingLimits
+    order_allowance: OrderAllowance
     metrics: Metrics
     in_flight: InFlight
     """Commands being answered, of all sockets."""

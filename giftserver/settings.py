@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from giftserver.cluster.address import check
+from giftserver.rules.numbers import NAMES, ORDERS_HOUR
 
 ANYWHERE = ("0.0.0.0", "::", "")
 """Addresses to listen on that mean all of the machine's."""
@@ -82,6 +83,9 @@ class Settings(BaseSettings):
     gifts_per_s: int = Field(30, ge=1, description="Gifts a second of one user on one process (burst: double)")
     sockets_per_user: int = Field(10, ge=1, description="Open sockets of one user on one process")
     sockets_per_address: int = Field(2_000, ge=1, description="Open sockets of one address on one process")
+    orders_per_address: int = Field(
+        ORDERS_HOUR, ge=1, description="Orders that one address may try within an hour on one process"
+    )
     rooms_per_process: int = Field(10_000, ge=1, description="Rooms open on one process")
     offender_wait_s: float = Field(
         3.0,
@@ -128,6 +132,13 @@ class Settings(BaseSettings):
     payments_quiet_s: float = Field(
         120, gt=0, description="The provider is asked about an open payment that nothing was heard of for so long"
     )
+    rules_every_s: float = Field(
+        60, ge=0, description="The worker follows the rules that open cases this often; 0: never"
+    )
+    rules_hold: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description=f"Rules whose cases hold the wallet, comma separated, of {', '.join(NAMES)}; none: people do",
+    )
     production: bool = Field(False, description="Refuse engines that could lose an acknowledged gift")
     failpoints: str = Field(
         "", description="Tests only: places where the process ends itself, such as flush.after_commit:3"
@@ -138,7 +149,7 @@ class Settings(BaseSettings):
     @classmethod
     def _split_lists(cls, values: object) -> object:
         if isinstance(values, dict):
-            for name in ("allowed_origins", "payments"):
+            for name in ("allowed_origins", "payments", "rules_hold"):
                 if isinstance(values.get(name), str):
                     parts = values[name].split(",")
                     values = {**values, name: tuple(part.strip() for part in parts if part.strip())}
@@ -164,6 +175,13 @@ class Settings(BaseSettings):
                 except ValueError as problem:
                     raise ValueError(f"GIFTSERVER_{name.upper()} {problem}") from None
         return self
+
+    @field_validator("rules_hold")
+    @classmethod
+    def _check_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := sorted(set(rules) - set(NAMES)):
+            raise ValueError(f"there is no rule {', '.join(wrong)}: the rules are {', '.join(NAMES)}")
+        return rules
 
     @field_validator("database_url")
     @classmethod

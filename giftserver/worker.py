@@ -32,6 +32,7 @@ from giftserver.recovery.coordinator import Coordinator
 from giftserver.recovery.lease import LEASE_MS
 from giftserver.recovery.rebuild import load_all
 from giftserver.refunder import Refunder
+from giftserver.rules.keeper import RuleKeeper
 from giftserver.settings import Settings
 
 log = structlog.get_logger()
@@ -212,6 +213,9 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
         asyncio.create_task(_again(claims.step, REFUND_S, stop), name="claims"),
         asyncio.create_task(_again(limits.step, LIMITS_S, stop), name="limits"),
     ]
+    if settings.rules_every_s:
+        rules = RuleKeeper(engines.database, metrics, settings.rules_hold)
+        tasks.append(asyncio.create_task(_again(rules.step, settings.rules_every_s, stop), name="rules"))
     if inquiry.providers:
         tasks += [
             asyncio.create_task(_again(events.step, EVENTS_S, stop, LOOK_MAX_S), name="provider events"),

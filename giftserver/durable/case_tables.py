@@ -96,6 +96,8 @@ Index(
     postgresql_where=text("state = 'open'"),
 )
 
+Index("case_file_of_subject", case_file.c.subject_kind, case_file.c.subject_id)
+
 # What somebody told us; `hold`: they asked for their own wallet to be put on hold.
 report = Table(
     "report",

@@ -76,6 +76,7 @@ claim = Table(
     CheckConstraint("repaid_coins BETWEEN 0 AND owed_coins", name="claim_repaid"),
 )
 Index("claim_of_payment", claim.c.payment)
+Index("claim_dispute_opened", claim.c.opened_at, postgresql_where=text("kind = 'dispute'"))
 Index("claim_due", claim.c.next_at, postgresql_where=text("state <> wanted"))
 
 # The gifts that a lost claim reached: coins of them were the purchase's, diamonds were taken from their creator.

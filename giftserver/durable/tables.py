@@ -1,5 +1,6 @@
 """Tables of the durable ledger, as SQLAlchemy Core metadata; those of payments are in
-`payment_tables.py`, `claim_tables.py` and `limit_tables.py`, those of cases in `case_tables.py`.
+`payment_tables.py`, `claim_tables.py` and `limit_tables.py`, those of cases in `case_tables.py`, those of rules in
+`rule_tables.py`.
 
 The migrations create them, with their triggers; a test holds the two together. Times are timestamptz, amounts are
 whole coins or diamonds.
@@ -29,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0010"
+SCHEMA_REVISION: Final = "0011"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1

@@ -150,6 +150,10 @@ async def create_payment(call: Call[PaymentRequest, None]) -> PaymentAnswer | Re
     wish = Wish(
         body.key, body.provider, body.pack, body.coins, body.code, body.amount_minor, body.bonus_coins, body.currency
     )
+    client = call.request.client
+    if wait_ms := call.services.order_allowance.take(client.host if client else ""):
+        words = "Many orders were tried from this network within an hour. Wait a few minutes, then try again."
+        return Refusal(RATE_LIMITED, words, {"retry_after_ms": wait_ms})
     return await _answer(call, await call.services.recharges.buy(call.user, country_of(call), wish))
 
 

@@ -31,7 +31,10 @@ const SENTENCES = {
   self_gift: () => 'This is your own stream: gifts to yourself are not possible.',
   key_reused: () => 'This tap was mixed up with an earlier one. Nothing was charged twice; please tap again.',
   key_expired: () => 'This gift waited too long to be delivered and was not sent.',
-  rate_limited: () => 'That was very fast. Take a breath, then tap again.',
+  rate_limited: ({ retry_after_ms: waitMs }) => {
+    if (!(waitMs > 10_000)) return 'That was very fast. Take a breath, then tap again.';
+    return `That was tried very often. Wait ${waitMs > 60_000 ? `${Math.ceil(waitMs / 60_000)} minutes` : 'a minute'}, then try again.`;
+  },
   bad_request: () => 'Something about this request was not understood. Reload the page and try again.',
   unauthorized: () => 'Your sign-in has ended. Sign in again to send gifts.',
   forbidden: () => 'You are not allowed to do this here.',

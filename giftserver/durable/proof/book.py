@@ -20,6 +20,7 @@ from giftserver.durable.proof.adjustments import adjustments_are_booked
 from giftserver.durable.proof.audit_log import acts_are_chained
 from giftserver.durable.proof.chain import gifts_are_chained
 from giftserver.durable.proof.claims import claims_are_booked
+from giftserver.durable.proof.gift_pairs import pairs_are_the_gifts
 from giftserver.durable.proof.invariant import SHOWN_MAX, Invariant
 from giftserver.durable.proof.payments import payments_are_booked
 from giftserver.durable.tables import GUARDS, gift_id, metadata
@@ -153,5 +154,6 @@ CHECKS: Final[dict[str, Check]] = {
     "credits are numbered without a hole": credits_are_numbered,
     "nobody is below zero": nobody_is_below_zero,
     "daily sums = gifts": days_are_the_gifts,
+    "sums of who gave whom = gifts": pairs_are_the_gifts,
     "the database enforces the rules": rules_are_in_force,
 }
