@@ -24,6 +24,7 @@ from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, judge, r
 from giftserver.durable.proof.holds import WalletState, brought_states, unlike_states
 from giftserver.durable.proof.invariant import Invariant
 from giftserver.durable.proof.snapshot import snapshot
+from giftserver.durable.proof.spent import Day, add_booked, counted_less, day_of
 from giftserver.durable.tables import gift_id
 from giftserver.ledger import keys
 
@@ -142,13 +143,16 @@ class LiveProof:
         at, wrong = Cursor(int(reply[0]), int(reply[1])), []
         wallets: dict[str, _Wallet] = {}
         states: dict[str, WalletState] = {}
-        for user, (coins, credit_no, state, state_no) in zip(users, reply[2:], strict=True):
+        days: dict[str, Day] = {}
+        for user, (coins, credit_no, state, state_no, spent, zone) in zip(users, reply[2:], strict=True):
             if coins is None and credit_no is None:
                 continue  # gone since the scan: it will be loaded again
             try:
                 wallets[user] = _Wallet(int(coins), int(credit_no))
                 states[user] = WalletState(int(state_no or 0), state == b"held")
-            except (TypeError, ValueError):
+                if (day := day_of(spent, zone)) is not None:
+                    days[user] = day
+            except (TypeError, ValueError, KeyError):
                 wrong.append(f"wallet of {user}: coins {coins!r}, credit_no {credit_no!r}, state_no {state_no!r}")
         async with snapshot(self._engine) as connection:
             cursor = await cursor_in(connection, shard)
@@ -157,11 +161,15 @@ class LiveProof:
             since = {"after": gift_id(shard, *at), "end": gift_id(shard + 1, 0, 0), "users": list(wallets)}
             later = await sums(connection, SPENT_SINCE, **since)
             wrong += await unlike_states(connection, states, brought)
+            await add_booked(connection, days, gift_id(shard, *at))
         unflushed: Counter[str] = Counter()
         async for gift in self._unflushed(shard, cursor, at):
             if gift is None:
                 return None
             unflushed[gift.event.sender] += gift.event.coins
+            if gift.event.sender in days:
+                days[gift.event.sender].add(gift)
+        wrong += counted_less(days)
         for row in rows:
             wallet = wallets[row.user_id]
             right = row.balance + later[row.user_id] - unflushed[row.user_id] - row.unapplied

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.msgpack import encode
+from msgspec.structs import replace
 from sqlalchemy import text
 
+from giftserver.durable.verify import verify
 from giftserver.ledger import keys
 from giftserver.ledger.limits import NONE
 from giftserver.recovery.coordinator import open_ledger
@@ -180,3 +183,19 @@ async def test_a_redis_that_came_back_older_does_not_bring_old_limits_back(rich:
     await open_ledger(rich.engines.database, redis)
     async with joined(rich) as ana:
         await refused(ana, new_key(), 6, "gift", 5)
+
+
+async def test_a_wallet_that_counts_less_than_it_sent_is_seen(rich: Web, new_key: NewKey) -> None:
+    """`verify` adds up the gifts of each wallet's day, booked and not."""
+    redis, name = rich.engines.ledger_redis, keys.wallet(keys.shard_of("ana"), "ana")
+    async with joined(rich) as ana:
+        assert (await ana.gift(1, new_key(), quantity=30))["type"] == "reply"
+        await rich.settle()
+        assert (await ana.gift(2, new_key(), quantity=40))["type"] == "reply"
+    assert (await verify(rich.engines.database, redis)).holds
+    _, spent = await rich.services.ledger.wallets.spending("ana") or (None, None)
+    assert spent is not None
+    for less in (1, 40, 70):
+        await redis.hset(name, "spent", encode(replace(spent, day_coins=70 - less)))
+        report = await verify(rich.engines.database, redis)
+        assert f"{70 - less} coins counted as sent in its day, its gifts are 70" in report.render()
