@@ -31,8 +31,8 @@ CHILDREN = ("flusher", "worker", "web")
 TICK_S = 0.1
 ENGINES_S = 1.0
 
-DAY_COINS: Final = "1000000"
-"""Nobody pays here, and the bots send all day."""
+MANY: Final = "1000000"
+"""Nobody pays here, the bots send all day, and everybody has the same address."""
 
 
 class Demo:
@@ -95,8 +95,8 @@ class Demo:
             "GIFTSERVER_PORT": str(self._settings.port),
             "GIFTSERVER_DATA_DIR": str(self._folder.path),
         }
-        if "limit_day_coins" not in self._settings.model_fields_set:
-            given["GIFTSERVER_LIMIT_DAY_COINS"] = DAY_COINS
+        for name in {"limit_day_coins", "orders_per_address"} - self._settings.model_fields_set:
+            given[f"GIFTSERVER_{name.upper()}"] = MANY
         if not any((self._settings.jwt_secret, self._settings.jwt_jwks_url, self._settings.jwt_jwks_file)):
             given["GIFTSERVER_JWT_SECRET"] = demo_secret(self._folder)
         os.environ.update(given)

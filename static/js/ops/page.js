@@ -32,7 +32,9 @@ const selectTab = wireTabs(document.querySelector('.ops__head [role="tablist"]')
   const hash = tab.id.replace('tab-', '#');
   address({ hash: hash in parts ? hash : '' });
   parts[hash]?.open();
-  tab.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  // Not by scrollIntoView, after which the first Tab would go on from there.
+  const [strip, box] = [tab.parentElement, tab.getBoundingClientRect()];
+  strip.scrollLeft += box.left + box.width / 2 - strip.getBoundingClientRect().left - strip.clientWidth / 2;
 });
 session.addEventListener('change', open);
 open();
