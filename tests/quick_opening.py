@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.cluster.client import ClusterRedis
 from giftserver.ledger import keys
 from giftserver.ledger.guarded import run_of, source_of
 from giftserver.recovery.coordinator import open_ledger
@@ -19,8 +20,8 @@ RECORD: Final = text("""
 
 async def open_new_ledger(database: AsyncEngine, redis: Redis) -> None:
     """Leave both as `open_ledger` does, for a fifth of its work; where there is a past, `open_ledger` opens."""
-    run = await run_of(redis)
-    if not await redis.dbsize():
+    run = "" if isinstance(redis, ClusterRedis) else await run_of(redis)
+    if run and not await redis.dbsize():
         async with database.begin() as connection:
             opened = (await connection.execute(RECORD, {"run": run})).rowcount
         if opened == keys.SHARDS:

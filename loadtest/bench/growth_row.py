@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from giftserver.ledger import keys
+from giftserver.ledger.limits import unlimited_fields
 from giftserver.ledger.outcomes import GiftOrder
 from loadtest.bench.engines import Bench
 from loadtest.bench.figures import Figure, Measured, Row, growth_percent
@@ -67,8 +68,9 @@ class Population:
 
 def put_wallet(user: str) -> bytes:
     """The packed command that writes a rich wallet."""
-    fields = ("coins", str(RICH_COINS), "state", "active", "credit_no", "1", "last_seq", "0")
-    return packed("HSET", keys.wallet(keys.shard_of(user), user), *fields)
+    fields = {"coins": RICH_COINS, "state": "active", "credit_no": 1, "last_seq": 0, **unlimited_fields()}
+    flat = [part if isinstance(part, bytes) else str(part) for pair in fields.items() for part in pair]
+    return packed("HSET", keys.wallet(keys.shard_of(user), user), *flat)
 
 
 def drop_wallet(user: str) -> bytes:

@@ -83,7 +83,7 @@ async def test_diamonds_are_not_taken_back(world: World) -> None:
 
 async def test_a_wallet_that_is_there_is_not_loaded_over(world: World) -> None:
     """Two processes load one wallet; the second finds what the first, its gifts and its credits left."""
-    snapshot = await world.source.snapshot([USER], SHARD)
+    snapshot = await world.source.snapshot([USER], SHARD, time.time())
     await give(world)
     await world.credit(USER, 50, "another payment")
     await world.carry()
