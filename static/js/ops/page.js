@@ -4,8 +4,10 @@ import { mountIdentity } from '../ui/identity.js';
 import { wireTabs } from '../ui/tabs.js';
 import { Adjustments } from './adjustments.js';
 import { Audit } from './audit.js';
+import { Balances } from './balances.js';
 import { CasePanel } from './case_panel.js';
 import { Cases } from './cases.js';
+import { Disputes } from './disputes.js';
 import { PaymentPanel } from './payment_panel.js';
 import { Payments } from './payments.js';
 import { Prices } from './prices.js';
@@ -24,8 +26,10 @@ const cases = new Cases({ session, opened: openCase, refused: refuse });
 const casePanel = new CasePanel({ session, changed: () => cases.open(), closed: () => address({ case: null }) });
 const adjustments = new Adjustments({ session, refused: refuse });
 const audit = new Audit({ session, refused: refuse });
+const disputes = new Disputes({ session, opened: openPayment, refused: refuse });
+const balances = new Balances({ session, opened: openPayment, refused: refuse });
 /** Address after the # → what a tab opens; payments are there from the start. */
-const parts = { '#prices': prices, '#cases': cases, '#adjustments': adjustments, '#audit': audit };
+const parts = { '#disputes': disputes, '#balances': balances, '#prices': prices, '#cases': cases, '#adjustments': adjustments, '#audit': audit };
 
 mountIdentity(byId('identity'), session);
 const selectTab = wireTabs(document.querySelector('.ops__head [role="tablist"]'), (tab) => {
