@@ -30,8 +30,8 @@ def test_a_payment_in_review_is_decided(visit: Visit, demo_site: DemoSite, artif
     page.on("request", lambda one: posts.append(one.post_data_json) if one.url.endswith("/review") else None)
     decide.get_by_role("button", name="Give the money back").click()
     expect(decide.get_by_role("alert")).to_contain_text("Write why")
-    expect(decide.get_by_label("Reason")).to_be_focused()
-    decide.get_by_label("Reason").fill("seen at the provider")
+    expect(decide.get_by_label("Why")).to_be_focused()
+    decide.get_by_label("Why").fill("seen at the provider")
     decide.get_by_role("button", name="Give the money back").click()
     expect(page.get_by_role("dialog").last).to_contain_text("the order is never credited")
     agree(page, "Not now")
@@ -48,7 +48,7 @@ def test_a_payment_in_review_is_decided(visit: Visit, demo_site: DemoSite, artif
     decide.get_by_role("button", name="Give the money back").click()
     agree(page, "Give the money back")
     expect(decide.get_by_role("status")).to_have_text("The money goes back. Nothing is credited.")
-    expect(decide.get_by_label("Reason")).to_be_hidden()
+    expect(decide.get_by_label("Why")).to_be_hidden()
     expect(dialog.locator(".terms")).to_contain_text("Given back")
     expect(dialog.locator(".terms")).not_to_contain_text("Needs a look")
     expect(dialog.locator(".happening").last).to_contain_text("Decided after a look")
@@ -142,6 +142,7 @@ def test_promotions_are_put_into_a_proposal(visit: Visit, demo_site: DemoSite, a
     editor.get_by_label("More coins").fill("20")
     editor.get_by_label("Most coins").fill("400")
     editor.get_by_label("Code").fill("tonight")
+    editor.get_by_label("With", exact=True).select_option("The first purchase only")
     editor.get_by_label("Until").fill("2031-12-01T08:00")
     pictured(page, artifacts, "ops-promotions")
     before = json.loads(text.input_value())
@@ -150,7 +151,7 @@ def test_promotions_are_put_into_a_proposal(visit: Visit, demo_site: DemoSite, a
     added = json.loads(text.input_value())["promotions"][-1]
     assert {name: value for name, value in added.items() if value} == {
         "id": "20-more-tonight", "title": "20 % more tonight", "bonus_percent": 20, "bonus_coins_max": 400,
-        "code": "TONIGHT", "ends": "2031-12-01T08:00:00Z",
+        "first_purchase": True, "code": "TONIGHT", "ends": "2031-12-01T08:00:00Z",
     }  # fmt: skip
     first = before["promotions"][0]
     row = editor.locator(f'[data-promotion="{first["id"]}"]')

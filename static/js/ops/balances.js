@@ -66,7 +66,7 @@ export class Balances {
       'section.prices__part',
       { 'aria-labelledby': id, data: { provider, agrees: String(agrees) } },
       element('header.prices__head', {}, element('h2', { id }, tidy(provider)), element('span.state', { data: { tone } }, text)),
-      problem !== null && element('p.back__problem.small', {}, `Only our own book is shown. ${tidy(problem)}.`),
+      problem !== null && element('p.balance__problem.small', {}, `Only our own book is shown. ${tidy(problem)}.`),
       balances.length === 0 && element('p.small.secondary', {}, 'No money has moved.'),
       ...balances.map((balance) => this.#balance(balance, problem === null)),
     );

@@ -13,11 +13,11 @@ export class Promotions {
     this.title = input('promotion-title', { placeholder: 'Such as: 20 % more for the festival', maxlength: '80' });
     this.percent = input('promotion-percent', { inputmode: 'numeric', placeholder: '20', maxlength: '4' });
     this.most = input('promotion-most', { inputmode: 'numeric', placeholder: '500', maxlength: '12' });
-    this.code = input('promotion-code', { placeholder: 'Without one, everybody gets it', maxlength: '20' });
+    this.code = input('promotion-code', { placeholder: 'None: everybody gets it', maxlength: '20' });
     this.starts = input('promotion-starts', { type: 'datetime-local' });
     this.ends = input('promotion-ends', { type: 'datetime-local' });
     this.uses = input('promotion-uses', { inputmode: 'numeric', placeholder: 'Any number', maxlength: '12' });
-    this.first = element('input', { id: 'promotion-first', type: 'checkbox' });
+    this.first = element('select.input', { id: 'promotion-first' }, new Option('Any purchase', ''), new Option('The first purchase only', 'first'));
     this.form = element(
       'form.add-promotion',
       { 'aria-label': 'Add a promotion', novalidate: true },
@@ -28,7 +28,7 @@ export class Promotions {
       named('From (UTC)', this.starts),
       named('Until (UTC)', this.ends),
       named('Times, for all people together', this.uses),
-      element('label.add-promotion__first', { for: 'promotion-first' }, this.first, 'Only with the first purchase'),
+      named('With', this.first),
       element('div.add-promotion__send', {}, element('button.button', { type: 'submit', 'aria-describedby': 'promotion-words' }, 'Put it into the list')),
     );
     this.form.addEventListener('submit', (event) => {
@@ -103,7 +103,7 @@ export class Promotions {
       title,
       bonus_percent: Number(this.percent.value),
       bonus_coins_max: Number(this.most.value),
-      first_purchase: this.first.checked,
+      first_purchase: this.first.value !== '',
       code: code === '' ? null : code,
       starts: momentOf(this.starts.value),
       ends: momentOf(this.ends.value),

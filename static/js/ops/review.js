@@ -34,12 +34,12 @@ export class Review {
     this.session = session;
     this.decided = decided;
     this.reason = element('input.input', { id: 'review-reason', type: 'text', autocomplete: 'off', maxlength: REASON_LENGTH_MAX, placeholder: 'Such as: seen at the provider', 'aria-describedby': 'review-problem' });
-    this.problem = element('p.back__problem.small', { id: 'review-problem', role: 'alert', hidden: true });
-    this.news = element('p.back__news.small', { role: 'status', data: { tone: 'good' }, hidden: true });
+    this.problem = element('p.decide__problem.small', { id: 'review-problem', role: 'alert', hidden: true });
+    this.news = element('p.decide__news.small', { role: 'status', data: { tone: 'good' }, hidden: true });
     this.buttons = new Map(Object.entries(DECISIONS).map(([decision, { label }]) => [decision, element('button.button.button--wide', { type: 'button' }, label)]));
     for (const [decision, button] of this.buttons) button.addEventListener('click', () => this.#press(decision));
-    this.form = element('div.back__form', {}, element('div.field', {}, element('label', { for: 'review-reason' }, 'Reason, for the audit log'), this.reason), this.problem, ...this.buttons.values());
-    this.node = element('section.back.decide', { 'aria-labelledby': 'review-title', hidden: true }, element('h3', { id: 'review-title' }, 'Decide'), this.news, this.form);
+    this.form = element('div.decide__form', {}, element('div.field', {}, element('label', { for: 'review-reason' }, 'Why, for the audit log'), this.reason), this.problem, ...this.buttons.values());
+    this.node = element('section.decide', { 'aria-labelledby': 'review-title', hidden: true }, element('h3', { id: 'review-title' }, 'Decide'), this.news, this.form);
     this.reason.addEventListener('input', () => this.#complain(''));
   }
 
