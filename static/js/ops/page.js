@@ -36,7 +36,7 @@ const selectTab = wireTabs(document.querySelector('.ops__head [role="tablist"]')
   const hash = tab.id.replace('tab-', '#');
   address({ hash: hash in parts ? hash : '' });
   parts[hash]?.open();
-  tab.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  bringIntoView(tab);
 });
 session.addEventListener('change', open);
 open();
@@ -77,6 +77,13 @@ function refuse(error) {
   root.dataset.state = 'refused';
   byId('ops').hidden = true;
   showRefusal(byId('gate'), { title: 'This page did not open', text: error.message, again: open });
+}
+
+/** Scroll the tabs to a tab that is outside of them. scrollIntoView would have the Tab key begin there, too. */
+function bringIntoView(tab) {
+  const list = tab.parentElement;
+  const [one, all] = [tab.getBoundingClientRect(), list.getBoundingClientRect()];
+  list.scrollLeft += Math.min(0, one.left - all.left) + Math.max(0, one.right - all.right);
 }
 
 function openPayment(id) {

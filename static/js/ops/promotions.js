@@ -22,8 +22,8 @@ export class Promotions {
       'form.add-promotion',
       { 'aria-label': 'Add a promotion', novalidate: true },
       named('Title, as buyers read it', this.title),
-      named('More coins, in %', this.percent),
-      named('Most coins on top', this.most),
+      named('Bonus, in %', this.percent),
+      named('Bonus at most', this.most),
       named('Code', this.code),
       named('From (UTC)', this.starts),
       named('Until (UTC)', this.ends),
@@ -94,7 +94,7 @@ export class Promotions {
   #meant() {
     const title = this.title.value.trim();
     if (title === '') return this.#complain('Write a title: buyers read it.', this.title);
-    for (const [field, name] of [[this.percent, 'more coins, in %'], [this.most, 'the most coins on top']]) {
+    for (const [field, name] of [[this.percent, 'the bonus, in %'], [this.most, 'the bonus at most']]) {
       if (!isMany(field.value)) return this.#complain(`Write a whole number above 0: ${name}.`, field);
     }
     if (this.uses.value.trim() !== '' && !isMany(this.uses.value)) return this.#complain('Write a whole number above 0, or nothing: any number of times.', this.uses);
