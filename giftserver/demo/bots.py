@@ -16,6 +16,7 @@ import structlog
 
 from giftserver.demo.addresses import Web
 from giftserver.demo.people import REGULARS, ROOMS
+from giftserver.demo.stories import tell
 from giftserver.replay.api import Api, Refused, Unreachable
 from giftserver.replay.gifter import Gifter, GiftRefused
 from giftserver.replay.link import Ended
@@ -157,8 +158,12 @@ async def give_for_ever(url: str, chance: random.Random) -> None:
         pause_s = min(pause_s * 2, most_s)
 
 
-async def _until_signal(url: str) -> None:
-    task = asyncio.create_task(give_for_ever(url, random.Random()))
+async def _live(settings: Settings) -> None:
+    await asyncio.gather(give_for_ever(Web.of(settings).base_url, random.Random()), tell(settings))
+
+
+async def _until_signal(settings: Settings) -> None:
+    task = asyncio.create_task(_live(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
@@ -166,5 +171,5 @@ async def _until_signal(url: str) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Run the bots against the demo of these settings until SIGTERM or SIGINT."""
-    asyncio.run(_until_signal(Web.of(settings).base_url))
+    """Run the bots against the demo of these settings until SIGTERM or SIGINT, and tell its stories once."""
+    asyncio.run(_until_signal(settings))

@@ -38,5 +38,36 @@ REGULARS: Final = {
 
 VIEWERS: Final = VISITORS | REGULARS
 
+OPERATORS: Final = {"operator": "Operator", "deputy": "Deputy"}
+"""Ids and names of the demo's admins: what one proposes, the other may approve."""
+
 OPERATOR: Final = "operator"
-"""Id of the demo's admin."""
+"""Id of the first admin."""
+
+DEPUTY: Final = "deputy"
+"""Id of the second admin, who has proposed something when the demo begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Somebody to whom something happened that happens to payments, and what in a few words."""
+
+    name: str
+    story: str
+
+
+EXAMPLES: Final = {
+    "oskar": Example("Oskar", "bought coins, with a bonus"),
+    "petra": Example("Petra", "the card was declined"),
+    "quinn": Example("Quinn", "said no to the bank's question"),
+    "rosa": Example("Rosa", "a bank transfer is on its way"),
+    "samir": Example("Samir", "the provider's word never came"),
+    "tilda": Example("Tilda", "got a part of the money back"),
+    "ulla": Example("Ulla", "disputes a payment"),
+    "viktor": Example("Viktor", "a dispute lost, the coins spent"),
+    "wanda": Example("Wanda", "paid another amount"),
+    "leo": Example("Leo", "paid with a parent's card"),
+    "greta": Example("Greta", "looks after Nils"),
+    "nils": Example("Nils", "has a guardian"),
+}
+"""Who shows what happens to payments and limits; they begin without coins, and `stories.py` tells what they did."""

@@ -143,6 +143,7 @@ class Demo:
         self._say("giftserver is ready:")
         for name, url in self._web.pages():
             self._say(f"  {name:8} {url}")
+        self._say("At ops, as Operator: payments that went wrong, a case, and what waits for a second person.")
         if self._settings.host in ANYWHERE:
             self._say("Everyone who reaches this machine can use it, and the demo lets anyone be anyone.")
         self._say(f"Data and logs are in {self._folder.path}. Ctrl-C stops everything.")

@@ -25,6 +25,7 @@ from giftserver.web import (
     limits,
     openapi,
     ops_balances,
+    ops_disputes,
     ops_payments,
     ops_reviews,
     pages,
@@ -50,7 +51,7 @@ def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
     parts = (
         gifts, receipts, rooms, wallet, statements, limits, guardians, studio, store, coin_price, payments, prices,
-        ops_payments, ops_balances, ops_reviews, sessions, reports, cases, adjustments, audit,
+        ops_payments, ops_balances, ops_disputes, ops_reviews, sessions, reports, cases, adjustments, audit,
     )  # fmt: skip
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from giftserver.auth.tokens import LIFE_MAX_S, mint
-from giftserver.demo.people import OPERATOR, VIEWERS
+from giftserver.demo.people import EXAMPLES, OPERATORS, VIEWERS
 from giftserver.durable.credits import ReferenceReused, credit
 from giftserver.errors import KEY_REUSED, Refusal
 from giftserver.gifts.messages import Identifier, Key
@@ -20,12 +20,13 @@ TOPUP_COINS_MAX: Final = 10_000
 
 
 class DemoPerson(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Somebody one may be; `room` is a creator's own."""
+    """Somebody one may be; `room` is a creator's own, `story` is what happened to them."""
 
     id: str
     name: str
     role: str
     room: str | msgspec.UnsetType = msgspec.UNSET
+    story: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class PeopleAnswer(msgspec.Struct, frozen=True):
@@ -67,11 +68,12 @@ async def list_people(call: Call[None, None]) -> PeopleAnswer:
 
 
 async def _people(services: Services) -> list[DemoPerson]:
-    """Viewers, the creators of all rooms, and the operator."""
+    """Viewers, the creators of all rooms, the operators, and those to whom something happened."""
     people = {id: DemoPerson(id, name, "viewer") for id, name in VIEWERS.items()}
     for room in await services.rooms.all():
         people[room.creator] = DemoPerson(room.creator, room.creator_name, "creator", room.id)
-    people[OPERATOR] = DemoPerson(OPERATOR, "Operator", "admin")
+    people |= {id: DemoPerson(id, name, "admin") for id, name in OPERATORS.items()}
+    people |= {id: DemoPerson(id, one.name, "viewer", story=one.story) for id, one in EXAMPLES.items()}
     return list(people.values())
 
 

@@ -83,7 +83,8 @@ GIFTS_BEFORE = 6
 def demo_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSite]:
     """`giftserver demo` on a free port with a folder of its own.
 
-    Its bots are put to sleep once they have given the rooms a past: from then on every gift is a test's own.
+    Its bots are put to sleep once they have given the rooms a past, and told what happened to payments: from then on
+    every gift and every order is a test's own.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -101,6 +102,7 @@ def demo_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSite]:
     try:
         until(ready, START_S)
         until(lambda: len(site.gifts("harbour")) >= GIFTS_BEFORE, START_S)
+        until(lambda: "stories_told" in (folder / "bots.log").read_text(), START_S)
         site.signal("bots", signal.SIGSTOP)
         yield site
     finally:

@@ -16,8 +16,9 @@ export function drawWaiting(host, answer, { scope, other, keep }) {
   if (host.dataset.told === told) return;
   host.dataset.told = told;
   const rows = waiting.map((one) => {
-    const whose = one.scope === scope ? '' : ` (${other})`;
-    return element('li.waiting__row', {}, element('span.small', {}, `${waitingWords(one, answer)}${whose}`), one.scope === scope && keepButton(answer, one, keep));
+    const words = waitingWords(one, answer);
+    const said = one.scope === scope ? words : words.replace(/\.?$/, ` (${other}).`);
+    return element('li.waiting__row', {}, element('span.small', {}, said), one.scope === scope && keepButton(answer, one, keep));
   });
   fill(
     host,

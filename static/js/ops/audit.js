@@ -11,7 +11,7 @@ export class Audit {
   constructor({ session, refused }) {
     this.session = session;
     this.action = element('select.input', { id: 'audit-action' }, new Option('Every action', ''), ...Object.entries(ACTIONS).map(([action, text]) => new Option(text, action)));
-    this.actor = field('audit-actor', 'Operator, such as olga');
+    this.actor = field('audit-actor', 'Operator: an id');
     this.subject = field('audit-subject', 'About: an id');
     this.list = new PagedList({
       label: 'What was done, newest first',

@@ -31,6 +31,9 @@ export const ACTIONS = {
   approve_adjustment: 'Adjustment approved',
   reject_adjustment: 'Adjustment rejected',
   refund: 'Refund asked for',
+  review_credit: 'Payment credited after a look',
+  review_refund: 'Payment given back after a look',
+  review_close: 'Payment needs no look any more',
   propose_prices: 'Price list proposed',
   approve_prices: 'Price list approved',
   end_sessions: 'Sessions ended',
@@ -68,7 +71,7 @@ export function whyOf({ reason }) {
 /** What an act says besides: "Coins: 30". */
 export function detailsOf({ details }) {
   const told = Object.entries(details).filter(([name, value]) => value !== null && name !== 'hold' && name !== 'case');
-  return told.map(([name, value]) => `${tidy(name)}: ${typeof value === 'number' ? count(value) : String(value)}`).join(' · ');
+  return told.map(([name, value]) => `${name === 'amount_minor' ? 'Minor units' : tidy(name)}: ${typeof value === 'number' ? count(value) : String(value)}`).join(' · ');
 }
 
 /** One fact of the evidence in words; lists of things are tables elsewhere. */

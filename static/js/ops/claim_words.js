@@ -87,6 +87,20 @@ export function burdensOf(claim) {
   ];
 }
 
+/** Who bears a dispute, in a line: what the buyer owes still, what creators gave back, what nobody gives back. */
+export function bearersOf(dispute) {
+  const { state, frozen_coins, owed_coins, repaid_coins, clawed_diamonds, lost_diamonds } = dispute;
+  if (state === 'won') return 'Nobody bears anything.';
+  if (state !== 'lost') return `${counted(frozen_coins, 'coin')} set aside.`;
+  const repaid = repaid_coins > 0 ? ` of ${counted(owed_coins, 'coin')}, the others are paid` : '';
+  const parts = [
+    `The buyer owes ${counted(owed_coins - repaid_coins, 'coin')}${repaid}`,
+    `creators gave back ${counted(clawed_diamonds, 'diamond')}`,
+    lost_diamonds > 0 ? `our loss: ${counted(lost_diamonds, 'diamond')}` : null,
+  ];
+  return `${parts.filter(Boolean).join('; ')}.`;
+}
+
 /** What an operator hears of the refund they asked for. */
 export function newsOf(claim, currency) {
   const amount = amountOf(claim.amount_minor, currency);

@@ -4,8 +4,10 @@ import { mountIdentity } from '../ui/identity.js';
 import { wireTabs } from '../ui/tabs.js';
 import { Adjustments } from './adjustments.js';
 import { Audit } from './audit.js';
+import { Balances } from './balances.js';
 import { CasePanel } from './case_panel.js';
 import { Cases } from './cases.js';
+import { Disputes } from './disputes.js';
 import { PaymentPanel } from './payment_panel.js';
 import { Payments } from './payments.js';
 import { Prices } from './prices.js';
@@ -24,17 +26,17 @@ const cases = new Cases({ session, opened: openCase, refused: refuse });
 const casePanel = new CasePanel({ session, changed: () => cases.open(), closed: () => address({ case: null }) });
 const adjustments = new Adjustments({ session, refused: refuse });
 const audit = new Audit({ session, refused: refuse });
+const disputes = new Disputes({ session, opened: openPayment, refused: refuse });
+const balances = new Balances({ session, opened: openPayment, refused: refuse });
 /** Address after the # → what a tab opens; payments are there from the start. */
-const parts = { '#prices': prices, '#cases': cases, '#adjustments': adjustments, '#audit': audit };
+const parts = { '#disputes': disputes, '#balances': balances, '#prices': prices, '#cases': cases, '#adjustments': adjustments, '#audit': audit };
 
 mountIdentity(byId('identity'), session);
 const selectTab = wireTabs(document.querySelector('.ops__head [role="tablist"]'), (tab) => {
   const hash = tab.id.replace('tab-', '#');
   address({ hash: hash in parts ? hash : '' });
   parts[hash]?.open();
-  // Not by scrollIntoView, after which the first Tab would go on from there.
-  const [strip, box] = [tab.parentElement, tab.getBoundingClientRect()];
-  strip.scrollLeft += box.left + box.width / 2 - strip.getBoundingClientRect().left - strip.clientWidth / 2;
+  bringIntoView(tab);
 });
 session.addEventListener('change', open);
 open();
@@ -75,6 +77,13 @@ function refuse(error) {
   root.dataset.state = 'refused';
   byId('ops').hidden = true;
   showRefusal(byId('gate'), { title: 'This page did not open', text: error.message, again: open });
+}
+
+/** Scroll the tabs to a tab that is outside of them. scrollIntoView would have the Tab key begin there, too. */
+function bringIntoView(tab) {
+  const list = tab.parentElement;
+  const [one, all] = [tab.getBoundingClientRect(), list.getBoundingClientRect()];
+  list.scrollLeft += Math.min(0, one.left - all.left) + Math.max(0, one.right - all.right);
 }
 
 function openPayment(id) {

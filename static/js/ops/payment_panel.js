@@ -9,6 +9,7 @@ import { isOpen, standOf } from './claim_words.js';
 import { GiveBack } from './give_back.js';
 import { amountOf } from './money.js';
 import { coinsOf, declineOf, holdOf, reviewOf, saidOf, stateOf, stepOf, tidy } from './payment_words.js';
+import { Review } from './review.js';
 
 const MOVES = new Set(['created', 'pending', 'requires_action', 'authorised', 'succeeded']);
 
@@ -71,13 +72,14 @@ export class PaymentPanel {
     this.steps = element('ol.steps-list', {});
     this.claims = new Claims();
     this.note = element('p.payment__note.small', { role: 'status' });
+    this.review = new Review({ session: this.session, decided: () => this.#follow() });
     this.giveBack = new GiveBack({ session: this.session, unsure: this.#unsure, asked: () => this.#follow() });
     const history = element('section.happened', { 'aria-labelledby': 'happened-title', hidden: true }, element('h3', { id: 'happened-title' }, 'What happened'), this.steps);
     this.history = history;
     this.body = element(
       'div.payment',
       { data: { payment: id, state: 'unknown' } },
-      element('div.payment__column', {}, this.face, this.facts, this.giveBack.node),
+      element('div.payment__column', {}, this.face, this.review.node, this.facts, this.giveBack.node),
       element('div.payment__column', {}, this.note, this.claims.node, history),
     );
   }
@@ -85,6 +87,7 @@ export class PaymentPanel {
   #show(payment) {
     this.body.dataset.state = payment.state;
     this.note.textContent = '';
+    this.review.show(payment);
     this.giveBack.show(payment);
     const drawn = JSON.stringify(payment);
     this.#moved = drawn !== this.#drawn;

@@ -34,6 +34,8 @@ const DETAILS = {
   'dispute won': ['Dispute won: the payment stands', 'good'],
   'dispute lost': ['Dispute lost: the money is gone', 'bad'],
   'refund failed': ['A refund did not go through', 'bad'],
+  'looked at by a person': ['Decided after a look', 'plain'],
+  'given back after a review': ['What was taken goes back', 'plain'],
 };
 
 /** Why a bank or provider declined. */
@@ -48,6 +50,9 @@ const DECLINES = {
   authentication_failed: 'the buyer did not confirm',
   transfer_bounced: 'the bank transfer did not arrive',
 };
+
+/** The server's words for an amount that is not the order's. */
+const PAID_OTHERWISE = /^paid (\d+), asked for (\d+) ([A-Z]{3}) in minor units$/;
 
 /** "Waiting for the buyer" and a tone: wait, good, bad or plain. */
 export function stateOf(state) {
@@ -74,6 +79,7 @@ export function stepOf(step) {
   }
   const { text, tone } = stateOf(step.state);
   const detail = step.detail === '' ? '' : sentence(DECLINES[step.detail] ?? reasonInMoney(step.detail));
+  if (PAID_OTHERWISE.test(step.detail)) return { title: 'Not paid as it was ordered', tone: 'bad', detail, source };
   return { title: HAPPENED[step.state] ?? text, tone, detail, source };
 }
 
@@ -105,7 +111,7 @@ export function tidy(text) {
 
 /** The server tells a wrong amount in minor units; people read major ones. */
 function reasonInMoney(text) {
-  const [, paid, asked, currency] = /^paid (\d+), asked for (\d+) ([A-Z]{3}) in minor units$/.exec(text) ?? [];
+  const [, paid, asked, currency] = PAID_OTHERWISE.exec(text) ?? [];
   if (currency === undefined) return text;
   return `paid ${amountOf(Number(paid), currency)}, asked for ${amountOf(Number(asked), currency)}`;
 }

@@ -2,6 +2,7 @@ import { element, fill } from '../ui/element.js';
 import { changesOf } from './price_changes.js';
 import { readText, textOf } from './price_text.js';
 import { saidOf } from './payment_words.js';
+import { Promotions } from './promotions.js';
 
 /** Write another price list, as JSON, and propose it; the server says what is wrong with it. */
 export class Propose {
@@ -16,7 +17,11 @@ export class Propose {
     this.text = document.getElementById('propose-text');
     this.words = document.getElementById('propose-words');
     this.send = document.getElementById('propose-send');
-    this.text.addEventListener('input', () => this.#say(''));
+    this.promotions = new Promotions({ read: () => readText(this.text.value), write: (list) => this.#edit(list) });
+    this.text.addEventListener('input', () => {
+      this.#say('');
+      this.promotions.show();
+    });
     document.getElementById('propose-reset').addEventListener('click', () => this.#reset());
     document.getElementById('propose').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -29,6 +34,7 @@ export class Propose {
     this.text.value = '';
     this.#given = '';
     this.#say('');
+    this.promotions.clear();
   }
 
   /** Another list may be in force: what somebody has begun to write stays theirs. */
@@ -36,11 +42,21 @@ export class Propose {
     const untouched = this.text.value === this.#given;
     this.#inForce = inForce;
     this.#given = textOf(inForce);
-    if (untouched) this.text.value = this.#given;
+    if (untouched) this.#write(this.#given);
+  }
+
+  #edit(list) {
+    this.#write(textOf(list));
+    this.#say('');
+  }
+
+  #write(text) {
+    this.text.value = text;
+    this.promotions.show();
   }
 
   #reset() {
-    this.text.value = this.#given;
+    this.#write(this.#given);
     this.#say('');
     this.text.focus();
   }
@@ -55,7 +71,7 @@ export class Propose {
     this.#say('');
     try {
       const made = await this.session.post('/v1/ops/prices', list);
-      this.text.value = this.#given;
+      this.#write(this.#given);
       this.#told(made);
       this.proposed();
     } catch (error) {

@@ -33,7 +33,8 @@ function choosePerson(session) {
 export function peopleList(session, people, done = () => {}) {
   const rows = people.map((person) => {
     const mine = session.me?.id === person.id;
-    const where = person.room ? `${ROLES[person.role] ?? person.role} · ${person.room}` : (ROLES[person.role] ?? person.role);
+    const role = ROLES[person.role] ?? person.role;
+    const where = person.story ?? (person.room ? `${role} · ${person.room}` : role);
     const button = element(
       'button.person',
       { type: 'button', 'aria-pressed': String(mine), data: { person: person.id } },

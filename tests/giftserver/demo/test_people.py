@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.auth.tokens import IDENTIFIER
-from giftserver.demo.people import OPERATOR, REGULARS, ROOMS, VIEWERS, VISITORS
+from giftserver.demo.people import DEPUTY, EXAMPLES, OPERATOR, OPERATORS, REGULARS, ROOMS, VIEWERS, VISITORS
 from giftserver.demo.seed import START_COINS, seed
 from giftserver.durable.history import wallet_history
 from giftserver.durable.rooms import list_rooms, set_live
@@ -12,11 +12,12 @@ from giftserver.traces.trace import BUNDLED, load_trace
 
 
 def test_ids_are_ids_and_nobody_is_two_people() -> None:
-    """Every id fits a token; viewers, creators and the operator are different people."""
-    ids = [*VIEWERS, *(room.creator for room in ROOMS), OPERATOR]
+    """Every id fits a token; viewers, creators, operators and examples are different people."""
+    ids = [*VIEWERS, *(room.creator for room in ROOMS), *OPERATORS, *EXAMPLES]
     assert all(IDENTIFIER.fullmatch(id) for id in ids)
     assert len(set(ids)) == len(ids)
     assert not set(VISITORS) & set(REGULARS)
+    assert list(OPERATORS) == [OPERATOR, DEPUTY]
 
 
 def test_bots_can_play_every_trace() -> None:

@@ -39,6 +39,10 @@ async def test_people_get_tokens_that_work(demo: Web) -> None:
     by_id = {person["id"]: person for person in people}
     assert by_id["ana"] == {"id": "ana", "name": "Ana", "role": "viewer"}
     assert by_id["mira"] == {"id": "mira", "name": "Mira", "role": "creator", "room": "harbour"}
+    assert by_id["viktor"] == {
+        "id": "viktor", "name": "Viktor", "role": "viewer", "story": "a dispute lost, the coins spent"
+    }  # fmt: skip
+    assert [person["id"] for person in people if person["role"] == "admin"] == ["operator", "deputy"]
     for person in people:
         answer = await demo.http.post("/demo/token", json={"id": person["id"]})
         headers = {"authorization": f"Bearer {answer.json()['token']}"}
