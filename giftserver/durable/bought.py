@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from giftserver.durable.limits import IN_TURN, Standing, standings, zone_of
-from giftserver.ledger.limits import NONE, Kind, LimitReached, Windows, windows
+from giftserver.durable.limits import IN_TURN, Standing, standings, windows_of
+from giftserver.ledger.limits import NONE, Kind, LimitReached, Windows
 from giftserver.recharge.states import ENDED_UNPAID
 
 # An order counts from when it is made; one that ends unpaid gives its share back.
@@ -64,7 +64,7 @@ async def check_order(connection: AsyncConnection, user: str, coins: int, day_de
     standing = (await standings(connection, [user]))[user]
     now = await connection.scalar(select(func.now()))
     assert now is not None
-    around = windows(zone_of(standing), now.timestamp())
+    around = windows_of(standing, now.timestamp())
     day, month = await bought(connection, user, around)
     if first_day != NONE:
         await _check_first_day(connection, user, coins, first_day)

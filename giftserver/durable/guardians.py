@@ -22,6 +22,10 @@ LETTERS: Final = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 WARDS_MAX: Final = 20
 
 IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('guardian:' || :user, 0))")
+"""One code or link of a person after the other; taken before any row of theirs."""
+
+WARDS_IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('wards:' || :user, 0))")
+"""One new ward of a guardian after the other, so that they are counted; taken after IN_TURN of the ward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ async def link(engine: AsyncEngine, code: str, guardian: str, guardian_name: str
     """Make somebody the guardian of whoever made the code, which is used up by it. Raises Refused."""
     wrong = Refused("This code is wrong, was used, or has ended: ask for a new one.")
     async with engine.begin() as connection:
+        made_for = await connection.scalar(select(guardian_code.c.ward).where(guardian_code.c.hash == _hash(code)))
+        if made_for is None:
+            raise wrong
+        await connection.execute(IN_TURN, {"user": made_for})
+        await connection.execute(WARDS_IN_TURN, {"user": guardian})
         taken = await connection.execute(
             update(guardian_code)
             .where(
@@ -72,7 +81,6 @@ async def link(engine: AsyncEngine, code: str, guardian: str, guardian_name: str
         ward, ward_name = made_by
         if ward == guardian:
             raise Refused("Nobody is their own guardian.")
-        await connection.execute(IN_TURN, {"user": ward})
         if len(await _links(connection, guardian)) >= WARDS_MAX:
             raise Refused(f"You look after {WARDS_MAX} people already.")
         values = {"ward": ward, "ward_name": ward_name, "guardian": guardian, "guardian_name": guardian_name}
@@ -106,17 +114,19 @@ async def is_guardian(connection: AsyncConnection, guardian: str, ward: str) -> 
     return await connection.scalar(query.with_for_update(read=True)) is not None
 
 
-async def unlink(engine: AsyncEngine, ward: str, by: str, day_default: int) -> bool:
-    """End it, by either of the two; the guardian's limits end when raised ones begin. False: there was none."""
+async def unlink(engine: AsyncEngine, ward: str, by: str, day_default: int, *, as_guardian: bool) -> bool:
+    """End it, by the guardian or by the ward; the guardian's limits end when raised ones begin. False: there was none.
+
+    Whether the ward may is the caller's to judge: a minor may not.
+    """
+    columns = guardian_link.c
+    mine = columns.guardian == by if as_guardian else columns.ward == by
     async with engine.begin() as connection:
         ended = await connection.execute(
             update(guardian_link)
-            .where(
-                guardian_link.c.ward == ward, guardian_link.c.ended_at.is_(None),
-                (guardian_link.c.guardian == by) | (guardian_link.c.ward == by),
-            )
+            .where(columns.ward == ward, columns.ended_at.is_(None), mine)
             .values(ended_at=func.now(), ended_by=by)
-        )  # fmt: skip
+        )
         if not ended.rowcount:
             return False
         await decide_amounts(connection, ward, "guardian", by, dict.fromkeys(AMOUNTS), day_default)

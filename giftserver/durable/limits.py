@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.limit_tables import limit_change
-from giftserver.ledger.limits import NONE, UTC_ZONE, Limits
+from giftserver.ledger.limits import NONE, UTC_ZONE, Limits, Windows, windows
 
 RAISE_S: Final = 86_400
 """A looser limit begins so many seconds after it was asked for."""
@@ -26,10 +26,19 @@ AMOUNTS: Final[tuple[Amount, ...]] = ("gift", "day", "month")
 IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('limits:' || :user, 0))")
 """One decision or order of a person after the other."""
 
+# By the statement's time: whoever waited for their turn must see what was decided meanwhile. A decision that a newer
+# one took the place of before it began never holds, also while the newer one waits.
 HOLDING: Final = text("""
-    SELECT DISTINCT ON (user_id, scope, field) user_id, scope, field, coins, zone, begins_at, ends_at, now() AS now,
-        count(*) OVER (PARTITION BY user_id) AS number
-    FROM limit_change WHERE user_id = ANY(CAST(:users AS text[])) AND from_at <= now()
+    WITH known AS (
+        SELECT *, lead(asked_at) OVER (PARTITION BY user_id, scope, field ORDER BY id) AS replaced_at,
+            count(*) FILTER (WHERE from_at <= statement_timestamp()) OVER (PARTITION BY user_id) AS number,
+            max(id) FILTER (WHERE from_at <= statement_timestamp()) OVER (PARTITION BY user_id) AS newest
+        FROM limit_change WHERE user_id = ANY(CAST(:users AS text[]))
+    )
+    SELECT DISTINCT ON (user_id, scope, field) user_id, scope, field, coins, zone, begins_at, ends_at, from_at,
+        statement_timestamp() AS now, number, newest,
+        lag(zone) OVER (PARTITION BY user_id, scope, field ORDER BY id) AS zone_before
+    FROM known WHERE from_at <= statement_timestamp() AND (replaced_at >= from_at) IS NOT FALSE
     ORDER BY user_id, scope, field, id DESC
 """)
 
@@ -37,7 +46,7 @@ HOLDING: Final = text("""
 WAITING: Final = text("""
     SELECT scope, field, coins, zone, from_at FROM (
         SELECT DISTINCT ON (scope, field) * FROM limit_change WHERE user_id = :user ORDER BY scope, field, id DESC
-    ) AS newest WHERE from_at > now() ORDER BY from_at
+    ) AS newest WHERE from_at > statement_timestamp() ORDER BY from_at
 """)
 
 
@@ -59,8 +68,11 @@ class Standing:
     """What one person decided, or their guardian, as it holds now; None: not decided."""
 
     number: int = 0
+    newest: int = 0
     read_at: datetime | None = None
     zone: str | None = None
+    zone_before: str | None = None
+    zone_from: datetime | None = None
     coins: dict[tuple[Scope, Amount], int | None] = field(default_factory=dict)
     locked_until: dict[Scope, datetime] = field(default_factory=dict)
     budget: Budget | None = None
@@ -96,9 +108,9 @@ async def standings(connection: AsyncConnection, users: Sequence[str]) -> dict[s
     found = {user: Standing() for user in users}
     for row in await connection.execute(HOLDING, {"users": list(users)}):
         standing = found[row.user_id]
-        standing.number, standing.read_at = row.number, row.now
+        standing.number, standing.newest, standing.read_at = row.number, row.newest, row.now
         if row.field == "zone":
-            standing.zone = row.zone
+            standing.zone, standing.zone_before, standing.zone_from = row.zone, row.zone_before, row.from_at
         elif row.field == "locked":
             if row.ends_at > row.now:
                 standing.locked_until[row.scope] = row.ends_at
@@ -206,11 +218,12 @@ async def due_limits(engine: AsyncEngine, limit: int) -> list[str]:
 
 
 async def mark_limits(engine: AsyncEngine, user: str, standing: Standing) -> None:
-    """Redis has what held when this was read."""
+    """Redis has what held when this was read; what was being written then is not marked."""
     columns = limit_change.c
     statement = update(limit_change).where(
-        columns.user_id == user, columns.from_at <= standing.read_at, columns.applied_at.is_(None)
-    )
+        columns.user_id == user, columns.from_at <= standing.read_at, columns.id <= standing.newest,
+        columns.applied_at.is_(None),
+    )  # fmt: skip
     async with engine.begin() as connection:
         await connection.execute(statement.values(applied_at=func.now()))
 
@@ -224,3 +237,19 @@ async def limited_since(connection: AsyncConnection, within_s: float) -> list[st
 def zone_of(standing: Standing) -> str:
     """The zone a person's days are counted in."""
     return standing.zone or UTC_ZONE
+
+
+def windows_of(standing: Standing, at_s: float) -> Windows:
+    """The day and month that a person's coins are counted in, around a moment (Unix seconds).
+
+    Those in which the zone changed begin where they did in the zone before: a change of zone is no new day.
+    """
+    around = windows(zone_of(standing), at_s)
+    changed_s = 0 if standing.zone_from is None else int(standing.zone_from.timestamp())
+    if changed_s < around.month_from_s:
+        return around
+    before = windows(standing.zone_before or UTC_ZONE, changed_s)
+    day_from_s, month_from_s = around.day_from_s, min(around.month_from_s, before.month_from_s)
+    if changed_s >= day_from_s:
+        day_from_s = min(day_from_s, before.day_from_s)
+    return Windows(day_from_s, around.day_until_s, month_from_s, around.month_until_s)

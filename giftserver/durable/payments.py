@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.bought import check_order
+from giftserver.durable.limits import IN_TURN as ORDERS_IN_TURN
 from giftserver.durable.payment_tables import payment, payment_step
 from giftserver.ledger.limits import NONE
 from giftserver.recharge.prices import Promotion
@@ -123,6 +124,7 @@ async def create_payment(
     The caller compares `request_hash`: the key may stand for another order.
     """
     async with engine.begin() as connection:
+        await connection.execute(ORDERS_IN_TURN, {"user": new.user})  # first, so that the key's own order is seen
         known = await _by_key(connection, new.user, new.key)
         if known is not None:
             return known, False

@@ -9,8 +9,8 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from giftserver.durable.limits import standings, zone_of
-from giftserver.ledger.limits import NONE, Spending, windows
+from giftserver.durable.limits import standings, windows_of, zone_of
+from giftserver.ledger.limits import NONE, Spending
 
 KEY_EARLIER_S: Final = 700
 """A gift's key is at most ten minutes older than the gift; a minute and more for clocks that differ."""
@@ -43,7 +43,7 @@ async def spending_of(connection: AsyncConnection, users: Sequence[str], at_s: f
     days, months, sessions, oldest = [], [], [], []
     for user, standing in (await standings(connection, users)).items():
         limits, zone = standing.limits(), zone_of(standing)
-        around = windows(zone, at_s)
+        around = windows_of(standing, at_s)
         found[user] = Spending(standing.number, zone, limits, around)
         days.append(around.day_from_s)
         months.append(around.month_from_s if limits.month_coins != NONE else NEVER_S)

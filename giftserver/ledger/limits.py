@@ -5,12 +5,15 @@ the gift script compares numbers with its own clock.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
+import structlog
+
+log = structlog.get_logger()
 
 NONE: Final = -1
 """No limit; of a day: the platform's."""
@@ -81,8 +84,12 @@ class LimitReached:
 
 
 def windows(zone: str, at_s: float) -> Windows:
-    """The day and month of this zone around a moment. Raises ZoneInfoNotFoundError for a zone that is none."""
-    place = ZoneInfo(zone)
+    """The day and month of this zone around a moment; in UTC for a zone that this machine does not know (any more)."""
+    try:
+        place: tzinfo = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):  # nobody's wallet may wait for a name that left the time zone database
+        log.error("time_zone_unknown", zone=zone)
+        place = UTC
     today = datetime.fromtimestamp(at_s, place).date()
     first = today.replace(day=1)
     next_month = (first + timedelta(days=31)).replace(day=1)
@@ -91,7 +98,7 @@ def windows(zone: str, at_s: float) -> Windows:
     )
 
 
-def _begin(day: date, zone: ZoneInfo) -> int:
+def _begin(day: date, zone: tzinfo) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 

@@ -24,10 +24,11 @@ from giftserver.durable.limits import (
     due_limits,
     mark_limits,
     standing_of,
+    windows_of,
     zone_of,
 )
 from giftserver.errors import Refusal
-from giftserver.ledger.limits import NONE, Spent, windows
+from giftserver.ledger.limits import NONE, Spent
 from giftserver.ledger.wallets import Wallets
 from giftserver.limits.words import TOO_YOUNG
 
@@ -71,7 +72,7 @@ class SpendingLimits:
     async def view(self, user: str) -> View:
         """What one person may spend, and what is left."""
         standing, waiting = await standing_of(self._database, user)
-        around = windows(zone_of(standing), self._wallets.now_s())
+        around = windows_of(standing, self._wallets.now_s())
         day, month = await bought_now(self._database, user, around)
         return View(
             standing, zone_of(standing), None if self.day_default == NONE else self.day_default, waiting,

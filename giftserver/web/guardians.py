@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from giftserver.durable.guardians import Link, link, make_code, unlink, wards_of
+from giftserver.auth.tokens import IDENTIFIER
+from giftserver.durable.guardians import Link, link, link_of, make_code, unlink, wards_of
 from giftserver.durable.history import at_ms
 from giftserver.durable.limits import Refused
 from giftserver.errors import AGE_RESTRICTED, GUARDIAN_REFUSED, LIMIT_STAYS, NOT_YOUR_WARD, Refusal
@@ -47,8 +48,10 @@ def _ward(found: Link) -> WardAnswer:
     return WardAnswer(found.ward, found.ward_name, at_ms(found.linked_at))
 
 
-def _name_in_path(call: Call[Any, Any]) -> str:
-    return str(call.request.path_params["ward"])
+def _ward_in_path(call: Call[Any, Any]) -> str | None:
+    """The person in the path; None when nobody can have this id."""
+    ward = str(call.request.path_params["ward"])
+    return ward if IDENTIFIER.fullmatch(ward) else None
 
 
 async def create_guardian_code(call: Call[None, None]) -> CodeAnswer | Refusal:
@@ -67,7 +70,7 @@ async def leave_guardian(call: Call[None, None]) -> LimitsAnswer | Refusal:
     if call.identity.minor:
         return Refusal(AGE_RESTRICTED, "Only your guardian can end this.")
     limits = call.services.limits
-    if not await unlink(call.services.database, call.user, call.user, limits.day_default):
+    if not await unlink(call.services.database, call.user, call.user, limits.day_default, as_guardian=False):
         return Refusal(GUARDIAN_REFUSED, "You have no guardian.")
     return answer_of(await limits.view(call.user))
 
@@ -90,21 +93,27 @@ async def list_wards(call: Call[None, None]) -> WardsAnswer:
 
 async def get_ward_limits(call: Call[None, None]) -> LimitsAnswer | Refusal:
     """What somebody the caller looks after may spend, has sent and bought."""
-    view = await call.services.limits.view(_name_in_path(call))
+    ward = _ward_in_path(call)
+    found = None if ward is None else await link_of(call.services.database, ward)
+    if ward is None or found is None or found.guardian != call.user:
+        return NOT_YOURS
+    view = await call.services.limits.view(ward)
     return answer_of(view) if view.guardian is not None and view.guardian.guardian == call.user else NOT_YOURS
 
 
 async def put_ward_limits(call: Call[AmountsRequest, None]) -> LimitsAnswer | Refusal:
     """Limits that hold beside the person's own: lower ones begin at once, higher ones 24 hours later."""
-    if not await call.services.limits.set_amounts(_name_in_path(call), call.body.wishes(), call.identity):
+    ward = _ward_in_path(call)
+    if ward is None or not await call.services.limits.set_amounts(ward, call.body.wishes(), call.identity):
         return NOT_YOURS
     return await get_ward_limits(call)  # type: ignore[arg-type]
 
 
 async def break_for_ward(call: Call[BreakRequest, None]) -> LimitsAnswer | Refusal:
     """Nothing is sent or bought by this person for a while; that cannot be undone."""
+    ward = _ward_in_path(call)
     try:
-        if not await call.services.limits.take_break(_name_in_path(call), call.body.hours, call.identity):
+        if ward is None or not await call.services.limits.take_break(ward, call.body.hours, call.identity):
             return NOT_YOURS
     except Refused as problem:
         return Refusal(LIMIT_STAYS, str(problem))
@@ -113,8 +122,8 @@ async def break_for_ward(call: Call[BreakRequest, None]) -> LimitsAnswer | Refus
 
 async def remove_ward(call: Call[None, None]) -> WardsAnswer | Refusal:
     """Stop looking after somebody; the limits hold for 24 hours more."""
-    ward = _name_in_path(call)
-    if not await unlink(call.services.database, ward, call.user, call.services.limits.day_default):
+    ward, day_default = _ward_in_path(call), call.services.limits.day_default
+    if ward is None or not await unlink(call.services.database, ward, call.user, day_default, as_guardian=True):
         return NOT_YOURS
     return await list_wards(call)
 

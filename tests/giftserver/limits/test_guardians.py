@@ -8,7 +8,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from giftserver.durable.guardians import LETTERS
+from giftserver.durable.guardians import LETTERS, WARDS_MAX, make_code, wards_of
+from giftserver.durable.guardians import link as enter
+from giftserver.durable.limits import Refused
+from giftserver.ledger import keys
 from giftserver.settings import Settings
 from tests.giftserver.conftest import Web, add_rooms, assert_refused, running
 from tests.giftserver.limits.test_sending import age, of, put, refused
@@ -50,15 +53,39 @@ async def test_a_code_links_one_person_once(web: Web) -> None:
     assert set(own) <= set(LETTERS) | {"-"}
 
 
+async def test_codes_and_links_at_the_same_time_do_not_wait_in_a_circle(web: Web) -> None:
+    """Whoever makes a code anew while it is entered is told, or has a guardian; nobody has more wards than allowed."""
+    database = web.engines.database
+    for n in range(6):
+        codes = [(await make_code(database, f"{name}{n}", name))[0] for name in ("ana", "ben")]
+        both = (enter(database, code, "gus", "Gus") for code in codes)
+        again = (make_code(database, f"{name}{n}", name) for name in ("ana", "ben", "ana", "ben"))
+        for found in await asyncio.gather(*both, *again, return_exceptions=True):
+            assert not isinstance(found, BaseException) or isinstance(found, Refused), found
+    answers = [(await make_code(database, f"cleo{n}", "cleo"))[0] for n in range(WARDS_MAX + 1)]
+    await asyncio.gather(*(enter(database, code, "gus", "Gus") for code in answers), return_exceptions=True)
+    assert len(await wards_of(database, "gus")) == WARDS_MAX
+
+
+async def test_asking_about_anybody_else_touches_nothing(web: Web) -> None:
+    """Names that nobody has are refused like others, and no wallet is loaded for a stranger."""
+    for name in ("ana", "%00", "%ed%a0%80", "a%20%7Bb%7D", "x" * 65):
+        for method, path, body in (
+            ("GET", "/limits", None), ("PUT", "/limits", {}), ("POST", "/break", {"hours": 1}), ("DELETE", "", None),
+        ):  # fmt: skip
+            answer = await ask(web, method, f"/wards/{name}{path}", "gus", body)
+            assert_refused(answer, 404, "not_your_ward")
+    assert not await web.engines.ledger_redis.exists(keys.wallet(keys.shard_of("ana"), "ana"))
+
+
 async def test_a_guardians_limits_hold_beside_ones_own(rich: Web, new_key: NewKey) -> None:
     """The stricter of the two; the ward cannot loosen the guardian's, nobody else can touch them, and they end late."""
     await link(rich)
     body = {"gift_coins": 20, "day_coins": 100}
     for other in ("hal", "ana"):
         for method, path in (("PUT", "/wards/ana/limits"), ("GET", "/wards/ana/limits"), ("DELETE", "/wards/ana")):
-            if (method, other) != ("DELETE", "ana"):
-                found = await ask(rich, method, path, other, body if method == "PUT" else None)
-                assert_refused(found, 404, "not_your_ward")
+            found = await ask(rich, method, path, other, body if method == "PUT" else None)
+            assert_refused(found, 404, "not_your_ward")
         assert_refused(await ask(rich, "POST", "/wards/ana/break", other, {"hours": 1}), 404, "not_your_ward")
     shown = (await ask(rich, "PUT", "/wards/ana/limits", "gus", body)).json()
     assert (of(shown, "gift")["guardian_coins"], shown["guardian"]) == (20, "Gus")
@@ -113,6 +140,7 @@ async def test_who_is_too_young(settings: Settings, new_key: NewKey, minors: str
 
         await link(web, "kim", "gus")
         assert_refused(await ask(web, "DELETE", "", "kim", birthdate=CHILD), 403, "age_restricted")
+        assert_refused(await ask(web, "DELETE", "/wards/kim", "kim", birthdate=CHILD), 404, "not_your_ward")
         assert await sent(child) == ("age_restricted" if minors == "never" else None)
 
 

@@ -25,7 +25,7 @@ SOCKETS = 50
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Many sockets and gifts of one person, and a platform's limit."""
-    many = {"sockets_per_user": SOCKETS, "gifts_per_s": 1_000, "commands_per_s": 1_000, "limit_day_coins": 400}
+    many = {"sockets_per_user": SOCKETS, "gifts_per_s": 10_000, "commands_per_s": 10_000, "limit_day_coins": 400}
     return settings.model_copy(update=many)
 
 

@@ -12,7 +12,7 @@ from giftserver.settings import Settings
 from tests.giftserver.conftest import assert_refused
 from tests.giftserver.limits.soon import midnight_in
 from tests.giftserver.limits.test_sending import age, of, put
-from tests.giftserver.shop import Shop, open_shop
+from tests.giftserver.shop import Shop, new_key, open_shop
 
 
 @pytest.fixture
@@ -88,3 +88,12 @@ async def test_fifty_orders_at_midnight_of_the_buyers_zone(shop: Shop, tmp_path:
             await asyncio.gather(*(shop.order(**order) for _ in range(25)))
         last = await asyncio.gather(*(shop.order(**order) for _ in range(50)))
     assert (await ordered(0) - await ordered(ends_s), await ordered(ends_s)) == (1_400, 1_400), last[0].text
+
+
+async def test_an_order_that_is_sent_again_at_once_is_the_same_order(shop: Shop) -> None:
+    """Also while its first sending is on the way: it does not stand in its own way of a limit."""
+    await put(shop.web, day_coins=700)
+    key = new_key()
+    answers = await asyncio.gather(*(shop.order(key=key) for _ in range(6)))
+    assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+    assert len({answer.json()["id"] for answer in answers}) == 1
