@@ -19,6 +19,9 @@ from giftserver.ledger.limits import NONE, UTC_ZONE, Limits, Windows, windows
 RAISE_S: Final = 86_400
 """A looser limit begins so many seconds after it was asked for."""
 
+DECISIONS_MAX: Final = 100
+"""So many decisions of one scope are taken within a day: all of them are read whenever the wallet is loaded."""
+
 Scope = Literal["own", "guardian"]
 Amount = Literal["gift", "day", "month"]
 AMOUNTS: Final[tuple[Amount, ...]] = ("gift", "day", "month")
@@ -128,6 +131,16 @@ async def standing_of(engine: AsyncEngine, user: str) -> tuple[Standing, list[Wa
         standing = (await standings(connection, [user]))[user]
         rows = await connection.execute(WAITING, {"user": user})
         return standing, [Waiting(*row) for row in rows]
+
+
+async def check_number(connection: AsyncConnection, user: str, scope: Scope) -> None:
+    """Let one more decision be made, in its transaction, one after the other. Raises Refused for too many in a day."""
+    await connection.execute(IN_TURN, {"user": user})
+    columns = limit_change.c
+    since = func.now() - timedelta(days=1)
+    query = select(func.count()).where(columns.user_id == user, columns.scope == scope, columns.asked_at > since)
+    if int(await connection.scalar(query) or 0) >= DECISIONS_MAX:
+        raise Refused("Limits were changed very often within a day. They stay as they are; change them tomorrow.")
 
 
 async def decide_amounts(

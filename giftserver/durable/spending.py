@@ -15,16 +15,18 @@ from giftserver.ledger.limits import NONE, Spending
 KEY_EARLIER_S: Final = 700
 """A gift's key is at most ten minutes older than the gift; a minute and more for clocks that differ."""
 
-# Keys begin with their time, so the index that makes them unique finds the gifts of a time.
+# Keys begin with their time, so the index that makes them unique finds the gifts of a time; person by person, or many
+# who load at once would have the whole ledger read.
 SENT: Final = text("""
-    SELECT w.user_id,
-        coalesce(sum(t.coins) FILTER (WHERE t.event_at >= to_timestamp(w.day_s)), 0)::bigint AS day,
-        coalesce(sum(t.coins) FILTER (WHERE t.event_at >= to_timestamp(w.month_s)), 0)::bigint AS month,
-        coalesce(sum(t.coins) FILTER (WHERE t.event_at >= to_timestamp(w.session_s)), 0)::bigint AS session
+    SELECT w.user_id, sent.day, sent.month, sent.session
     FROM unnest(CAST(:users AS text[]), CAST(:days AS bigint[]), CAST(:months AS bigint[]),
         CAST(:sessions AS bigint[]), CAST(:oldest AS text[])) AS w (user_id, day_s, month_s, session_s, oldest)
-    JOIN transfer AS t ON t.sender = w.user_id AND t.key >= w.oldest AND t.kind = 'gift'
-    GROUP BY w.user_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(t.coins) FILTER (WHERE t.event_at >= to_timestamp(w.day_s)), 0)::bigint AS day,
+            coalesce(sum(t.coins) FILTER (WHERE t.event_at >= to_timestamp(w.month_s)), 0)::bigint AS month,
+            coalesce(sum(t.coins) FILTER (WHERE t.event_at >= to_timestamp(w.session_s)), 0)::bigint AS session
+        FROM transfer AS t WHERE t.sender = w.user_id AND t.key >= w.oldest AND t.kind = 'gift'
+    ) AS sent
 """)
 
 NEVER_S: Final = 2**40

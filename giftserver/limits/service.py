@@ -17,6 +17,7 @@ from giftserver.durable.limits import (
     Scope,
     Standing,
     Waiting,
+    check_number,
     decide_amounts,
     decide_budget,
     decide_lock,
@@ -96,7 +97,10 @@ class SpendingLimits:
         return None if found is None else found[1]
 
     async def set_amounts(self, user: str, wishes: Mapping[Amount, int | None], by: Identity | None = None) -> bool:
-        """Set a person's own limits, or those that a guardian has for them; False when `by` is not their guardian."""
+        """Set a person's own limits, or those that a guardian has for them; False when `by` is not their guardian.
+
+        Raises Refused, as whatever decides, for too many decisions in a day.
+        """
         scope: Scope = "own" if by is None else "guardian"
         who = user if by is None else str(by.user)
         return await self._decide(
@@ -104,7 +108,7 @@ class SpendingLimits:
         )
 
     async def set_zone(self, user: str, zone: str) -> None:
-        """Count a person's days in another zone."""
+        """Count a person's days in another zone. Raises Refused."""
         await self._decide(user, None, lambda connection: decide_zone(connection, user, zone))
 
     async def take_break(self, user: str, hours: int, by: Identity | None = None) -> bool:
@@ -123,6 +127,7 @@ class SpendingLimits:
         async with self._database.begin() as connection:
             if by is not None and not await is_guardian(connection, str(by.user), user):
                 return False
+            await check_number(connection, user, "own" if by is None else "guardian")
             await decide(connection)
         try:
             await self.bring(user)

@@ -104,8 +104,11 @@ async def get_ward_limits(call: Call[None, None]) -> LimitsAnswer | Refusal:
 async def put_ward_limits(call: Call[AmountsRequest, None]) -> LimitsAnswer | Refusal:
     """Limits that hold beside the person's own: lower ones begin at once, higher ones 24 hours later."""
     ward = _ward_in_path(call)
-    if ward is None or not await call.services.limits.set_amounts(ward, call.body.wishes(), call.identity):
-        return NOT_YOURS
+    try:
+        if ward is None or not await call.services.limits.set_amounts(ward, call.body.wishes(), call.identity):
+            return NOT_YOURS
+    except Refused as problem:
+        return Refusal(LIMIT_STAYS, str(problem))
     return await get_ward_limits(call)  # type: ignore[arg-type]
 
 
@@ -150,7 +153,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     ),
     Endpoint(
         "PUT", f"{WARD}/limits", "Change their limits", put_ward_limits, LimitsAnswer, body=AmountsRequest,
-        roles=PEOPLE, refusals=(NOT_YOUR_WARD,),
+        roles=PEOPLE, refusals=(NOT_YOUR_WARD, LIMIT_STAYS),
     ),
     Endpoint(
         "POST", f"{WARD}/break", "Have them take a break", break_for_ward, LimitsAnswer, body=BreakRequest,

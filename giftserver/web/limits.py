@@ -141,9 +141,12 @@ async def get_limits(call: Call[None, None]) -> LimitsAnswer:
     return answer_of(await call.services.limits.view(call.user))
 
 
-async def put_limits(call: Call[AmountsRequest, None]) -> LimitsAnswer:
+async def put_limits(call: Call[AmountsRequest, None]) -> LimitsAnswer | Refusal:
     """Lower limits begin at once, higher ones 24 hours later."""
-    await call.services.limits.set_amounts(call.user, call.body.wishes())
+    try:
+        await call.services.limits.set_amounts(call.user, call.body.wishes())
+    except Refused as problem:
+        return Refusal(LIMIT_STAYS, str(problem))
     return answer_of(await call.services.limits.view(call.user))
 
 
@@ -151,7 +154,10 @@ async def put_zone(call: Call[ZoneRequest, None]) -> LimitsAnswer | Refusal:
     """Where days begin: the first choice at once, another one 24 hours later."""
     if call.body.zone not in zones():
         return Refusal(BAD_REQUEST, "There is no such time zone: send a name such as Europe/Berlin.")
-    await call.services.limits.set_zone(call.user, call.body.zone)
+    try:
+        await call.services.limits.set_zone(call.user, call.body.zone)
+    except Refused as problem:
+        return Refusal(LIMIT_STAYS, str(problem))
     return answer_of(await call.services.limits.view(call.user))
 
 
@@ -175,8 +181,14 @@ async def set_budget(call: Call[BudgetRequest, None]) -> LimitsAnswer | Refusal:
 
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("GET", "/v1/limits", "Your limits", get_limits, LimitsAnswer, roles=PEOPLE),
-    Endpoint("PUT", "/v1/limits", "Change your limits", put_limits, LimitsAnswer, body=AmountsRequest, roles=PEOPLE),
-    Endpoint("PUT", "/v1/limits/zone", "Where your days begin", put_zone, LimitsAnswer, body=ZoneRequest, roles=PEOPLE),
+    Endpoint(
+        "PUT", "/v1/limits", "Change your limits", put_limits, LimitsAnswer, body=AmountsRequest, roles=PEOPLE,
+        refusals=(LIMIT_STAYS,),
+    ),
+    Endpoint(
+        "PUT", "/v1/limits/zone", "Where your days begin", put_zone, LimitsAnswer, body=ZoneRequest, roles=PEOPLE,
+        refusals=(LIMIT_STAYS,),
+    ),
     Endpoint(
         "POST", "/v1/limits/break", "Take a break", take_break, LimitsAnswer, body=BreakRequest, roles=PEOPLE,
         refusals=(LIMIT_STAYS,),

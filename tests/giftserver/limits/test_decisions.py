@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from giftserver.durable.limits import (
+    DECISIONS_MAX,
     Refused,
     Standing,
     decide_amounts,
@@ -21,8 +22,9 @@ from giftserver.durable.limits import (
     windows_of,
 )
 from giftserver.ledger.limits import NONE
-from tests.giftserver.conftest import Web
+from tests.giftserver.conftest import Web, assert_refused
 from tests.giftserver.limits.soon import midnight_in
+from tests.giftserver.limits.test_guardians import ask, link
 from tests.giftserver.limits.test_sending import of, put, refused
 from tests.giftserver.web.sockets import NewKey, balance, joined
 
@@ -135,3 +137,20 @@ async def test_a_zone_that_left_the_database_of_time_zones_locks_nobody_out(rich
     async with joined(rich) as ana:
         assert (await ana.gift(1, new_key()))["type"] == "reply"
     assert of(await put(rich, day_coins=40), "day")["sent_coins"] == 1
+
+
+async def test_nobody_decides_without_end(web: Web) -> None:
+    """All decisions are read when a wallet is loaded; those of a guardian are counted for themselves."""
+    await link(web)
+    for n in range(DECISIONS_MAX // 2):
+        await put(web, day_coins=1_000 - n)
+        await put(web, "/session", method="POST", coins=50, hours=1)
+    for method, path, body in (
+        ("PUT", "", {"day_coins": 5}), ("PUT", "/zone", {"zone": "Asia/Tokyo"}), ("POST", "/break", {"hours": 1}),
+        ("POST", "/session", {"coins": 5, "hours": 1}),
+    ):  # fmt: skip
+        answer = await web.http.request(method, f"/v1/limits{path}", json=body, headers=web.bearer("ana"))
+        assert_refused(answer, 409, "limit_stays")
+    assert (await ask(web, "PUT", "/wards/ana/limits", "gus", {"day_coins": 7})).status_code == 200
+    await hours_later(web, 24)
+    assert of(await put(web, day_coins=5), "day")["coins"] == 5
