@@ -81,7 +81,8 @@ async def settle_review(engine: AsyncEngine, id: str, review: str, decision: str
     """Take the mark from a payment, and keep who decided what; false when it is marked for something else by now."""
     async with engine.begin() as connection:
         row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one()
-        if row.review != review:
+        paid = row.transfer is None and row.state == State.SUCCEEDED
+        if row.review != review or (decision == "close" and paid):  # meanwhile
             return False
         next_n = select(func.coalesce(func.max(payment_review.c.n), 0) + 1).where(payment_review.c.payment == id)
         values = {

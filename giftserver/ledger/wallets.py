@@ -234,11 +234,15 @@ class Wallets:
         return state.decode(), detail[0].decode() if detail else ""
 
     async def spending(self, user: str) -> tuple[Limits, Spent] | None:
-        """The wallet's limits and what is spent of them; None while it is not loaded. Raises redis-py's errors."""
+        """The wallet's limits and what is spent of them; None where it must be loaded. Raises redis-py's errors."""
         shard = keys.shard_of(user)
         async with asyncio.timeout(self._timeout_s):
             limits, spent = await self._pipes.call(shard, "HMGET", keys.wallet(shard, user), "limits", "spent")
-        return None if limits is None or spent is None else (decode_limits(limits), decode_spent(spent))
+        try:
+            return None if limits is None or spent is None else (decode_limits(limits), decode_spent(spent))
+        except msgspec.DecodeError:
+            log.error("wallet_damaged", shard=shard)
+            return None
 
     async def balance(self, user: str) -> int | None:
         """The user's coins now, loading the wallet if needed; None while that is not possible."""

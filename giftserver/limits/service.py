@@ -84,7 +84,7 @@ class SpendingLimits:
     async def _sent(self, user: str) -> Spent | None:
         try:
             found = await self._wallets.spending(user)
-            if found is None and await self._wallets.balance(user) is not None:
+            if found is None and await self._wallets.load(user) is not None:
                 found = await self._wallets.spending(user)
             if found is None:
                 return None

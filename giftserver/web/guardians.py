@@ -11,7 +11,7 @@ from giftserver.durable.history import at_ms
 from giftserver.durable.limits import Refused
 from giftserver.errors import AGE_RESTRICTED, GUARDIAN_REFUSED, LIMIT_STAYS, NOT_YOUR_WARD, Refusal
 from giftserver.web.endpoint import Call, Endpoint
-from giftserver.web.limits import AmountsRequest, BreakRequest, LimitsAnswer, answer_of
+from giftserver.web.limits import AmountsRequest, LimitsAnswer, answer_of
 from giftserver.web.wallet import PEOPLE
 
 NOT_YOURS: Final = Refusal(NOT_YOUR_WARD, "You do not look after this person.")
@@ -28,6 +28,12 @@ class WardRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The code that the person has on their screen."""
 
     code: Annotated[str, Meta(min_length=1, max_length=20)]
+
+
+class WardBreakRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many hours from now, a month at most: it outlives the link."""
+
+    hours: Annotated[int, Meta(ge=1, le=744)]
 
 
 class WardAnswer(msgspec.Struct, frozen=True):
@@ -112,7 +118,7 @@ async def put_ward_limits(call: Call[AmountsRequest, None]) -> LimitsAnswer | Re
     return await get_ward_limits(call)  # type: ignore[arg-type]
 
 
-async def break_for_ward(call: Call[BreakRequest, None]) -> LimitsAnswer | Refusal:
+async def break_for_ward(call: Call[WardBreakRequest, None]) -> LimitsAnswer | Refusal:
     """Nothing is sent or bought by this person for a while; that cannot be undone."""
     ward = _ward_in_path(call)
     try:
@@ -156,7 +162,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
         roles=PEOPLE, refusals=(NOT_YOUR_WARD, LIMIT_STAYS),
     ),
     Endpoint(
-        "POST", f"{WARD}/break", "Have them take a break", break_for_ward, LimitsAnswer, body=BreakRequest,
+        "POST", f"{WARD}/break", "Have them take a break", break_for_ward, LimitsAnswer, body=WardBreakRequest,
         roles=PEOPLE, refusals=(NOT_YOUR_WARD, LIMIT_STAYS),
     ),
     Endpoint(

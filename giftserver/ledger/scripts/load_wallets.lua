@@ -53,9 +53,15 @@ local function since(user, from_s)
   return coins
 end
 
+-- Whether a packed array of so many numbers is whole.
+local function whole(packed, count)
+  local fine, found = pcall(cmsgpack.unpack, packed)
+  return fine and type(found) == 'table' and #found == count
+end
+
 local function load(key, a)
   local present = redis.call('HMGET', key, 'coins', 'limits', 'spent')
-  if present[1] and present[2] and present[3] then return {'PRESENT', present[1]} end
+  if present[1] and whole(present[2], 7) and whole(present[3], 6) then return {'PRESENT', present[1]} end
   local user = ARGV[a]
   local balance = tonumber(ARGV[a + 1]) - (spent[user] or 0)
   if balance < 0 then return {'NEGATIVE', text_of(balance)} end

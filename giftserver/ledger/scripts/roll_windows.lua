@@ -3,7 +3,7 @@
 -- KEYS: 1 meta, 2 wallet
 -- ARGV: 1 epoch, 2 schema, 3 time zone, 4 … 7 the day and the month around now: day from, day until, month from,
 --       month until, seconds since 1970
--- Returns {'OK'} | {'ABSENT'} | {'ZONE', the wallet's} | {'WINDOW', now in seconds: these are not around it} |
+-- Returns {'OK'} | {'ABSENT', or damaged} | {'ZONE', the wallet's} | {'WINDOW', now in seconds: these are not around it} |
 --       {'FENCED' | 'SCHEMA' | 'STALE_EPOCH', detail}
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'schema', 'run')
@@ -21,7 +21,8 @@ local month_from, month_until = tonumber(ARGV[6]), tonumber(ARGV[7])
 if now_s < day_from or now_s >= day_until or now_s < month_from or now_s >= month_until then
   return {'WINDOW', tostring(now_s)}
 end
-local spent = cmsgpack.unpack(wallet[2])
+local fine, spent = pcall(cmsgpack.unpack, wallet[2])
+if not fine or type(spent) ~= 'table' or #spent ~= 6 then return {'ABSENT'} end
 if now_s >= spent[1] then spent[1], spent[2] = day_until, 0 end
 if now_s >= spent[3] then spent[3], spent[4] = month_until, 0 end
 redis.call('HSET', KEYS[2], 'spent', cmsgpack.pack(spent))

@@ -81,6 +81,13 @@ local function passed(limits, spent, coins)
   return nil
 end
 
+-- A packed array of so many numbers; nil when it is damaged: the wallet is loaded anew then.
+local function unpacked(packed, count)
+  local fine, found = pcall(cmsgpack.unpack, packed)
+  if not fine or type(found) ~= 'table' or #found ~= count then return nil end
+  return found
+end
+
 local at = text_of(now_ms)
 local earned = {}
 
@@ -104,16 +111,16 @@ local function judge(i)
   if key_ms <= keys_from and looked ~= epoch_number then return nil, {'KEY_UNSEEN', ''} end
 
   local wallet = redis.call('HMGET', wallet_key, 'coins', 'state', 'limits', 'spent')
-  if not wallet[1] or not wallet[3] or not wallet[4] then return nil, {'NOT_LOADED', ''} end
+  local limits, spent = unpacked(wallet[3], 7), unpacked(wallet[4], 6)
+  if not wallet[1] or not limits or not spent then return nil, {'NOT_LOADED', ''} end
   if wallet[2] ~= 'active' then return nil, {'FROZEN', ''} end
   local balance = tonumber(wallet[1])
   if not whole(coins) or not whole(diamonds) or coins < 1 then return nil, {'BAD_AMOUNT', ''} end
   if not balance or balance >= BALANCE_LIMIT then return nil, {'BAD_AMOUNT', ''} end
   if sender == creator then return nil, {'SELF_GIFT', ''} end
   if balance < coins then return nil, {'INSUFFICIENT', wallet[1]} end
-  local spent = cmsgpack.unpack(wallet[4])
   if now_s >= spent[1] or now_s >= spent[3] then return nil, {'STALE_WINDOW', ''} end
-  local limit = passed(cmsgpack.unpack(wallet[3]), spent, coins)
+  local limit = passed(limits, spent, coins)
   if limit then return nil, {'LIMIT', limit} end
   if seq - flushed >= backlog_max then return nil, {'BACKLOG', ''} end
 

@@ -15,7 +15,9 @@ if meta[1] ~= ARGV[1] then return {'STALE_EPOCH', meta[1]} end
 local wallet = redis.call('HMGET', KEYS[2], 'coins', 'limits', 'limits_no', 'zone')
 if not wallet[1] or not wallet[2] then return {'ABSENT'} end
 if tonumber(ARGV[3]) <= tonumber(wallet[3] or '0') then return {'OK'} end
-local before, after = cmsgpack.unpack(wallet[2]), cmsgpack.unpack(ARGV[4])
+local fine, before = pcall(cmsgpack.unpack, wallet[2])
+if not fine or type(before) ~= 'table' or #before ~= 7 then return {'ABSENT'} end  -- damaged: it is loaded anew
+local after = cmsgpack.unpack(ARGV[4])
 if wallet[4] ~= ARGV[5] or (before[3] < 0 and after[3] >= 0) then
   redis.call('DEL', KEYS[2])
   return {'ABSENT'}

@@ -112,6 +112,7 @@ async def test_a_guardian_has_a_ward_take_a_break(rich: Web, new_key: NewKey) ->
     await link(rich)
     assert (await ask(rich, "POST", "/wards/ana/break", "gus", {"hours": 2})).json()["break_until_ms"]
     assert_refused(await ask(rich, "POST", "/wards/ana/break", "gus", {"hours": 1}), 409, "limit_stays")
+    assert_refused(await ask(rich, "POST", "/wards/ana/break", "gus", {"hours": 745}), 400, "bad_request")
     assert (await ask(rich, "DELETE", "/wards/ana", "gus")).json() == {"wards": []}
     async with joined(rich) as ana:
         await refused(ana, new_key(), 1, "locked", 0)

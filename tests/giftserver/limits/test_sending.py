@@ -199,3 +199,18 @@ async def test_a_wallet_that_counts_less_than_it_sent_is_seen(rich: Web, new_key
         await redis.hset(name, "spent", encode(replace(spent, day_coins=70 - less)))
         report = await verify(rich.engines.database, redis)
         assert f"{70 - less} coins counted as sent in its day, its gifts are 70" in report.render()
+
+
+@pytest.mark.parametrize("field", ["spent", "limits"])
+async def test_a_damaged_wallet_is_loaded_anew(rich: Web, new_key: NewKey, field: str) -> None:
+    """Whatever stands where its limits or its counters should be; nothing is spent twice and no limit is lost."""
+    await put(rich, day_coins=100)
+    redis, name = rich.engines.ledger_redis, keys.wallet(keys.shard_of("ana"), "ana")
+    async with joined(rich) as ana:
+        assert (await ana.gift(1, new_key(), quantity=30))["type"] == "reply"
+        for damaged in (b"", b"garbage", b"\xc1", encode([1, 2]), encode({"a": 1}), encode("text")):
+            await redis.hset(name, field, damaged)
+            await refused(ana, new_key(), 71, "day", 70)
+            await redis.hset(name, field, damaged)
+            assert of(await put(rich, month_coins=500), "day")["sent_coins"] == 30
+    assert await balance(rich) == 970

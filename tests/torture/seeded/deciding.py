@@ -51,7 +51,7 @@ BUGS = (
     ),
     bug(
         "a missing wallet is an empty one", SEND,
-        "  if not wallet[1] or not wallet[3] or not wallet[4] then return nil, {'NOT_LOADED', ''} end\n",
+        "  if not wallet[1] or not limits or not spent then return nil, {'NOT_LOADED', ''} end\n",
         "  if not wallet[1] then wallet = {'0', 'active'} end\n",
         f"{LEDGER}::test_deleted_wallet_is_loaded_with_what_is_not_flushed",
     ),
@@ -141,7 +141,7 @@ BUGS = (
     ),
     bug(
         "a wallet that is there is loaded over", LOAD,
-        "  if present[1] and present[2] and present[3] then return {'PRESENT', present[1]} end\n", "",
+        "if present[1] and whole(present[2], 7) and whole(present[3], 6) then return {'PRESENT', present[1]} end", "",
         f"{SAFEGUARDS}::test_a_wallet_that_is_there_is_not_loaded_over",
     ),
     bug(
