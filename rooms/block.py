@@ -63,7 +63,7 @@ class Block:
         self._schedule()
 
     def _schedule(self) -> None:
-        if self._tick is not None or self._asked:  # what is pending grows until the last tick is written
+        if self._stopped or self._tick is not None or self._asked:  # what is pending grows until a tick is written
             return
         wait_s = self.written_s + self._tick_s() - self._loop.time()
         if wait_s > 0:

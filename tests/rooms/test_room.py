@@ -1,10 +1,13 @@
 """One room: what the bus repeats is not shown twice, and nothing overtakes the welcome."""
 
+import asyncio
+
 import pytest
 
 from rooms.history import Batch, History, Record
 from rooms.hub import Resume
 from rooms.protocol import Push
+from rooms.turns import Turns
 from tests.rooms.conftest import Listener, MakeHub, Plain, State, event, until
 
 
@@ -91,3 +94,18 @@ async def test_roles_may_be_told_apart(make_hub: MakeHub) -> None:
     room.push_to(("overlay",), State("for the overlay"))
     assert overlay.messages[-1] == {"type": "state", "room": "for the overlay"}
     assert viewer.messages[-1] == {"type": "state", "room": "r"}
+
+
+async def test_a_room_that_was_stopped_has_no_turns(make_hub: MakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown to it too late is let go of: it neither waits for a tick nor asks for one again and again."""
+    hub = await make_hub(tick_s=0.001, presence_s=60)
+    room = await hub.join("r", Listener().connection, None, None)
+    await until(lambda: room.silent_s > 0.002)
+    room.stop()
+    asked: list[object] = []
+    monkeypatch.setattr(Turns, "ask", lambda self, writer: asked.append(writer))
+    room.push_latest(State("too late"))
+    room.deliver(Batch(room.epoch, [Record(room.offset + 1, "e", 0, "", 1, 1, event(1).body)]))
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    assert asked == []
