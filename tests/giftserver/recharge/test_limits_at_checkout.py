@@ -18,7 +18,7 @@ from tests.giftserver.shop import Shop, new_key, open_shop
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """A platform that sells 1,500 coins a day to who chose nothing."""
-    return settings.model_copy(update={"limit_day_coins": 1_500})
+    return settings.model_copy(update={"limit_day_coins": 1_500, "orders_per_address": 1_000})
 
 
 async def passed(shop: Shop, limit: str, left: int, **changes: Any) -> None:
