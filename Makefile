@@ -25,7 +25,7 @@ help:
 	@echo "make load     a small load test with an audit of every coin"
 	@echo "make torture  load, crashes and a count of every coin: SEED=1 SECONDS_MAX=60"
 	@echo "make seeded   every safeguard taken out once; each time a test must fail"
-	@echo "make judge    what others say of socket and API: Autobahn, other clients, schemathesis, fuzzing (docs/judges.md)"
+	@echo "make judge    what others say of socket, API and payments: Autobahn, other clients, schemathesis, localstripe, fuzzing (docs/judges.md)"
 	@echo "make clean    remove the virtual environment and caches, never data"
 
 run: $(STAMPS)/run

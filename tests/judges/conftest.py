@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.conftest import fresh_settings
 from tests.judges.process import WebProcess, web_process
 
-ONLY_JUDGED = ("test_autobahn.py", "test_schemathesis.py", "test_websocat.py")
+ONLY_JUDGED = ("test_autobahn.py", "test_localstripe.py", "test_schemathesis.py", "test_websocat.py")
 """These need what is installed for `make judge` alone."""
 
 COMBO_MS = 500
