@@ -29,9 +29,17 @@ BUGS = (
         f"{LEDGER}::test_same_key_with_another_body_is_refused",
     ),
     bug(
-        "a key is everybody's", "giftserver/ledger/keys.py",
-        'return f"{receipts(shard)}{user}:{key}"', 'return f"{receipts(shard)}{key}"',
+        "a key is everybody's", CLIENT,
+        'f"{receipts}{sender}:{order.key}"', 'f"{receipts}{order.key}"',
         f"{LEDGER}::test_anothers_key_is_another_key",
+    ),
+    Bug(
+        "a receipt is everybody's who knows its key",
+        (
+            Edit(CLIENT, 'f"{receipts}{sender}:{order.key}"', 'f"{receipts}{order.key}"'),
+            Edit("giftserver/ledger/keys.py", 'f"{receipts(shard)}{user}:{key}"', 'f"{receipts(shard)}{key}"'),
+        ),
+        (f"{LEDGER}::test_receipt_of_a_key",),
     ),
     bug(
         "the receipt is not stored", SEND,
