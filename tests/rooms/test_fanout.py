@@ -184,7 +184,10 @@ async def test_a_small_room_does_not_wait_for_a_large_one(monkeypatch: pytest.Mo
 
 
 async def test_slow_viewers_are_shown_less_then_closed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """States first, then small events one by one; a creator keeps every event; beyond the outbox the socket closes."""
+    """States first, then small events one by one; a creator keeps every event; beyond the outbox the socket closes.
+
+    What is for one of them alone, such as a receipt, comes all the same.
+    """
     usual, behind, far_behind, gone = (Listener(outbox_bytes=1_000_000) for _ in range(4))
     creator = Listener("creator", outbox_bytes=1_000_000)
     for listener in (usual, behind, far_behind, gone, creator):
@@ -204,6 +207,9 @@ async def test_slow_viewers_are_shown_less_then_closed(room: Room, monkeypatch: 
     assert kinds(far_behind) == ["folded"]
     assert kinds(creator) == ["shown"]
     assert gone.connection.closed_with is TOO_SLOW
+    far_behind.connection.send(Viewers(4))
+    await asyncio.sleep(0)
+    assert kinds(far_behind) == ["folded", "viewers"]
 
 
 async def test_a_viewer_that_is_behind_too_long_is_closed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 import pytest
+from pydantic import SecretStr
 
 from giftserver.auth.tokens import Identity, TokenVerifier, mint
 from giftserver.errors import Refusal
@@ -124,6 +125,9 @@ async def test_the_token_does_not_choose_the_algorithm(shared: Settings, claims:
     token = signed({"alg": algorithm, "typ": "JWT"}, claims(), SECRET.encode())
     await expect_refusal(TokenVerifier(shared), token)
     await expect_refusal(TokenVerifier(shared), token.rpartition(".")[0] + ".")
+    if algorithm in ("HS384", "HS512"):  # signed as it says, with the right secret
+        long = TokenVerifier(shared.model_copy(update={"jwt_secret": SecretStr(SECRET * 2)}))
+        await expect_refusal(long, jwt.encode(claims(), SECRET * 2, algorithm), "wrong signing algorithm")
 
 
 async def test_another_secret_is_refused(shared: Settings, claims: Claims) -> None:

@@ -104,6 +104,15 @@ async def test_a_second_reference_for_an_order_is_refused(book):
     assert await book.balance("ana") == 0
 
 
+async def test_another_provider_pays_no_order(book):
+    """Of an order that was made for one, another one's word credits nothing."""
+    made = await order(book)
+    found = await apply(book.engine, made.id, said(made), "provider", "stripe")
+    assert "stripe speaks of an order of sandbox" in found.wrong
+    assert await book.balance("ana") == 0
+    assert (await apply(book.engine, made.id, said(made), "provider", "sandbox")).credited_coins == 700
+
+
 @pytest.mark.parametrize("ended", [State.EXPIRED, State.FAILED, State.CANCELLED])
 async def test_a_late_payment_is_credited_once(book, ended):
     """Money that comes after the order ended is money all the same."""

@@ -20,6 +20,9 @@ from giftserver.ledger.ledger import BATCH_MAX, Ledger
 from giftserver.ledger.limits import NONE
 from giftserver.ledger.outcomes import Accepted, GiftOrder, Reason, Refused
 
+NEIGHBOUR = next(name for name in (f"u{i}" for i in range(1_000)) if keys.shard_of(name) == keys.shard_of("ana"))
+"""Somebody of ana's shard."""
+
 
 def uuid7(at_ms: int | None = None) -> str:
     """A UUIDv7 made at a time (ms)."""
@@ -104,11 +107,11 @@ async def test_same_key_with_another_body_is_refused(ledger: Ledger) -> None:
 
 
 async def test_anothers_key_is_another_key(ledger: Ledger, engines: Engines) -> None:
-    """Keys are scoped per user."""
-    await credit(engines.database, "ben", 10, "top_up", "test:ben")
+    """Keys are scoped per user, also in one shard."""
+    await credit(engines.database, NEIGHBOUR, 10, "top_up", "test:neighbour")
     gift = order(coins=30)
     await accepted(ledger, gift)
-    assert not (await accepted(ledger, order("ben", coins=4, key=gift.key))).repeated
+    assert not (await accepted(ledger, order(NEIGHBOUR, coins=4, key=gift.key))).repeated
 
 
 async def test_exactly_the_affordable_is_spent(ledger: Ledger, ledger_redis: Redis) -> None:
@@ -228,10 +231,9 @@ async def test_a_rewound_sequence_changes_nothing(ledger: Ledger, ledger_redis: 
 async def test_one_bad_wallet_does_not_spoil_the_batch(ledger: Ledger, ledger_redis: Redis, engines: Engines) -> None:
     """Gifts of one call are judged each on its own."""
     shard = keys.shard_of("ana")
-    other = next(name for name in (f"u{i}" for i in range(1_000)) if keys.shard_of(name) == shard)
     await ledger.balance("ana")
-    await ledger_redis.set(keys.wallet(shard, other), "not a hash")
-    outcomes = await asyncio.gather(ledger.send(order()), ledger.send(order(other)), ledger.send(order()))
+    await ledger_redis.set(keys.wallet(shard, NEIGHBOUR), "not a hash")
+    outcomes = await asyncio.gather(ledger.send(order()), ledger.send(order(NEIGHBOUR)), ledger.send(order()))
     assert [isinstance(outcome, Accepted) for outcome in outcomes] == [True, False, True]
     assert await ledger.balance("ana") == 90
 
@@ -339,4 +341,4 @@ async def test_receipt_of_a_key(ledger: Ledger) -> None:
     assert isinstance(found, Accepted)
     assert (found.seq, found.balance_coins, found.repeated) == (sent.seq, 70, True)
     assert await ledger.receipt("ana", uuid7()) is None
-    assert await ledger.receipt("ben", gift.key) is None
+    assert await ledger.receipt(NEIGHBOUR, gift.key) is None

@@ -117,12 +117,13 @@ async def test_an_order_is_cancelled_only_while_nobody_paid(shop):
 
 
 async def test_an_order_is_made_once_for_a_key(shop):
-    """The same key gives the same checkout, also in parallel; another order under it is refused."""
+    """The same key gives the same checkout, also in parallel; another order is refused, another's key is their own."""
     key = new_key()
     made = await asyncio.gather(*(shop.ordered(key=key) for _ in range(10)))
     assert len({one["id"] for one in made}) == 1
     assert len({one["checkout_url"] for one in made}) == 1
     assert_refused(await shop.order(key=key, pack="coins-350", amount_minor=499, bonus_coins=35), 409, "key_reused")
+    assert (await shop.ordered("ben", key=key))["id"] != made[0]["id"]
 
 
 WRONG = {

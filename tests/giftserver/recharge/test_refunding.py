@@ -80,7 +80,7 @@ async def test_a_refund_that_fails_later_brings_the_coins_back_once(bought, told
         await shop.control("POST", f"{path}/refunds/{made[0]['id']}/fail")
     if told == "only when asked":
         async with shop.web.engines.database.begin() as connection:
-            await connection.execute(text("UPDATE payment SET ask_again_at = now()"))
+            await connection.execute(text("UPDATE payment SET ask_again_at = ask_again_at - interval '1 hour'"))
         await shop.reconciler().step()
     await shop.until_claim(parts[0], "won")
     coins = 770 * 500 // 999

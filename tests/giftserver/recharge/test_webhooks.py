@@ -4,16 +4,22 @@ import asyncio
 import json
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
+from giftserver.durable.holds import holds_of
 from giftserver.durable.provider_events import due_events
 from giftserver.durable.verify import verify
 from giftserver.errors import WrongSetting
+from giftserver.recharge.provider import CheckoutOrder, Snapshot
 from giftserver.recharge.providers import open_providers
+from giftserver.recharge.states import State
 from giftserver.sandbox.signing import HEADER, sign
 from giftserver.settings import Settings
+from giftserver.web import payments as web_payments
 from tests.giftserver.conftest import assert_refused, running
 from tests.giftserver.shop import SECRET, WEBHOOK_SECRET, Shop, open_shop
 
@@ -91,10 +97,27 @@ def forged(event: dict) -> dict:
 
 
 async def test_what_is_not_the_providers_is_refused_and_nothing_is_kept(quiet):
-    """A wrong secret, a changed body, an old or future stamp, no or strange headers, garbage: 400, no event."""
+    """A wrong secret, a changed body, an old or future stamp, no or strange headers, garbage: 400, logged, no event."""
     payment = await quiet.paid()
     event = (await events_of(quiet, payment))[-1]
     raw, now_s = json.dumps(event).encode(), int(time.time())
+    with capture_logs() as logs:
+        await told_wrongly(quiet, event, raw, now_s)
+    refused = [line for line in logs if line["event"] == "webhook_refused"]
+    assert (len(refused), {line["provider"] for line in refused}) == (19, {"sandbox"})
+    assert all(line["reason"] for line in refused)
+    counted = (await quiet.web.http.get("/metrics")).text
+    assert 'giftserver_webhooks_refused_total{provider="sandbox"} 19.0' in counted
+    answer = await quiet.web.http.post(PATH, content=b"x" * 300_000)
+    assert_refused(answer, 413, "too_large")
+    assert_refused(await quiet.web.http.post("/v1/webhooks/stripe", content=raw), 404, "recharges_off")
+    assert await due_events(quiet.web.engines.database, 10) == []
+    await quiet.work()
+    assert await quiet.coins() == 0
+
+
+async def told_wrongly(quiet: Shop, event: dict, raw: bytes, now_s: int) -> None:
+    """Nineteen webhooks about an event that are not the provider's, each of them refused."""
     assert await tell(quiet, event, secret="another secret") == 400
     assert await tell(quiet, event, secret=SECRET) == 400
     assert await tell(quiet, event, sent=json.dumps(forged(event)).encode()) == 400
@@ -115,12 +138,6 @@ async def test_what_is_not_the_providers_is_refused_and_nothing_is_kept(quiet):
     for junk in (b"", b"[]", b"{}", b"null", b"\xff", b"[" * 50_000, b'{"id": 1}'):
         answer = await quiet.web.http.post(PATH, content=junk, headers={HEADER: sign(WEBHOOK_SECRET, junk, now_s)})
         assert_refused(answer, 400, "webhook_refused")
-    answer = await quiet.web.http.post(PATH, content=b"x" * 300_000)
-    assert_refused(answer, 413, "too_large")
-    assert_refused(await quiet.web.http.post("/v1/webhooks/stripe", content=raw), 404, "recharges_off")
-    assert await due_events(quiet.web.engines.database, 10) == []
-    await quiet.work()
-    assert await quiet.coins() == 0
 
 
 async def test_what_a_signed_event_claims_is_not_what_counts(quiet):
@@ -136,12 +153,14 @@ async def test_what_a_signed_event_claims_is_not_what_counts(quiet):
 
 @pytest.mark.parametrize("wrong", ["wrong_amount", "wrong_currency"])
 async def test_another_amount_or_currency_is_never_credited(shop, wrong):
-    """The provider took something else than was ordered: a person looks, nobody gets coins."""
+    """The provider took something else than was ordered: it is logged, a person looks, nobody gets coins."""
     await shop.mischief(**{wrong: True})
     payment = await shop.paid()
-    async with asyncio.timeout(10):
-        while not (await shop.payment(payment["id"]))["in_review"]:
-            await shop.work()
+    with capture_logs() as logs:
+        async with asyncio.timeout(10):
+            while not (await shop.payment(payment["id"]))["in_review"]:
+                await shop.work()
+    assert ("payment_refused", payment["id"]) in {(line["event"], line.get("payment")) for line in logs}
     assert await shop.coins() == 0
     report = await verify(shop.web.engines.database, shop.web.engines.ledger_redis)
     assert report.holds, report.render()
@@ -194,17 +213,31 @@ async def test_an_event_of_an_unknown_payment_is_parked_and_heard_later(quiet):
     assert await quiet.coins() == 700
 
 
-async def test_webhooks_before_the_answer_of_the_order_are_credited_once(shop):
-    """The provider's page is not even open and the money is there: one credit."""
+async def test_webhooks_before_the_answer_of_the_order_are_credited_once(shop, monkeypatch):
+    """The order is credited before its own answer comes, which knows of no payment yet: one credit, and it stays."""
+    provider = shop.web.services.recharges.providers["sandbox"]
+    real = provider.create
+
+    async def late(order: CheckoutOrder) -> Snapshot:
+        made = await real(order)
+        await shop.until_state(order.payment, "credited")
+        return replace(made, state=State.PENDING, captured_minor=0)
+
+    monkeypatch.setattr(provider, "create", late)
     await shop.mischief(webhook_before_answer=True)
     payment = await shop.ordered()
-    await shop.until_state(payment["id"], "credited")
+    assert payment["state"] == "credited"
+    await shop.work()
     assert await shop.coins() == 770
 
 
 async def test_without_any_webhook_the_reconciler_credits(quiet):
-    """All webhooks are lost: asked after a while, the provider says paid; asked again, nothing more happens."""
+    """Coming back and looking credit nothing; asked after a while, the provider says paid; asked again, no more."""
     payment = await quiet.paid()
+    for _ in range(3):
+        assert (await quiet.web.http.get(f"/wallet?payment={payment['id']}")).status_code == 200
+        assert (await quiet.payment(payment["id"]))["state"] == "pending"
+    assert await quiet.coins() == 0
     assert await quiet.reconciler(quiet_s=3_600).step() == 0
     assert await quiet.reconciler().step() == 1
     assert (await quiet.payment(payment["id"]))["state"] == "credited"
@@ -212,6 +245,22 @@ async def test_without_any_webhook_the_reconciler_credits(quiet):
         await tell(quiet, event)
     await quiet.work()
     assert await quiet.coins() == 770
+
+
+async def test_a_webhook_that_cannot_be_kept_comes_again(shop, monkeypatch):
+    """While our PostgreSQL is away nobody is thanked for a webhook, so the provider sends it again: one credit."""
+    real, tries = web_payments.keep_events, []
+
+    async def away(*arguments: object) -> int:
+        tries.append(arguments)
+        if len(tries) <= 4:
+            raise ConnectionRefusedError
+        return await real(*arguments)
+
+    monkeypatch.setattr(web_payments, "keep_events", away)
+    payment = await shop.paid()
+    await shop.until_state(payment["id"], "credited")
+    assert await shop.coins() == 770
 
 
 async def test_who_misses_coins_can_have_the_provider_asked(quiet):
@@ -270,6 +319,24 @@ async def test_a_refund_that_came_first_is_no_credit(quiet):
         await tell(quiet, event)
     await quiet.until_state(payment["id"], "refunded")
     assert await quiet.coins() == 0
+
+
+@pytest.mark.parametrize(("end", "coins"), [("won", 770), ("lost", 0)])
+async def test_the_end_of_a_dispute_that_came_first_is_its_end(quiet, end, coins):
+    """Closed is told before opened, and both before paid: credited, and then as the dispute ended."""
+    payment = await quiet.paid()
+    dispute = await quiet.dispute(payment)
+    await quiet.decide(dispute, end)
+    told = await events_of(quiet, payment)
+    assert len(told) >= 3
+    for event in reversed(told):
+        assert await tell(quiet, event) == 200
+        await quiet.work()
+    await quiet.until_claim(dispute, end)
+    assert await quiet.coins() == coins
+    assert await quiet.balance("charged_back") == (999 if end == "lost" else 0)
+    await quiet.proved()
+    assert await holds_of(quiet.web.engines.database, "ana") == []
 
 
 def test_the_sandbox_is_not_for_production():

@@ -1,5 +1,6 @@
 """What a socket answers to commands, good and bad: nothing bad is ever charged."""
 
+import asyncio
 import contextlib
 import time
 from typing import Any
@@ -13,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from giftserver.auth.tokens import Identity
 from giftserver.durable.intake import broken_rule
 from giftserver.errors import Refusal
+from giftserver.gifts.catalog import Catalog
 from giftserver.gifts.messages import Commands, SendGift
 from giftserver.ledger.events import GiftEvent
 from giftserver.ledger.keys import shard_of
@@ -105,6 +107,32 @@ async def test_a_key_stands_for_one_request_of_one_user(rich: Web, new_key: NewK
         assert (await ana.gift(3, key, gift="clover"))["code"] == "key_reused"
         assert (await ben.gift(1, key))["result"]["balance_coins"] == 9
     assert await balance(rich) == 999
+
+
+async def test_two_devices_spend_the_last_coins(rich: Web, new_key: NewKey) -> None:
+    """Both at once, each with all that is there: exactly one gift, and the other is told what is left."""
+    await rich.give_coins("ben", 10)
+    async with joined(rich, "ben") as phone, joined(rich, "ben") as laptop:
+        replies = await asyncio.gather(*(one.gift(1, new_key(), quantity=10) for one in (phone, laptop)))
+    [refused] = [reply for reply in replies if reply["type"] == "error"]
+    assert (refused["code"], refused["balance_coins"]) == ("insufficient_coins", 0)
+    assert await balance(rich, "ben") == 0
+
+
+async def test_a_price_that_changes_meanwhile(rich: Web, new_key: NewKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was shown the old one is told the new one and not charged; what was bought at the old one stays bought."""
+    key = new_key()
+    async with joined(rich) as ana:
+        first = (await ana.gift(1, key, price_coins=1))["result"]
+        old = rich.services.catalog
+        dearer = [msgspec.structs.replace(gift, coins=gift.coins + 1) for gift in old.gifts.values()]
+        monkeypatch.setattr(rich.services.gifts, "_catalog", Catalog(old.version + 1, old.languages, dearer))
+        error = await ana.gift(2, new_key(), price_coins=1)
+        assert (error["code"], error["price_coins"]) == ("price_changed", 2)
+        assert await balance(rich) == 999
+        assert (await ana.gift(3, key, price_coins=1))["result"] == first
+        assert (await ana.gift(4, new_key(), price_coins=2))["result"]["coins"] == 2
+    assert await balance(rich) == 997
 
 
 async def test_rooms_offline_and_creators_themselves(rich: Web, new_key: NewKey) -> None:

@@ -1,6 +1,7 @@
 """The room's socket: who may open it, what everybody is shown, and limits."""
 
 import time
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -148,6 +149,19 @@ async def test_sockets_of_one_user_are_limited(settings: Settings) -> None:
         for _ in range(3):
             async with joined(web):
                 pass
+
+
+async def test_nothing_is_inflated(rich: Web) -> None:
+    """Who offers to compress is let in without it, and a frame that is compressed all the same closes with 1002."""
+    async with joined(rich) as ana:  # offers it, as browsers do
+        assert ana.socket.protocol.extensions == []
+        packer = zlib.compressobj(wbits=-15)
+        bomb = packer.compress(b" " * 2**20) + packer.flush(zlib.Z_SYNC_FLUSH)
+        ana.socket.transport.write(b"\xc1\xfe" + len(bomb).to_bytes(2, "big") + bytes(4) + bomb)
+        with pytest.raises(ConnectionClosed) as closed:
+            await ana.wait("never")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1002
 
 
 async def test_a_slow_reader_is_closed_and_delays_nobody(rich: Web, new_key: NewKey) -> None:

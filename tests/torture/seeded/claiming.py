@@ -81,6 +81,12 @@ BUGS: tuple[Bug, ...] = (
         f"{CLAIMS}::test_what_was_decided_is_not_undone_by_an_older_answer",
     ),
     bug(
+        "a dispute that is over when it is heard of is left out", KEEPING,
+        "        if not 1 <= news.amount_minor <= AMOUNT_MAX_MINOR:\n",
+        '        if not 1 <= news.amount_minor <= AMOUNT_MAX_MINOR or news.state == "lost":\n',
+        "tests/giftserver/recharge/test_webhooks.py::test_the_end_of_a_dispute_that_came_first_is_its_end",
+    ),
+    bug(
         "spent coins are nobody's debt", BOOKING,
         "        owed(due.user): spent, OWED_TO_PLATFORM: -spent,\n", "",
         f"{CLAIMS}::test_a_lost_dispute_of_spent_coins_claws_back_pending_diamonds",

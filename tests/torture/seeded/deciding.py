@@ -1,6 +1,6 @@
 """Bugs in the scripts that decide gifts, load wallets and apply credits, and in the client that calls them."""
 
-from tests.torture.seeded.bug import COORDINATOR, LEDGER, SAFEGUARDS, SCRIPTS, Bug, Edit, bug
+from tests.torture.seeded.bug import COORDINATOR, LEDGER, SAFEGUARDS, SCRIPTS, WORKER, Bug, Edit, bug
 
 SEND = f"{SCRIPTS}/send_gifts.lua"
 LOAD = f"{SCRIPTS}/load_wallets.lua"
@@ -29,6 +29,19 @@ BUGS = (
         f"{LEDGER}::test_same_key_with_another_body_is_refused",
     ),
     bug(
+        "a key is everybody's", CLIENT,
+        'f"{receipts}{sender}:{order.key}"', 'f"{receipts}{order.key}"',
+        f"{LEDGER}::test_anothers_key_is_another_key",
+    ),
+    Bug(
+        "a receipt is everybody's who knows its key",
+        (
+            Edit(CLIENT, 'f"{receipts}{sender}:{order.key}"', 'f"{receipts}{order.key}"'),
+            Edit("giftserver/ledger/keys.py", 'f"{receipts(shard)}{user}:{key}"', 'f"{receipts(shard)}{key}"'),
+        ),
+        (f"{LEDGER}::test_receipt_of_a_key",),
+    ),
+    bug(
         "the receipt is not stored", SEND,
         "  redis.call('SET', receipt_key, cmsgpack.pack(receipt), 'PX', ARGV[4])\n", "",
         f"{LEDGER}::test_same_key_returns_the_same_receipt",
@@ -43,6 +56,11 @@ BUGS = (
         "more than the balance is spent", SEND,
         "  if balance < coins then return nil, {'INSUFFICIENT', wallet[1]} end\n", "",
         f"{LEDGER}::test_exactly_the_affordable_is_spent",
+    ),
+    bug(
+        "the last coins are spent twice", SEND,
+        "  local left = balance - coins\n", "  local left = balance\n",
+        "tests/giftserver/web/test_commands.py::test_two_devices_spend_the_last_coins",
     ),
     bug(
         "gifts to oneself are taken", SEND,
@@ -148,6 +166,17 @@ BUGS = (
         "a credit is applied twice", CREDIT,
         "if number <= last then return {'REPEAT', wallet[1]} end\n", "if number <= last then number = last + 1 end\n",
         f"{LEDGER}::test_the_script_takes_the_next_credit_only",
+    ),
+    Bug(
+        "a credit that was applied and not marked comes twice",
+        (
+            Edit(
+                CREDIT, "if number <= last then return {'REPEAT', wallet[1]} end\n",
+                "if number <= last then number = last + 1 end\n",
+            ),
+            Edit("giftserver/ledger/wallets.py", "credits_after(user, last)", "credits_after(user, last - 1)"),
+        ),
+        (f"{WORKER}::test_killed_between_redis_and_mark",),
     ),
     bug(
         "a credit is applied although one before it is missing", CREDIT,

@@ -40,6 +40,12 @@ BUGS: tuple[Bug, ...] = (
         "  if false then\n", f"{SENDING}::test_a_clock_of_ours_that_is_a_day_off_counts_the_servers_day",
     ),
     bug(
+        "a day has 24 hours when the clock is set", "giftserver/ledger/limits.py",
+        "_begin(today, place), _begin(today + timedelta(days=1), place),",
+        "_begin(today, place), _begin(today, place) + 86_400,",
+        "tests/giftserver/limits/test_windows.py::test_a_day_is_as_long_as_its_clock_says",
+    ),
+    bug(
         "what waits in the stream was not spent", f"{SCRIPTS}/load_wallets.lua",
         "if gift[1] >= from_s then coins = coins + gift[2] end", "", GONE,
     ),

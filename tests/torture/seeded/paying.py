@@ -1,6 +1,6 @@
 """Bugs in payments: what is believed, what is credited, and how often."""
 
-from tests.torture.seeded.bug import Bug, bug
+from tests.torture.seeded.bug import Bug, Edit, bug
 
 PAYMENTS = "tests/giftserver/durable/test_payments.py"
 WEBHOOKS = "tests/giftserver/recharge/test_webhooks.py"
@@ -10,6 +10,15 @@ MOVES = "giftserver/durable/payment_moves.py"
 STORED = "giftserver/durable/payments.py"
 SERVICE = "giftserver/recharge/service.py"
 PLUG_IN = "giftserver/recharge/sandbox.py"
+SIGNING = "giftserver/sandbox/signing.py"
+STATES = "giftserver/recharge/states.py"
+STRIPE = "giftserver/recharge/stripe.py"
+PAYPAL = "giftserver/recharge/paypal.py"
+STRIPE_TESTS = "tests/giftserver/recharge/test_stripe.py"
+PAYPAL_TESTS = "tests/giftserver/recharge/test_paypal.py"
+REFUSED = f"{WEBHOOKS}::test_what_is_not_the_providers_is_refused_and_nothing_is_kept"
+LOST = f"{WEBHOOKS}::test_without_any_webhook_the_reconciler_credits"
+LATE = f"{WEBHOOKS}::test_a_late_payment_of_an_expired_session_is_credited_once"
 MIGRATION = "giftserver/durable/migrations/versions/r0005_payments.py"
 
 BUGS: tuple[Bug, ...] = (
@@ -125,5 +134,131 @@ BUGS: tuple[Bug, ...] = (
         "entries of two currencies balance each other", MIGRATION,
         "                    OR coalesce(min(CASE", "                    OR false AND coalesce(min(CASE",
         "tests/giftserver/durable/test_tables.py",
+    ),
+    bug(
+        "copies of an event are new ones", "giftserver/durable/provider_events.py",
+        ".values(values).on_conflict_do_nothing()", ".values(values)",
+        f"{WEBHOOKS}::test_twenty_copies_in_random_order_and_in_parallel_are_one_credit",
+    ),
+    bug(
+        "coming back from the provider credits", "giftserver/web/payments.py",
+        "    return await _answer(call, await _own(call))\n",
+        "    return await _answer(call, await call.services.recharges.check(await _own(call)))\n", LOST,
+    ),
+    bug(
+        "nobody asks about payments that nothing was heard of", "giftserver/recharge/reconciler.py",
+        "asked = await open_payments(self._database, self._quiet_s, PAGE)", "asked = []", LOST,
+    ),
+    bug(
+        "an order's own answer undoes its credit", STATES, "State.PENDING: 10,", "State.PENDING: 65,",
+        f"{WEBHOOKS}::test_webhooks_before_the_answer_of_the_order_are_credited_once",
+    ),
+    bug(
+        "a webhook is thanked for that was not kept", "giftserver/web/payments.py",
+        "    return WebhookAnswer(await keep_events(services.database, name, events))\n",
+        "    try:\n        return WebhookAnswer(await keep_events(services.database, name, events))\n"
+        "    except OSError:\n        return WebhookAnswer(0)\n",
+        f"{WEBHOOKS}::test_a_webhook_that_cannot_be_kept_comes_again",
+    ),
+    bug(
+        "a signature fits any body", SIGNING, 'stamp.encode() + b"." + raw', 'stamp.encode() + b"."', REFUSED,
+    ),
+    bug("webhooks of the future are believed", SIGNING, "    if age_s < -tolerance_s:\n", "    if False:\n", REFUSED),
+    bug(
+        "forged webhooks are not logged", "giftserver/web/payments.py",
+        '        log.warning("webhook_refused", provider=name, reason=events.reason)\n', "", REFUSED,
+    ),
+    bug(
+        "money that is not believed is not logged", "giftserver/recharge/inquiry.py",
+        '            log.error("payment_refused", payment=found.payment, provider=provider.name, reason=done.wrong)\n',
+        "            pass\n",
+        f"{WEBHOOKS}::test_another_amount_or_currency_is_never_credited",
+    ),
+    bug(
+        "another provider pays an order", MOVES,
+        "        if provider is not None and provider != now.provider:\n", "        if False:\n",
+        f"{PAYMENTS}::test_another_provider_pays_no_order",
+    ),
+    bug(
+        "an order's key is everybody's", STORED,
+        "payment.c.user_id == user, payment.c.key == key", "payment.c.key == key",
+        f"{BUYING}::test_an_order_is_made_once_for_a_key",
+    ),
+    bug(
+        "why a card was declined is not told", MOVES,
+        '        changes |= {"decline": news.decline}\n', "        pass\n",
+        f"{BUYING}::test_every_decline_is_told_and_the_next_try_can_succeed",
+    ),
+    Bug(
+        "an order is credited while the bank asks",
+        (
+            Edit(PLUG_IN, '"requires_action": State.REQUIRES_ACTION', '"requires_action": State.SUCCEEDED'),
+            Edit(MOVES, "news.state is State.SUCCEEDED and news.captured_minor != stored.amount_minor", "False"),
+        ),
+        (f"{BUYING}::test_three_d_secure_passes_through_its_state",),
+    ),
+    Bug(
+        "promised money is credited",
+        (
+            Edit(PLUG_IN, '"authorised": State.AUTHORISED', '"authorised": State.SUCCEEDED'),
+            Edit(MOVES, "news.state is State.SUCCEEDED and news.captured_minor != stored.amount_minor", "False"),
+        ),
+        (f"{BUYING}::test_a_bank_transfer_is_credited_when_the_money_is_there",),
+    ),
+    bug(
+        "an order that was given up stays open", STATES, "State.EXPIRED: 40,", "State.EXPIRED: 5,",
+        f"{BUYING}::test_a_refused_or_abandoned_bank_question_credits_nothing",
+    ),
+    bug("money that comes after the end is kept", STATES, "State.EXPIRED: 40,", "State.EXPIRED: 55,", LATE),
+    bug(
+        "an order that ended keeps its offer", MOVES,
+        '{"promotion_held": False, "ask_again_at": func.now()', '{"ask_again_at": func.now()',
+        f"{PAYMENTS}::test_a_first_purchase_bonus_is_given_once",
+    ),
+    bug(
+        "an order that ended is never asked about again", MOVES,
+        '{"promotion_held": False, "ask_again_at": func.now() + timedelta(hours=1)}', '{"promotion_held": False}',
+        "tests/giftserver/recharge/test_ways_out.py::test_paid_after_the_end_without_a_webhook_is_found_by_asking",
+    ),
+    bug(
+        "a credited payment is never asked about again", MOVES,
+        "        promotion_held=held,\n        ask_again_at=func.now() + timedelta(hours=1),\n",
+        "        promotion_held=held,\n",
+        "tests/giftserver/recharge/test_claims.py::test_a_dispute_whose_webhooks_are_lost_is_found_by_asking",
+    ),
+    bug(
+        "anybody signs for Stripe", STRIPE,
+        "            stripe.WebhookSignature.verify_header(raw, header, self._webhook_secret, None)\n", "",
+        f"{STRIPE_TESTS}::test_a_signature_of_another_secret_is_rejected",
+    ),
+    bug(
+        "Stripe's webhooks of the future are believed", STRIPE,
+        "        if abs(now_s - stamp_s) > STAMP_S:\n", "        if now_s - stamp_s > STAMP_S:\n",
+        f"{STRIPE_TESTS}::test_a_stamp_may_be_five_minutes_off_and_no_more",
+    ),
+    bug(
+        "a completed session of Stripe is a paid one", STRIPE,
+        '    if session.payment_status == "paid":\n', '    if session.status == "complete":\n',
+        f"{STRIPE_TESTS}::test_a_delayed_method_is_promised_until_its_money_comes",
+    ),
+    bug(
+        "anybody signs for PayPal", PAYPAL, "            key.verify(signed, ", "            (lambda *_: None)(signed, ",
+        f"{PAYPAL_TESTS}::test_a_webhook_that_is_not_ours_is_rejected",
+    ),
+    bug(
+        "PayPal's certificates come from anywhere", "giftserver/recharge/paypal_certificates.py",
+        "        if not url.startswith(self._home) or not CERTIFICATE_PATH.fullmatch(url.removeprefix(self._home)):\n",
+        "        if not CERTIFICATE_PATH.search(url):\n",
+        f"{PAYPAL_TESTS}::test_certificates_come_from_paypal_alone",
+    ),
+    bug(
+        "PayPal's later tries are refused", PAYPAL, "AGE_S: Final = 4 * 86_400", "AGE_S: Final = 86_400",
+        f"{PAYPAL_TESTS}::test_a_webhook_that_is_not_ours_is_rejected",
+    ),
+    bug(
+        "another shop's orders are captured", PAYPAL,
+        'return text_at(unit, "custom_id") if text_at(unit, "custom_id") == text_at(unit, "invoice_id") else ""',
+        'return text_at(unit, "custom_id")',
+        f"{PAYPAL_TESTS}::test_only_our_own_orders_are_captured",
     ),
 )  # fmt: skip

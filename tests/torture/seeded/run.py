@@ -18,13 +18,23 @@ from pathlib import Path
 
 import click
 
-from tests.torture.seeded import claiming, deciding, keeping, limiting, paying, recovering, ruling, settling
+from tests.torture.seeded import (
+    admitting,
+    claiming,
+    deciding,
+    keeping,
+    limiting,
+    paying,
+    recovering,
+    ruling,
+    settling,
+)
 from tests.torture.seeded.bug import Bug
 
 ROOT = Path(__file__).resolve().parents[3]
 BUGS: tuple[Bug, ...] = (
     *deciding.BUGS, *keeping.BUGS, *recovering.BUGS, *paying.BUGS, *claiming.BUGS, *limiting.BUGS, *settling.BUGS,
-    *ruling.BUGS,
+    *ruling.BUGS, *admitting.BUGS,
 )  # fmt: skip
 COPIED = ("giftserver", "rooms", "loadtest", "tests", "pyproject.toml")
 LINKED = ("static", "docs", "tools")
