@@ -10,7 +10,7 @@ from rooms import edge as edge_module
 from rooms.codes import TOO_MANY
 from rooms.frames import Frame
 from rooms.pings import SPOKES, PingWheel
-from tests.rooms.conftest import until
+from tests.rooms.conftest import DEADLINE_S, until
 from tests.rooms.edge_server import MESSAGE_BYTES, Echo, deaf, serving
 
 
@@ -110,7 +110,7 @@ async def test_a_message_of_endless_frames_closes_the_socket(echo: Echo) -> None
     async with echo.connect() as client:
         client.transport.write(frame(0x01) + frame(0x00) * 3 * edge_module.FRAGMENTS_MAX)
         with pytest.raises(ConnectionClosed) as closed:
-            await client.recv()
+            await asyncio.wait_for(client.recv(), DEADLINE_S)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
         assert max(len(edge.frames) for edge in echo.edges) <= edge_module.FRAGMENTS_MAX
@@ -232,7 +232,7 @@ async def test_a_flood_of_pings_is_closed(echo: Echo) -> None:
             async with client.send_context():
                 client.protocol.send_ping(b"")
         with pytest.raises(ConnectionClosed) as closed:
-            await client.recv()
+            await asyncio.wait_for(client.recv(), DEADLINE_S)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == TOO_MANY.code
         assert await until(lambda: echo.lost == 1)
