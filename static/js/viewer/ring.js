@@ -117,11 +117,13 @@ export class ComboRing {
   #press() {
     this.#release();
     this.#tap();
+    // A page that was busy has the release still before it: whoever let go meanwhile must not pay for one more.
+    const later = () => (this.#hold = setTimeout(again, 0));
     const again = () => {
       this.#tap();
-      this.#hold = setTimeout(again, HOLD_EVERY_MS);
+      this.#hold = setTimeout(later, HOLD_EVERY_MS);
     };
-    this.#hold = setTimeout(again, HOLD_AFTER_MS);
+    this.#hold = setTimeout(later, HOLD_AFTER_MS);
   }
 
   #release() {
