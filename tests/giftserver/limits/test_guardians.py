@@ -50,6 +50,8 @@ async def test_a_code_links_one_person_once(web: Web) -> None:
     assert_refused(await ask(web, "POST", "/wards", "ben", {"code": own}), 409, "guardian_refused")
     answers = await asyncio.gather(*(ask(web, "POST", "/wards", f"p{n}", {"code": own}) for n in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    assert (await ask(web, "DELETE", "", "ben")).status_code == 200
+    assert_refused(await ask(web, "POST", "/wards", "hal", {"code": own}), 409, "guardian_refused")
     assert set(own) <= set(LETTERS) | {"-"}
 
 
