@@ -55,11 +55,15 @@ async def _locked(connection: AsyncConnection, id: str) -> PaymentRecord | None:
 
 
 def mismatch(stored: PaymentRecord, news: Snapshot) -> str | None:
-    """What contradicts the order, in words; None when nothing does."""
+    """What contradicts the order, in words; None when nothing does.
+
+    Money that came makes other words: who closed the trouble before is told of it.
+    """
+    paid = news.state is State.SUCCEEDED
     if news.payment != stored.id or (stored.provider_ref or news.ref) != news.ref:
-        return f"the provider's {news.ref} is another order's"
+        return f"the provider's {news.ref} is another order's" + (", and paid" if paid else "")
     if news.currency != stored.currency:
-        return f"paid in {news.currency}, asked for {stored.currency}"
+        return f"{'paid' if paid else 'priced'} in {news.currency}, asked for {stored.currency}"
     if news.state is State.SUCCEEDED and news.captured_minor != stored.amount_minor:
         return f"paid {news.captured_minor}, asked for {stored.amount_minor} {stored.currency} in minor units"
     return None

@@ -6,6 +6,7 @@ import itertools
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from giftserver.durable.audit_log import Actor
 from giftserver.durable.credits import pending_credits
 from giftserver.durable.payment_moves import apply, flag
 from giftserver.durable.payments import (
@@ -21,6 +22,7 @@ from giftserver.durable.payments import (
 )
 from giftserver.durable.proof.invariant import Invariant
 from giftserver.durable.proof.payments import payments_are_booked
+from giftserver.durable.reviews import settle_review
 from giftserver.durable.verify import verify
 from giftserver.recharge.prices import Promotion
 from giftserver.recharge.states import State
@@ -93,6 +95,18 @@ async def test_what_contradicts_the_order_is_never_credited(book, changes, words
     stored = await payment_by_id(book.engine, made.id)
     assert stored.review == found.wrong
     assert stored.state is State.CREATED
+
+
+@pytest.mark.parametrize("changes", [{"currency": "JPY"}, {"payment": "pay_of_somebody_else"}])
+async def test_trouble_that_was_closed_is_told_again_when_money_comes(book, changes):
+    """Closing says that nothing was taken; what is taken after that is new."""
+    made = await order(book)
+    closed = await hear(book, made, State.PENDING, **changes)
+    assert await settle_review(book.engine, made.id, closed.wrong, "close", "no money", Actor("olga", "admin"))
+    await hear(book, made, State.PENDING, **changes)
+    assert (await payment_by_id(book.engine, made.id)).review is None
+    paid = await hear(book, made, **changes)
+    assert (await payment_by_id(book.engine, made.id)).review == paid.wrong
 
 
 async def test_a_second_reference_for_an_order_is_refused(book):

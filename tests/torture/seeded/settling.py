@@ -16,6 +16,11 @@ KEEPING = "giftserver/durable/claims.py"
 
 BUGS: tuple[Bug, ...] = (
     bug(
+        "money that comes after closing is old trouble", "giftserver/durable/payment_moves.py",
+        "    paid = news.state is State.SUCCEEDED\n    if news.payment", "    paid = False\n    if news.payment",
+        "tests/giftserver/durable/test_payments.py::test_trouble_that_was_closed_is_told_again_when_money_comes",
+    ),
+    bug(
         "what the provider has and we have not is no difference", "giftserver/recharge/balances.py",
         "sorted({*ours, *theirs})", "sorted(ours)",
         f"{BALANCES}::test_what_differs_is_found",
