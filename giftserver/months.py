@@ -1,8 +1,6 @@
 """Calendar months in a time zone: how they are written, and the instants at which they begin."""
 
-import functools
 import re
-import zoneinfo
 from datetime import UTC, datetime, tzinfo
 from typing import Final, NamedTuple
 
@@ -48,16 +46,3 @@ def months(first: Month, last: Month) -> list[Month]:
     while found[-1] < last:
         found.append(found[-1].following)
     return found
-
-
-def zone_named(name: str) -> tzinfo | None:
-    """The time zone of an IANA name, such as `Europe/Berlin`; None when this machine knows none of that name."""
-    if name == "UTC":
-        return UTC
-    return zoneinfo.ZoneInfo(name) if name in _zone_names() else None
-
-
-@functools.cache
-def _zone_names() -> set[str]:
-    """The names come from a walk through the machine's files."""
-    return zoneinfo.available_timezones()

@@ -6,9 +6,8 @@ the gift script compares numbers with its own clock.
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import lru_cache
 from typing import Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import structlog
@@ -100,12 +99,6 @@ def windows(zone: str, at_s: float) -> Windows:
 
 def _begin(day: date, zone: tzinfo) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
-
-
-@lru_cache(maxsize=1)
-def zones() -> frozenset[str]:
-    """Names of time zones that may be chosen."""
-    return frozenset(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "posix")))
 
 
 def unlimited(at_s: float) -> Spending:

@@ -9,10 +9,10 @@ from giftserver.durable.history import at_ms
 from giftserver.durable.limits import AMOUNTS, Amount, Refused
 from giftserver.errors import LIMIT_STAYS, Refusal
 from giftserver.ledger.events import COINS_MAX
-from giftserver.ledger.limits import zones
 from giftserver.limits.service import View
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.wallet import PEOPLE
+from giftserver.zones import is_place
 from rooms.codes import BAD_REQUEST
 
 Coins = Annotated[int, Meta(ge=0, le=COINS_MAX)]
@@ -152,7 +152,7 @@ async def put_limits(call: Call[AmountsRequest, None]) -> LimitsAnswer | Refusal
 
 async def put_zone(call: Call[ZoneRequest, None]) -> LimitsAnswer | Refusal:
     """Where days begin: the first choice at once, another one 24 hours later."""
-    if call.body.zone not in zones():
+    if not is_place(call.body.zone):
         return Refusal(BAD_REQUEST, "There is no such time zone: send a name such as Europe/Berlin.")
     try:
         await call.services.limits.set_zone(call.user, call.body.zone)

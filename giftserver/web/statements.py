@@ -11,11 +11,12 @@ from starlette.responses import StreamingResponse
 from giftserver.durable.history import PAGE_MAX, at_ms, wallet_history
 from giftserver.durable.monthly import MonthLine, WalletMonth, month_lines, month_of, month_sums, months_of
 from giftserver.errors import Refusal
-from giftserver.months import Month, zone_named
+from giftserver.months import Month
 from giftserver.recharge.money import EXPONENTS
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.statement_csv import csv_of
 from giftserver.web.wallet import PEOPLE, StatementEntry
+from giftserver.zones import zone_named
 from rooms.codes import BAD_REQUEST, NOT_FOUND
 
 ZONE_CHARACTERS_MAX: Final = 64

@@ -62,20 +62,21 @@ local function whole(number)
   return type(number) == 'number' and number >= 0 and number <= AMOUNT_MAX and number % 1 == 0
 end
 
+local function limit_of(kind, most, so_far, until_s)
+  return table.concat({kind, text_of(most), text_of(so_far), text_of(until_s)}, ' ')
+end
+
 -- The limit that coins would pass, as the detail of LIMIT; nil when none. Counts them when none is passed.
 local function passed(limits, spent, coins)
-  local function is(kind, most, so_far, until_s)
-    return table.concat({kind, text_of(most), text_of(so_far), text_of(until_s)}, ' ')
-  end
   local gift, day, month, session = limits[1], limits[2], limits[3], limits[4]
-  if now_s < limits[7] then return is('locked', 0, 0, limits[7]) end
-  if gift >= 0 and coins > gift then return is('gift', gift, 0, 0) end
+  if now_s < limits[7] then return limit_of('locked', 0, 0, limits[7]) end
+  if gift >= 0 and coins > gift then return limit_of('gift', gift, 0, 0) end
   if day < 0 then day = day_max end
-  if day >= 0 and spent[2] + coins > day then return is('day', day, spent[2], spent[1]) end
-  if month >= 0 and spent[4] + coins > month then return is('month', month, spent[4], spent[3]) end
+  if day >= 0 and spent[2] + coins > day then return limit_of('day', day, spent[2], spent[1]) end
+  if month >= 0 and spent[4] + coins > month then return limit_of('month', month, spent[4], spent[3]) end
   if spent[5] ~= limits[5] then spent[5], spent[6] = limits[5], 0 end
   if session >= 0 and now_s < limits[6] and spent[6] + coins > session then
-    return is('session', session, spent[6], limits[6])
+    return limit_of('session', session, spent[6], limits[6])
   end
   spent[2], spent[4], spent[6] = spent[2] + coins, spent[4] + coins, spent[6] + coins
   return nil

@@ -1,5 +1,6 @@
 import { avatar, element } from '../ui/element.js';
 import { reasonOf, standOf, subjectOf } from './case_words.js';
+import { lookChips } from './look_chips.js';
 import { PagedList } from './paged_list.js';
 import { momentOf } from './payment_words.js';
 
@@ -14,7 +15,10 @@ export class Cases {
   constructor({ session, opened, refused }) {
     this.session = session;
     this.opened = opened;
-    this.chips = LOOKS.map(([state, label]) => this.#chip(state, label));
+    this.chips = lookChips(LOOKS, this.#state, (state) => {
+      this.#state = state;
+      this.open();
+    });
     this.kind = element('select.input', { id: 'case-kind' }, new Option('From everybody', ''), new Option('From people', 'report'), new Option('From rules', 'rule'));
     this.kind.addEventListener('change', () => this.open());
     const again = element('button.button.button--quiet', { type: 'button' }, 'Look again');
@@ -45,16 +49,6 @@ export class Cases {
 
   close() {
     this.list.close();
-  }
-
-  #chip(state, label) {
-    const chip = element('button.chip', { type: 'button', 'aria-pressed': String(state === this.#state) }, label);
-    chip.addEventListener('click', () => {
-      this.#state = state;
-      for (const one of this.chips) one.setAttribute('aria-pressed', String(one === chip));
-      this.open();
-    });
-    return chip;
   }
 
   async #page(before) {

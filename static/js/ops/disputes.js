@@ -1,6 +1,7 @@
 import { avatar, element } from '../ui/element.js';
 import { bearersOf, reasonOf, standOf } from './claim_words.js';
 import { amountOf } from './money.js';
+import { lookChips } from './look_chips.js';
 import { PagedList } from './paged_list.js';
 import { momentOf } from './payment_words.js';
 
@@ -15,7 +16,10 @@ export class Disputes {
   constructor({ session, opened, refused }) {
     this.session = session;
     this.opened = opened;
-    this.chips = LOOKS.map(([state, label]) => this.#chip(state, label));
+    this.chips = lookChips(LOOKS, this.#state, (state) => {
+      this.#state = state;
+      this.open();
+    });
     const again = element('button.button.button--quiet', { type: 'button' }, 'Look again');
     again.addEventListener('click', () => this.open());
     this.list = new PagedList({
@@ -38,16 +42,6 @@ export class Disputes {
 
   close() {
     this.list.close();
-  }
-
-  #chip(state, label) {
-    const chip = element('button.chip', { type: 'button', 'aria-pressed': String(state === this.#state) }, label);
-    chip.addEventListener('click', () => {
-      this.#state = state;
-      for (const one of this.chips) one.setAttribute('aria-pressed', String(one === chip));
-      this.open();
-    });
-    return chip;
   }
 
   async #page(before) {
