@@ -44,6 +44,7 @@ SHARE_DECLINED, SHARE_ABANDONED = 0.05, 0.05
 QUIET_S: Final = 5.0
 DEADLINE_S: Final = 120.0
 ON_SCREEN_MS: Final = 1_000
+UNCREDITED_MS: Final = 300_000
 LOOK_S: Final = 0.2
 
 
@@ -162,6 +163,11 @@ class Shopping:
         answer = await self._shop.get("/v1/wallet", headers=buyer.headers)
         return int(answer.json()["coins"])
 
+    async def credited_ms(self, buyer: Buyer) -> int | None:
+        """From when the server knew that it was paid until its coins were there; None while they are not."""
+        at = {step["state"]: step["at_ms"] for step in (await self.state(buyer))["steps"]}
+        return at["credited"] - at["succeeded"] if "credited" in at else None
+
     async def balance(self) -> dict[str, int]:
         """The sandbox's own book, in dollars."""
         found: dict[str, int] = (await self._sandbox.get("/v1/balance")).json()["balances"].get("USD", {})
@@ -207,6 +213,9 @@ async def judge(shopping: Shopping, ended: Counter[str]) -> list[Rule]:
     due = [buyer for buyer in buyers if buyer.credited]
     coins = {buyer.name: await shopping.coins(buyer) for buyer in buyers}
     once = sum(coins[buyer.name] == 770 for buyer in due)
+    waited_ms = [await shopping.credited_ms(buyer) for buyer in due]
+    late = sum(ms is None or ms > UNCREDITED_MS for ms in waited_ms)
+    longest_ms = max((ms for ms in waited_ms if ms is not None), default=0)
     unpaid = [buyer.name for buyer in buyers if not buyer.credited and coins[buyer.name]]
     plain = [buyer for buyer in due if buyer.mischief is None and buyer.shown]
     took_ms = [(buyer.shown[0][0] - buyer.paid_s) * 1_000 for buyer in plain]
@@ -217,6 +226,7 @@ async def judge(shopping: Shopping, ended: Counter[str]) -> list[Rule]:
     p50 = percentile(took_ms, 50) if took_ms else 0.0
     return [
         Rule("every paid purchase is credited once", f"{once:,} of {len(due):,}; {told}", once == len(due)),
+        Rule("paid and not credited within 5 minutes: none", f"{late:,}; the longest {longest_ms:,} ms", not late),
         Rule("no unpaid or wrong one is credited", f"{len(unpaid)} of {len(buyers) - len(due)}", not unpaid),
         at_most(
             "coins on the screen, p99 after the payment", [percentile(took_ms, 99)] if took_ms else [], ON_SCREEN_MS,

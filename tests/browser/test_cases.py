@@ -84,7 +84,7 @@ def test_a_report_all_the_way(visit: Visit, demo_site: DemoSite, room: Room, art
     expect(live.locator("html")).to_have_attribute("data-state", "open")
     holds(live, "giftserver.client.balance.coins !== null")
     tap(live)
-    expect(live.get_by_text("Your wallet is paused while a payment is looked at.")).to_be_visible()
+    expect(live.get_by_text("Your wallet is on hold while something is looked at.")).to_be_visible()
     live.screenshot(path=artifacts / "case-refused-390.png")
 
     decided(case, "it was a mistake", "End the hold", ops, "End the hold")

@@ -52,7 +52,7 @@ function assemble(catalog) {
   const feed = new Feed(catalog);
   const sending = new Sending({
     client: () => client, catalog: () => parts.catalog, room: () => view.room, notices, ring, money,
-    onSent: (gift) => sent(gift), acts: waysOut(),
+    onSent: (gift) => sent(gift), acts: waysOut(), wallet: () => session.get('/v1/wallet'),
   });
   panel.addEventListener('send', ({ detail }) => sending.tap(detail.gift, detail.quantity));
   panel.addEventListener('locked', ({ detail }) => {

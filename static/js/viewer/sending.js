@@ -12,7 +12,8 @@ export class Sending {
 
   /**
    * @param {{client: () => object, catalog: () => object, room: () => object, notices: object, ring: object,
-   *   money: CoinPrice, onSent: (gift: object) => void, acts: Record<string, (gift: object, quantity: number) => void>}} page
+   *   money: CoinPrice, wallet: () => Promise<object>, onSent: (gift: object) => void,
+   *   acts: Record<string, (gift: object, quantity: number) => void>}} page
    */
   constructor(page) {
     this.#page = page;
@@ -24,7 +25,7 @@ export class Sending {
     const total = gift.coins * quantity;
     const refused = this.#refusedHere(total);
     if (refused !== null) {
-      this.#refuse(refused, gift, quantity);
+      this.#refuse(await this.#because(refused), gift, quantity);
       return;
     }
     if (total > CONFIRM_ABOVE_COINS && !(await this.#confirmed(gift, quantity))) return;
@@ -72,6 +73,13 @@ export class Sending {
     const { shown_coins: shown } = client().balance;
     if (shown !== null && shown < total) return { code: 'insufficient_coins', balance_coins: shown };
     return null;
+  }
+
+  /** Coins that are missing may be set aside: nobody on hold is offered more of them. */
+  async #because(refused) {
+    if (refused.code !== 'insufficient_coins') return refused;
+    const wallet = await this.#page.wallet().catch(() => null);
+    return wallet?.on_hold ? { code: 'wallet_frozen' } : refused;
   }
 
   #refuse(error, gift, quantity) {

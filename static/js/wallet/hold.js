@@ -30,10 +30,15 @@ export class Hold {
 }
 
 function wordsOf(frozen, owed) {
-  const decided = owed > 0 && frozen === 0;
   return [
-    decided ? 'Your wallet is on hold' : 'Your wallet is on hold: a payment is being looked at',
+    titleOf(frozen, owed),
     frozen > 0 && `${counted(frozen, 'coin')} ${frozen === 1 ? 'is' : 'are'} set aside until it is decided.`,
     owed > 0 && `You owe ${count(owed)} ${owed === 1 ? 'coin that was' : 'coins that were'} spent and not paid for. Coins that you buy pay this first.`,
   ].filter(Boolean);
+}
+
+/** Coins are set aside for a payment; a hold of a case sets none aside, and what is owed says itself why. */
+function titleOf(frozen, owed) {
+  if (frozen > 0) return 'Your wallet is on hold: a payment is being looked at';
+  return owed > 0 ? 'Your wallet is on hold' : 'Your wallet is on hold while something is looked at. Your coins are safe.';
 }
