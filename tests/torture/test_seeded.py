@@ -1,5 +1,7 @@
 """The list of seeded bugs stays true to the source, and what runs it does notice a bug."""
 
+import re
+
 import pytest
 
 from tests.torture.seeded.bug import Bug, Edit
@@ -20,6 +22,18 @@ def test_the_safeguard_is_where_the_list_says(bug: Bug) -> None:
 def test_every_bug_has_a_name_of_its_own() -> None:
     """And there are enough of them."""
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= 20
+
+
+def test_every_promise_of_the_failures_document_has_a_bug() -> None:
+    """The last column of each row names bugs of the list, one at least."""
+    names = {bug.name for bug in BUGS}
+    lines = [line for line in (ROOT / "docs" / "failures.md").read_text().splitlines() if line.startswith("| ")]
+    rows = [line.strip("| ").split(" | ") for line in lines if not line.endswith("Taken out |")]
+    assert len(rows) >= 40
+    for happens, *_, taken_out in rows:
+        named = re.findall("`([^`]+)`", taken_out)
+        assert named, happens
+        assert set(named) <= names, (happens, set(named) - names)
 
 
 def test_a_bug_is_caught_in_a_copy() -> None:
