@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -38,6 +39,9 @@ log = structlog.get_logger()
 
 RETRY_AFTER_MS: Final = 500
 KEY: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+HASHES_MAX: Final = 4_096
+"""Requests whose hash is remembered: most gifts are like others but for their keys."""
+
 DATABASE_S: Final = 2.0
 """A read that Redis can answer as well waits no longer than this for PostgreSQL."""
 
@@ -248,11 +252,11 @@ class GiftService:
         event = order.event
         if isinstance(outcome, Refused):
             return explain(outcome, event.coins)
-        transfer = transfer_id(outcome.shard, outcome.epoch, outcome.seq)
-        self._announcer.submit(event.room, room_event(transfer, event, combo=gift.combo))
+        receipt = receipt_of(event.key, outcome)
+        self._announcer.submit(event.room, room_event(receipt.transfer, event, combo=gift.combo))
         if not outcome.repeated:
             self._metrics.gift_coins.inc(outcome.coins)
-        return receipt_of(event.key, outcome)
+        return receipt
 
     def _judge(self, room: RoomRecord | None, gift: Gift | None, command: SendGift) -> Refusal | None:
         if room is None:
@@ -319,7 +323,11 @@ def time_of_key(key: str) -> int | None:
 
 def hash_request(room_id: str, command: SendGift) -> str:
     """Hash of everything a key stands for: the same key with another body is refused."""
-    parts = (room_id, command.gift, command.quantity, command.price_coins, command.to, command.note)
+    return _hash(room_id, command.gift, command.quantity, command.price_coins, command.to, command.note)
+
+
+@lru_cache(HASHES_MAX)
+def _hash(*parts: str | int | None) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
