@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from giftserver.durable.claims import hear_disputes, hear_failed, hear_refunded, reopened
+from giftserver.durable.claims import OLDER_S, hear_disputes, hear_failed, hear_refunded, reopened
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import PaymentRecord, add_step, has_bought, one_by_one, record_of, used_up
 from giftserver.durable.recharges import book_recharge
-from giftserver.durable.reviews import was_decided
+from giftserver.durable.reviews import was_decided, was_promised_back
 from giftserver.recharge.provider import Snapshot
 from giftserver.recharge.states import ENDED_UNPAID, State, follows
 
@@ -24,6 +24,8 @@ class Applied:
     changed: bool = False
     credited_coins: int = 0
     wrong: str | None = None
+    promised_back: bool = False
+    """Somebody decided that its money goes back: it is paid, and not credited."""
 
 
 async def apply(
@@ -40,9 +42,13 @@ async def apply(
         wrong = mismatch(now, news)
         if provider is not None and provider != now.provider:
             wrong = f"{provider} speaks of an order of {now.provider}"
-        if wrong is not None and await was_decided(connection, id, wrong):
-            return Applied(now, wrong=wrong)
+        kept_minor = _kept_minor(now, news)
+        if wrong is None and kept_minor and now.state is State.REFUNDED:
+            wrong = f"{kept_minor} {news.currency} in minor units came back to the provider: give it back again"
         if wrong is not None:
+            given_back = now.state is State.REFUNDED and now.transfer is None and news.payment == now.id
+            if not kept_minor and (given_back or await was_decided(connection, id, wrong)):
+                return Applied(now, wrong=wrong)
             return await _flag(connection, now, wrong, source)
         return await _move(connection, now, news, source)
 
@@ -67,6 +73,18 @@ def mismatch(stored: PaymentRecord, news: Snapshot) -> str | None:
     if news.state is State.SUCCEEDED and news.captured_minor != stored.amount_minor:
         return f"paid {news.captured_minor}, asked for {stored.amount_minor} {stored.currency} in minor units"
     return None
+
+
+def _kept_minor(now: PaymentRecord, news: Snapshot) -> int:
+    """Minor units that a provider took for a payment and keeps while nothing is credited: never trouble that is over.
+
+    Of a payment that was given back just now, the answer may be older than that.
+    """
+    if now.transfer is not None or news.payment != now.id or news.state is not State.SUCCEEDED:
+        return 0
+    if now.state is State.REFUNDED and now.updated_at > datetime.now(UTC) - timedelta(seconds=OLDER_S):
+        return 0
+    return max(0, news.captured_minor - news.refunded_minor)
 
 
 async def flag(engine: AsyncEngine, id: str, wrong: str, source: str) -> Applied | None:
@@ -149,6 +167,8 @@ async def _credit(connection: AsyncConnection, paid: PaymentRecord, news: Snapsh
         refunded = await _change(connection, paid.id, state=State.REFUNDED, promotion_held=False)
         await add_step(connection, paid.id, State.REFUNDED, source, "before it was credited")
         return Applied(refunded, True)
+    if await was_promised_back(connection, paid.id):
+        return Applied(paid, promised_back=True)
     held = paid.promotion_held or await _hold_again(connection, paid)
     bonus = paid.bonus_coins if held else 0
     money = (paid.provider, paid.currency, paid.amount_minor)

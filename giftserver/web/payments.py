@@ -67,7 +67,7 @@ class StepAnswer(msgspec.Struct, frozen=True):
 class PaymentAnswer(msgspec.Struct, frozen=True):
     """A payment. `checkout_url` while it can be paid; `decline`: why the last attempt failed, in the provider's word.
 
-    `in_review`: a person looks at it. `transfer`: where the coins are in the statement.
+    `in_review`: a person looks at it, and nobody can pay it. `transfer`: where the coins are in the statement.
     """
 
     id: str
@@ -111,7 +111,7 @@ class WebhookAnswer(msgspec.Struct, frozen=True):
 
 def answer_of(payment: PaymentRecord, steps: list[Step]) -> PaymentAnswer:
     """A payment as its buyer sees it: what a step says is shown, who said it is not."""
-    payable = payment.state in OPEN and payment.state is not State.SUCCEEDED
+    payable = payment.state in OPEN and payment.state is not State.SUCCEEDED and payment.review is None
     return PaymentAnswer(
         id=payment.id,
         state=payment.state.value,

@@ -268,7 +268,7 @@ def test_what_was_spent_is_not_given_back(visit: Visit, demo_site: DemoSite, roo
 def test_money_is_converted_by_its_own_exponent(visit: Visit) -> None:
     """Digit by digit for every currency of the server, and none is known otherwise than there."""
     page = visit("/ops", "operator")
-    assert page.evaluate("import('/static/js/ops/money.js').then((it) => it.EXPONENTS)") == EXPONENTS
+    assert page.evaluate("import('/static/js/ui/money.js').then((it) => it.EXPONENTS)") == EXPONENTS
     cases = {
         ("1.1", "USD"): 110, ("0.29", "USD"): 29, ("1.005", "KWD"): 1005, ("1500", "JPY"): 1500, ("4.", "USD"): None,
         ("15.0", "JPY"): None, ("1e3", "USD"): None, ("9999999999.99", "USD"): 999_999_999_999, (" 7 ", "EUR"): 700,

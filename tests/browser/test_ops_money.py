@@ -47,7 +47,7 @@ def test_a_payment_in_review_is_decided(visit: Visit, demo_site: DemoSite, artif
     page.unroute("**/review")
     decide.get_by_role("button", name="Give the money back").click()
     agree(page, "Give the money back")
-    expect(decide.get_by_role("status")).to_have_text("The money goes back. Nothing is credited.")
+    expect(decide.get_by_role("status")).to_have_text("The money went back. Nothing is credited.")
     expect(decide.get_by_label("Why")).to_be_hidden()
     expect(dialog.locator(".terms")).to_contain_text("Given back")
     expect(dialog.locator(".terms")).not_to_contain_text("Needs a look")

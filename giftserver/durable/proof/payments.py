@@ -39,10 +39,26 @@ UNSTEADY: Final = """
     WHERE p.state IS DISTINCT FROM s.state
 """
 
+# Given back is what a claim that is lost says, or a step with the amount that the provider paid back. Steps of before
+# have none: then what was decided last, and that nobody has to look at it, tells.
+NOT_REFUNDED: Final = """
+    SELECT format('payment %s is called refunded, and nothing says that its money went back', p.id)
+    FROM payment AS p WHERE p.state = 'refunded' AND CASE WHEN p.transfer IS NOT NULL
+        THEN p.amount_minor > (SELECT coalesce(sum(amount_minor), 0) FROM claim
+            WHERE payment = p.id AND kind = 'refund' AND state = 'lost')
+        ELSE NOT EXISTS (SELECT FROM payment_step WHERE payment = p.id AND state = 'refunded'
+            AND (source <> 'operator' OR detail LIKE 'given back after a review: %'))
+            AND (p.review IS NOT NULL OR coalesce((SELECT decision FROM payment_review WHERE payment = p.id
+                ORDER BY n DESC LIMIT 1), '') <> 'refund') END
+"""
+
 
 async def payments_are_booked(connection: AsyncConnection, invariant: Invariant) -> None:
-    """Every paid payment is booked once, with its coins, amount and currency, and nothing else is a recharge."""
+    """Every paid payment is booked once, with its coins, amount and currency, and nothing else is a recharge.
+
+    None is called refunded whose money did not go back.
+    """
     invariant.checked += int(await connection.scalar(text(COUNT)) or 0)
-    for query in (UNLIKE_PAYMENT, NO_PAYMENT, UNSTEADY):
+    for query in (UNLIKE_PAYMENT, NO_PAYMENT, UNSTEADY, NOT_REFUNDED):
         for (violation,) in await connection.execute(text(f"{query} LIMIT {SHOWN_MAX + 1}")):
             invariant.found(violation)

@@ -1,6 +1,6 @@
 import { element, fill } from '../ui/element.js';
 import { exactTime } from '../ui/times.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { saidOf, tidy } from './payment_words.js';
 
 /** Last digits of a payment's number: enough to tell one from another at a glance. */

@@ -1,6 +1,6 @@
 import { count } from '../ui/numbers.js';
 import { exactTime } from '../ui/times.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { tidy } from './payment_words.js';
 
 const REASONS = {

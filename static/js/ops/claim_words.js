@@ -1,5 +1,5 @@
 import { counted } from '../ui/numbers.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { tidy } from './payment_words.js';
 
 const REASONS = {

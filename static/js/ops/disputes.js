@@ -1,6 +1,6 @@
 import { avatar, element } from '../ui/element.js';
 import { bearersOf, reasonOf, standOf } from './claim_words.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { lookChips } from './look_chips.js';
 import { PagedList } from './paged_list.js';
 import { momentOf } from './payment_words.js';

@@ -2,7 +2,8 @@ import { uuid7 } from '../giftclient/keys.js';
 import { ask } from '../ui/dialog.js';
 import { element } from '../ui/element.js';
 import { newsOf } from './claim_words.js';
-import { amountOf, EXPONENTS, minorOf, typed } from './money.js';
+import { amountOf, EXPONENTS } from '../ui/money.js';
+import { minorOf, typed } from './money.js';
 import { saidOf } from './payment_words.js';
 
 const REASON_LENGTH_MAX = 200;

@@ -1,19 +1,6 @@
-import { decimal, price } from '../ui/money.js';
-
-/** Digits of the minor unit of every currency that the server knows (ISO 4217); payments come without theirs. */
-export const EXPONENTS = {
-  AED: 2, AUD: 2, BHD: 3, BRL: 2, CAD: 2, CHF: 2, CLP: 0, CZK: 2, DKK: 2, EUR: 2, GBP: 2,
-  IDR: 2, INR: 2, JOD: 3, JPY: 0, KRW: 0, KWD: 3, MXN: 2, NOK: 2, NZD: 2, OMR: 3, PLN: 2,
-  SAR: 2, SEK: 2, SGD: 2, THB: 2, TND: 3, TRY: 2, USD: 2, VND: 0, ZAR: 2,
-};
+import { decimal, EXPONENTS } from '../ui/money.js';
 
 const EXAMPLE_MINOR = 4_990;
-
-/** "USD 4.99"; of a currency that this page does not know, its minor units, and that they are. */
-export function amountOf(amountMinor, currency) {
-  const exponent = EXPONENTS[currency];
-  return exponent === undefined ? `${amountMinor} minor units of ${currency}` : price({ amount_minor: amountMinor, currency, exponent }, 'code');
-}
 
 /** 499 and "USD" → "4.99": what somebody would type. */
 export function typed(amountMinor, currency) {

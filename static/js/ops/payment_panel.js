@@ -7,7 +7,7 @@ import { OrderWatch } from '../wallet/order_watch.js';
 import { Claims } from './claims.js';
 import { isOpen, standOf } from './claim_words.js';
 import { GiveBack } from './give_back.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { coinsOf, declineOf, holdOf, reviewOf, saidOf, stateOf, stepOf, tidy } from './payment_words.js';
 import { Review } from './review.js';
 

@@ -1,4 +1,4 @@
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { clockTime, dayName } from '../ui/times.js';
 
 /** state → what an operator reads, and the colour of its dot; in the order in which a payment goes through them. */
@@ -35,7 +35,8 @@ const DETAILS = {
   'dispute lost': ['Dispute lost: the money is gone', 'bad'],
   'refund failed': ['A refund did not go through', 'bad'],
   'looked at by a person': ['Decided after a look', 'plain'],
-  'given back after a review': ['What was taken goes back', 'plain'],
+  'to be given back after a review': ['What was taken is to go back', 'plain'],
+  'giving it back did not work': ['The provider could not give it back', 'bad'],
 };
 
 /** Why a bank or provider declined. */
@@ -53,6 +54,9 @@ const DECLINES = {
 
 /** The server's words for an amount that is not the order's. */
 const PAID_OTHERWISE = /^paid (\d+), asked for (\d+) ([A-Z]{3}) in minor units$/;
+
+/** The server's words for what a provider has paid back after a review. */
+const GIVEN_BACK = /^given back after a review: (\d+) ([A-Z]{3}) in minor units$/;
 
 /** "Waiting for the buyer" and a tone: wait, good, bad or plain. */
 export function stateOf(state) {
@@ -77,6 +81,8 @@ export function stepOf(step) {
     const [title, tone] = DETAILS[step.detail];
     return { title, tone, detail: '', source };
   }
+  const [, minor, currency] = GIVEN_BACK.exec(step.detail) ?? [];
+  if (currency !== undefined) return { title: 'Given back', tone: 'plain', detail: `${amountOf(Number(minor), currency)}.`, source };
   const { text, tone } = stateOf(step.state);
   const detail = step.detail === '' ? '' : sentence(DECLINES[step.detail] ?? reasonInMoney(step.detail));
   if (PAID_OTHERWISE.test(step.detail)) return { title: 'Not paid as it was ordered', tone: 'bad', detail, source };

@@ -1,7 +1,7 @@
 import { avatar, element, fill } from '../ui/element.js';
 import { count } from '../ui/numbers.js';
 import { standOf } from './claim_words.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { coinsOf, momentOf, saidOf, stateOf, STATES, tidy } from './payment_words.js';
 
 const PAGE_PAYMENTS = 30;

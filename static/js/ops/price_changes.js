@@ -1,5 +1,5 @@
 import { count } from '../ui/numbers.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { customOf, promotionOf, regionOf } from './price_words.js';
 
 /**

@@ -1,6 +1,6 @@
 import { element } from '../ui/element.js';
 import { count } from '../ui/numbers.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { customOf, placeOf, promotionOf } from './price_words.js';
 
 /** A price list for the eye: a row for each region, a column for each size of pack, and the promotions below. */

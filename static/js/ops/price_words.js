@@ -1,5 +1,5 @@
 import { count, counted } from '../ui/numbers.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 
 const ELSEWHERE = '*';
 const NAMED_MAX = 3;

@@ -1,6 +1,6 @@
 import { ask } from '../ui/dialog.js';
 import { element } from '../ui/element.js';
-import { amountOf } from './money.js';
+import { amountOf } from '../ui/money.js';
 import { saidOf } from './payment_words.js';
 
 const REASON_LENGTH_MAX = 200;
@@ -14,12 +14,12 @@ const DECISIONS = {
   },
   refund: {
     label: 'Give the money back',
-    text: ({ user }) => `What the provider took goes back to ${user}, and the order is never credited.`,
-    done: 'The money goes back. Nothing is credited.',
+    text: ({ user }) => `What the provider took goes back to ${user}, and the order is never credited. It needs a look until the provider has paid.`,
+    done: 'The money went back. Nothing is credited.',
   },
   close: {
     label: 'Close, and move nothing',
-    text: () => 'Nothing moves: it was settled elsewhere, or was no trouble. This trouble is not told again.',
+    text: () => 'Nothing moves: it was settled elsewhere, or was no trouble. The provider is asked first: money that nothing is credited for is not left there.',
     done: 'Closed. Nothing has moved.',
   },
 };

@@ -52,7 +52,7 @@ export class OrderPanel {
       ask: () => this.session.get(path),
       shown: (payment) => this.#show(payment),
       excused: (error) => this.#excuse(error),
-      goesOn: (payment) => isOpen(payment) || disputeOf(payment) === 'open',
+      goesOn: (payment) => isOpen(payment) || payment.in_review || disputeOf(payment) === 'open',
     });
     this.#watch = watch;
     const dialog = sheet({ title: 'Your order', body: [this.body] });
@@ -151,9 +151,9 @@ export class OrderPanel {
     this.pay.hidden = !payable;
     if (payable) this.pay.href = payment.checkout_url;
     this.cancel.hidden = !payable;
-    this.retry.hidden = !endedUnpaid(payment) && !(payment.state === 'created' && !payable);
+    this.retry.hidden = payment.in_review || (!endedUnpaid(payment) && !(payment.state === 'created' && !payable));
     this.report.hidden = false;
-    this.ask.hidden = !isOpen(payment) || !(this.#impatient || this.#watch.watched_ms > PATIENT_MS);
+    this.ask.hidden = !(isOpen(payment) || payment.in_review) || !(this.#impatient || this.#watch.watched_ms > PATIENT_MS);
     if (held?.hidden) this.standing.focus();
   }
 

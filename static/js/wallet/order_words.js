@@ -1,5 +1,5 @@
 import { counted } from '../ui/numbers.js';
-import { price } from '../ui/money.js';
+import { amountOf, price } from '../ui/money.js';
 import { clockTime, dayName } from '../ui/times.js';
 import { disputeStandingOf } from './dispute_words.js';
 
@@ -38,6 +38,12 @@ const DECLINED = 'The payment did not go through, and nobody said why. Try again
 
 const METHODS = { card: 'Card', wallet: 'Pocket wallet', bank: 'Bank transfer' };
 const LOST_BONUS = 'without the bonus';
+
+/** The server's words for money that is not what was ordered, and for what went back. */
+const PAID_OTHERWISE = /^paid (\d+), asked for \d+ ([A-Z]{3}) in minor units$/;
+const PAID_IN = /^paid in ([A-Z]{3}), asked for [A-Z]{3}$/;
+const GIVEN_BACK = /^given back after a review: (\d+) ([A-Z]{3}) in minor units$/;
+const GOES_BACK = 'to be given back after a review';
 
 /** Whether something may still happen to the payment by itself. */
 export function isOpen(payment) {
@@ -80,7 +86,10 @@ export function deadlineOf(atMs) {
 /** How the order stands: a title, the sentence below it, and a tone. */
 export function standingOf(payment) {
   if (payment.in_review) {
-    return { title: 'A person is looking at this payment', text: 'Something about it must be understood first. You need not do anything, and nothing is lost.', tone: 'wait' };
+    const goesBack = payment.steps.some((step) => step.detail === GOES_BACK);
+    const title = goesBack ? 'Your money is to be given back' : 'A person is looking at this payment';
+    const text = goesBack ? 'A person sees to it. You need not do anything, and nothing is lost.' : `${contradictionOf(payment) || 'Something about it must be understood first.'} You need not do anything, and nothing is lost.`;
+    return { title, text, tone: 'wait' };
   }
   if (endedUnpaid(payment)) return unpaid(payment);
   return (payment.state !== 'refunded' && disputeStandingOf(payment)) || underway(payment);
@@ -107,7 +116,7 @@ function underway(payment) {
     case 'partially_refunded':
       return { title: 'Part of your money was given back', text: 'The rest of the order stands as it was.', tone: 'plain' };
     case 'refunded':
-      return { title: 'Your money was given back', text: `${price(payment, 'code')} went back the way you paid.`, tone: 'plain' };
+      return { title: 'Your money was given back', text: `${givenBackOf(payment)} went back the way you paid.`, tone: 'plain' };
     default:
       return { title: shortStateOf(payment).text, text: '', tone: 'plain' };
   }
@@ -122,7 +131,7 @@ function unpaid(payment) {
 
 /** What the provider answered when it was asked because of missing coins. */
 export function findingOf(payment) {
-  if (payment.in_review) return 'We asked the provider. A person looks at what it said.';
+  if (payment.in_review) return `${contradictionOf(payment) || 'We asked the provider.'} A person looks at it.`;
   const said = {
     created: 'The provider does not know this order yet: not paid.',
     pending: 'The provider says: not paid yet.',
@@ -133,8 +142,24 @@ export function findingOf(payment) {
     failed: 'The provider says: the payment failed.',
     expired: 'The provider says: not paid, and the time is over.',
     cancelled: 'The provider says: cancelled, not paid.',
+    refunded: 'The provider says: your money was given back.',
   };
   return said[payment.state] ?? 'We asked the provider. Nothing has changed.';
+}
+
+/** How what the provider has contradicts the order; empty when it does not. */
+function contradictionOf(payment) {
+  const said = payment.steps.map((step) => PAID_OTHERWISE.exec(step.detail) ?? PAID_IN.exec(step.detail)).findLast((found) => found !== null);
+  if (said === undefined) return '';
+  const [minor, currency] = said.length > 2 ? said.slice(1) : [null, said[1]];
+  const theirs = minor === null ? `your money in ${currency}` : amountOf(Number(minor), currency);
+  return `The provider has ${theirs}, your order is ${price(payment, 'code')}.`;
+}
+
+/** What went back: of an order that was not paid as it was ordered, another amount than that of the order. */
+function givenBackOf(payment) {
+  const [, minor, currency] = payment.steps.map((step) => GIVEN_BACK.exec(step.detail)).findLast((found) => found !== null) ?? [];
+  return currency === undefined ? price(payment, 'code') : amountOf(Number(minor), currency);
 }
 
 function declineOf(payment) {

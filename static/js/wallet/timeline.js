@@ -10,7 +10,7 @@ const DOTS = [
 ];
 /** state → the last dot that is reached. */
 const REACHED = { created: 0, pending: 0, requires_action: 0, authorised: 1, succeeded: 2, credited: 3, partially_refunded: 3, refunded: 3 };
-const ENDED = { failed: 'Failed', expired: 'Expired', cancelled: 'Cancelled' };
+const ENDED = { refunded: 'Given back', failed: 'Failed', expired: 'Expired', cancelled: 'Cancelled' };
 const SAID = { done: 'done', now: 'now', ended: 'it ended here', later: 'not yet' };
 
 /** An order as four dots. What was reached is bright, what is waited for pulses, and an end stands where it came. */
@@ -31,8 +31,8 @@ export class Timeline {
 }
 
 function dotsOf(payment) {
-  const ended = endedUnpaid(payment);
-  const reached = ended ? Math.max(0, ...payment.steps.map((step) => REACHED[step.state] ?? 0)) : (REACHED[payment.state] ?? 0);
+  const ended = endedUnpaid(payment) || wentBack(payment);
+  const reached = reachedOf(payment);
   return DOTS.map(([state, title], place) => {
     if (place <= reached) return { title, at_ms: timeOf(payment, place), standing: 'done' };
     if (place > reached + 1) return { title, at_ms: null, standing: 'later' };
@@ -40,6 +40,18 @@ function dotsOf(payment) {
       ? { title: ENDED[payment.state], at_ms: stepTime(payment, payment.state), standing: 'ended' }
       : { title, at_ms: null, standing: 'now' };
   });
+}
+
+/** The last dot that an order reached; of one that ended, its steps say which. */
+function reachedOf(payment) {
+  if (wentBack(payment)) return REACHED.succeeded;
+  if (endedUnpaid(payment)) return Math.max(0, ...payment.steps.map((step) => REACHED[step.state] ?? 0));
+  return REACHED[payment.state] ?? 0;
+}
+
+/** Whether the money went back before any coins came. */
+function wentBack(payment) {
+  return payment.state === 'refunded' && payment.transfer === null;
 }
 
 /** When a dot was reached: a step that nobody told of was reached at the latest with the next one. */

@@ -275,8 +275,27 @@ TAMPERED = {
     "another buyer": "UPDATE payment SET user_id = 'ben' WHERE transfer IS NOT NULL",
     "a recharge of no payment": "UPDATE payment SET transfer = NULL, state = 'succeeded'",
     "a state without a step": "UPDATE payment SET state = 'refunded'",
+    "called refunded and not paid back": "WITH s AS (INSERT INTO payment_step (payment, n, state, source)"
+    " SELECT id, 99, 'refunded', 'ledger' FROM payment) UPDATE payment SET state = 'refunded'",
     "money moved elsewhere": "UPDATE account SET owner = 'stripe' WHERE kind = 'clearing'",
 }
+
+
+async def test_the_proof_finds_an_uncredited_payment_that_is_called_refunded_before_it_is(book):
+    """An operator's step without the amount that went back is no refund, unless it is from before there were any."""
+    made = await order(book)
+    await hear(book, made, captured_minor=998)
+    await book.run(
+        "WITH s AS (INSERT INTO payment_step (payment, n, state, source, detail)"
+        " SELECT id, 99, 'refunded', 'operator', 'given back after a review' FROM payment)"
+        " UPDATE payment SET state = 'refunded', review = NULL"
+    )
+    assert await proof(book) != []
+    await book.run(
+        "INSERT INTO payment_review (payment, n, review, decision, reason, by_user)"
+        " SELECT id, 1, 'odd', 'refund', 'so it is', 'olga' FROM payment"
+    )
+    assert await proof(book) == []
 
 
 @pytest.mark.parametrize("statement", TAMPERED.values(), ids=TAMPERED.keys())

@@ -7,7 +7,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from giftserver.durable.audit_log import Actor
 from giftserver.durable.payment_moves import flag
+from giftserver.durable.reviews import settle_review
 from giftserver.recharge.provider import ProviderAway
 from tests.giftserver.conftest import assert_refused
 from tests.giftserver.shop import Shop
@@ -50,6 +52,7 @@ async def test_what_was_not_paid_as_ordered_is_given_back_and_never_credited(sho
     await in_review(shop, payment)
     assert_refused(await decide(shop, payment, "credit"), 409, "review_refused")
     assert_refused(await decide(shop, payment, "credit", "viewer"), 403, "forbidden")
+    assert (await shop.payment(payment["id"]))["checkout_url"] is None, "nobody is asked to pay once more"
     answers = [await decided(shop, payment, "refund") for _ in range(2)]
     assert [(one["state"], one["review"], one["transfer"]) for one in answers] == [("refunded", None, None)] * 2
     session = await shop.control("GET", f"/v1/sessions/{await shop.session(payment)}")
@@ -84,18 +87,117 @@ async def test_what_the_provider_confirms_is_credited_once(shop):
     await shop.proved()
 
 
-async def test_trouble_that_was_closed_is_not_told_again_and_other_trouble_is(shop):
-    """The provider says the same ever again: closed is closed. Another contradiction is new."""
+async def asked(shop: Shop, payment: dict[str, Any]) -> dict[str, Any]:
+    """How a payment stands for its buyer after the provider was asked."""
+    recharges = shop.web.services.recharges
+    await recharges.check(await recharges.own("ana", payment["id"]))
+    return await shop.payment(payment["id"])
+
+
+async def test_money_that_did_not_go_back_stays_in_review(shop):
+    """Nobody is told that it went back, it cannot be closed or credited, and another try gives it back once."""
+    await shop.mischief(wrong_amount=True, refund_fails=True)
+    payment = await shop.paid()
+    await in_review(shop, payment)
+    for _ in range(2):
+        assert_refused(await decide(shop, payment, "refund"), 409, "review_refused")
+        for other in ("close", "credit"):
+            assert_refused(await decide(shop, payment, other), 409, "review_refused")
+        found = await asked(shop, payment)
+        assert (found["state"], found["in_review"], found["transfer"]) == ("pending", True, None)
+    session = f"/v1/sessions/{await shop.session(payment)}"
+    await shop.control("PUT", f"{session}/mischief", {})
+    body = {"decision": "refund", "reason": "once more"}
+    path = f"/v1/ops/payments/{payment['id']}/review"
+    answer = await shop.web.http.post(path, json=body, headers=shop.web.bearer("dora", "admin"))
+    assert (answer.status_code, answer.json()["state"], answer.json()["review"]) == (200, "refunded", None)
+    theirs = await shop.control("GET", session)
+    assert theirs["refunded_minor"] == theirs["captured_minor"] == 1_000
+    assert [one["state"] for one in theirs["refunds"]] == ["failed", "failed", "succeeded"]
+    told = [(step["state"], step["detail"]) for step in (await shop.payment(payment["id"]))["steps"]]
+    assert ("refunded", "given back after a review: 1000 USD in minor units") in told
+    assert [(one[0], one[2]) for one in await kept(shop, payment)] == [("refund", "olga"), ("refund", "dora")]
+    await shop.proved()
+
+
+async def test_a_decision_to_give_back_holds_when_what_is_wrong_ends(shop):
+    """Paid as it was ordered, and marked: once its money is to go back it is not credited, nor closed, in between."""
+    await shop.mischief(drop=1.0, refund_fails=True)
+    payment = await shop.paid()
+    database = shop.web.engines.database
+    await flag(database, payment["id"], "somebody called", "provider")
+    assert_refused(await decide(shop, payment, "refund"), 409, "review_refused")
+    refused = await decide(shop, payment, "credit")
+    assert_refused(refused, 409, "review_refused")
+    assert "goes back" in refused.json()["error"]["message"]
+    assert (await asked(shop, payment))["state"] == "succeeded"
+    assert await shop.coins() == 0
+    olga = Actor("olga", "admin")
+    assert not await settle_review(database, payment["id"], "somebody called", "close", "no trouble", olga)
+
+
+async def test_money_that_nothing_is_credited_for_cannot_be_closed(shop, monkeypatch):
+    """The provider is asked, also when it is away; what went back there by hand is told as given back."""
     await shop.mischief(wrong_amount=True)
     payment = await shop.paid()
     await in_review(shop, payment)
-    await decided(shop, payment, "close")
-    recharges = shop.web.services.recharges
-    await recharges.check(await recharges.own("ana", payment["id"]))
-    assert not (await shop.payment(payment["id"]))["in_review"]
-    await flag(shop.web.engines.database, payment["id"], "something else", "provider")
-    assert (await shop.payment(payment["id"]))["in_review"]
-    assert (await shop.payment(payment["id"]))["state"] != "credited"
+    refused = await decide(shop, payment, "close")
+    assert_refused(refused, 409, "review_refused")
+    assert "The provider has USD 10.00 of it" in refused.json()["error"]["message"]
+    provider = shop.web.services.recharges.providers["sandbox"]
+
+    async def away(ref: str) -> None:
+        raise ProviderAway("it is away")
+
+    with monkeypatch.context() as breaking:
+        breaking.setattr(provider, "fetch", away)
+        assert_refused(await decide(shop, payment, "close"), 503, "unavailable")
+    with monkeypatch.context() as without:
+        without.setattr(shop.web.services.recharges.inquiry, "providers", {})
+        refused = await decide(shop, payment, "close")
+    assert_refused(refused, 409, "review_refused")
+    assert "GIFTSERVER_PAYMENTS" in refused.json()["error"]["message"]
+    assert (await asked(shop, payment))["in_review"]
+    assert await provider.refund(await shop.session(payment), 1_000, "by-hand")
+    assert (await decided(shop, payment, "close"))["state"] == "refunded"
+    assert not (await asked(shop, payment))["in_review"]
+    await shop.proved()
+
+
+async def test_decisions_that_race_leave_no_money_behind(shop):
+    """Giving back, closing and crediting at once: all of it goes back, once."""
+    await shop.mischief(wrong_amount=True)
+    payment = await shop.paid()
+    await in_review(shop, payment)
+    nine = ("refund", "close", "credit") * 3
+    answers = await asyncio.gather(*(decide(shop, payment, one) for one in nine))
+    assert 200 in {answer.status_code for answer in answers} <= {200, 409}
+    session = await shop.control("GET", f"/v1/sessions/{await shop.session(payment)}")
+    assert (session["captured_minor"], session["refunded_minor"], len(session["refunds"])) == (1_000, 1_000, 1)
+    found = await shop.payment(payment["id"])
+    assert (found["state"], found["in_review"]) == ("refunded", False)
+    await shop.proved()
+
+
+@pytest.mark.parametrize("wrong", [{"wrong_amount": True}, {}])
+async def test_money_that_comes_back_to_the_provider_is_looked_at_again(shop, wrong):
+    """A refund that was paid fails later: somebody is told, and it goes back by another one."""
+    await shop.mischief(drop=1.0, **wrong)
+    payment = await shop.paid()
+    await flag(shop.web.engines.database, payment["id"], "somebody called", "provider")
+    await decided(shop, payment, "refund")
+    session = f"/v1/sessions/{await shop.session(payment)}"
+    (first,) = (await shop.control("GET", session))["refunds"]
+    await shop.control("POST", f"{session}/refunds/{first['id']}/fail")
+    assert not (await asked(shop, payment))["in_review"], "it may be an answer from before"
+    async with shop.web.engines.database.begin() as connection:
+        await connection.execute(text("UPDATE payment SET updated_at = updated_at - interval '61 s'"))
+    assert (await asked(shop, payment))["in_review"]
+    assert (await decided(shop, payment, "refund"))["review"] is None
+    theirs = await shop.control("GET", session)
+    assert theirs["refunded_minor"] == theirs["captured_minor"]
+    assert await shop.coins() == 0
+    await shop.proved()
 
 
 async def test_a_refund_whose_answer_is_lost_is_paid_once_and_nothing_is_credited_meanwhile(shop, monkeypatch):
@@ -115,13 +217,13 @@ async def test_a_refund_whose_answer_is_lost_is_paid_once_and_nothing_is_credite
         raise ProviderAway("the answer was lost")
 
     recharges = shop.web.services.recharges
-    for _ in range(2):  # before anything was paid back, and after
+    for state in ("succeeded", "refunded"):  # before anything was paid back, and after
         with monkeypatch.context() as breaking:
             breaking.setattr(provider, "refund", lost)
             assert_refused(await decide(shop, payment, "refund"), 503, "unavailable")
         await recharges.check(await recharges.own("ana", payment["id"]))
         found = await shop.payment(payment["id"])
-        assert (found["state"], found["transfer"], found["in_review"]) == ("refunded", None, True)
+        assert (found["state"], found["transfer"], found["in_review"]) == (state, None, True)
     assert (await decided(shop, payment, "refund"))["state"] == "refunded"
     session = await shop.control("GET", f"/v1/sessions/{await shop.session(payment)}")
     assert (session["refunded_minor"], len(session["refunds"])) == (999, 1)

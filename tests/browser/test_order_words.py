@@ -1,0 +1,61 @@
+"""What an order says of itself when it did not go as ordered: in review, given back, declined."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.demo_site import DemoSite
+from tests.browser.test_recharge import dots, order, ordered
+
+Visit = Callable[..., Page]
+OTHERWISE = "paid 144, asked for 143 USD in minor units"
+
+
+def told(visit: Visit, made: dict[str, Any], person: str, **changes: Any) -> Page:
+    """The sheet of an order that the server tells so; asking the provider says the same."""
+    answer = made | {"amount_minor": 143, "checkout_url": None} | changes
+    routes = {f"**/v1/payments/{made['id']}{more}": lambda route: route.fulfill(json=answer) for more in ("", "/check")}
+    return visit(f"/wallet?payment={made['id']}", person, 390, routes=routes)
+
+
+def steps(*details: str, state: str = "pending") -> list[dict[str, Any]]:
+    """Steps with these details."""
+    return [{"state": state, "at_ms": 1_700_000_000_000 + n, "detail": text} for n, text in enumerate(details)]
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        (["", OTHERWISE], "The provider has USD 1.44, your order is USD 1.43."),
+        (["", "paid in JPY, asked for USD"], "The provider has your money in JPY, your order is USD 1.43."),
+        (["", "somebody called"], "Something about it must be understood first."),
+        (["", OTHERWISE, "to be given back after a review"], "Your money is to be given back"),
+    ],
+)
+def test_an_order_in_review_says_what_is_wrong_and_offers_no_payment(
+    visit: Visit, demo_site: DemoSite, details: list[str], words: str
+) -> None:
+    """What the provider has beside what was ordered; no way to pay once more; asking again tells it, too."""
+    made = ordered(demo_site, "kofi")
+    page = told(visit, made, "kofi", state="pending", in_review=True, steps=steps(*details))
+    dialog = order(page, "pending")
+    expect(dialog.locator(".order__standing")).to_contain_text(words)
+    for name in ("Continue to payment", "Try again", "Cancel order"):
+        expect(dialog.locator(".order__actions").get_by_text(name, exact=True)).to_be_hidden()
+    ask = dialog.get_by_role("button", name="Not credited?")
+    expect(ask).to_be_visible(timeout=20_000)
+    ask.click()
+    expect(dialog.locator(".order__note")).to_contain_text("A person looks at it.")
+
+
+def test_money_that_went_back_before_any_coins_came(visit: Visit, demo_site: DemoSite) -> None:
+    """Nothing says that coins were credited, and the amount is the one that went back."""
+    made = ordered(demo_site, "kofi")
+    back = steps("", OTHERWISE) + steps("given back after a review: 144 USD in minor units", state="refunded")
+    page = told(visit, made, "kofi", state="refunded", transfer=None, steps=back)
+    dialog = order(page, "refunded")
+    expect(dialog.locator(".order__standing")).to_contain_text("USD 1.44 went back the way you paid.")
+    assert dots(page) == ["done", "done", "done", "ended"]
+    expect(dialog.locator(".timeline__step").last).to_contain_text("Given back")
