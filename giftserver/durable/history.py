@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from giftserver.durable.claim_tables import claim
+from giftserver.durable.lots import OPENED
 from giftserver.durable.tables import account, entry, gift_day, transfer
 from giftserver.ledger.events import transfer_id
 
@@ -15,7 +17,10 @@ PAGE_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class WalletEntry:
-    """One line of a wallet: `amount_coins` as it changed, `balance_coins` after it; the rest None but for gifts."""
+    """One line of a wallet: `amount_coins` as it changed, `balance_coins` after it; the rest None but for gifts.
+
+    `claim`: of coins that were set aside for a claim, how that claim stands now: frozen, lost or won.
+    """
 
     transfer: str
     kind: str
@@ -27,6 +32,7 @@ class WalletEntry:
     room: str | None
     creator: str | None
     key: str | None
+    claim: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +103,14 @@ async def wallet_history(
     With `after` nothing that is as old as that version or older.
     """
     limit = max(1, min(limit, PAGE_MAX))
+    opened = func.substr(transfer.c.reference, len(OPENED) + 1)
+    became = select(claim.c.state).where(claim.c.id == opened).correlate(transfer).scalar_subquery()
     query = (
         select(
             transfer.c.id, transfer.c.kind, transfer.c.shard, transfer.c.epoch, transfer.c.seq,
             entry.c.amount, entry.c.balance_after, entry.c.version, transfer.c.event_at,
             transfer.c.gift, transfer.c.quantity, transfer.c.room, transfer.c.creator, transfer.c.key,
+            case((transfer.c.kind == "claim_open", became)).label("claim"),
         )
         .join_from(account, entry, entry.c.account == account.c.id)
         .join(transfer, transfer.c.id == entry.c.transfer)
@@ -117,7 +126,7 @@ async def wallet_history(
     entries = [
         WalletEntry(
             public_transfer(row), row.kind, row.amount, row.balance_after, at_ms(row.event_at),
-            row.gift, row.quantity, row.room, row.creator, row.key,
+            row.gift, row.quantity, row.room, row.creator, row.key, row.claim,
         )
         for row in rows
     ]  # fmt: skip

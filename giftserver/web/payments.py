@@ -9,6 +9,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from giftserver.durable.history import at_ms
+from giftserver.durable.payment_story import disputes_of
 from giftserver.durable.payments import PAGE_MAX, PaymentRecord, Step, payments_of, steps_of
 from giftserver.durable.provider_events import keep_events
 from giftserver.errors import (
@@ -67,7 +68,8 @@ class StepAnswer(msgspec.Struct, frozen=True):
 class PaymentAnswer(msgspec.Struct, frozen=True):
     """A payment. `checkout_url` while it can be paid; `decline`: why the last attempt failed, in the provider's word.
 
-    `in_review`: a person looks at it, and nobody can pay it. `transfer`: where the coins are in the statement.
+    `in_review`: a person looks at it, and nobody can pay it. `dispute`: how its newest dispute stands, `open`, `won` or
+    `lost`. `transfer`: where the coins are in the statement.
     """
 
     id: str
@@ -82,6 +84,7 @@ class PaymentAnswer(msgspec.Struct, frozen=True):
     exponent: int
     decline: str | None
     in_review: bool
+    dispute: str | None
     transfer: str | None
     checkout_url: str | None
     created_at_ms: int
@@ -109,7 +112,11 @@ class WebhookAnswer(msgspec.Struct, frozen=True):
     kept: int
 
 
-def answer_of(payment: PaymentRecord, steps: list[Step]) -> PaymentAnswer:
+DISPUTES: Final = {"holding": "open", "frozen": "open", "won": "won", "lost": "lost"}
+"""State of a dispute's claim → what its buyer is told of it; one that only warns is told to nobody."""
+
+
+def answer_of(payment: PaymentRecord, steps: list[Step], dispute: str | None) -> PaymentAnswer:
     """A payment as its buyer sees it: what a step says is shown, who said it is not."""
     payable = payment.state in OPEN and payment.state is not State.SUCCEEDED and payment.review is None
     return PaymentAnswer(
@@ -125,6 +132,7 @@ def answer_of(payment: PaymentRecord, steps: list[Step]) -> PaymentAnswer:
         exponent=EXPONENTS[payment.currency],
         decline=payment.decline,
         in_review=payment.review is not None,
+        dispute=DISPUTES.get(dispute or ""),
         transfer=None if payment.transfer is None else str(payment.transfer),
         checkout_url=payment.checkout_url if payable else None,
         created_at_ms=at_ms(payment.created_at),
@@ -136,7 +144,9 @@ def answer_of(payment: PaymentRecord, steps: list[Step]) -> PaymentAnswer:
 async def _answer(call: Call[Any, Any], payment: PaymentRecord | Refusal) -> PaymentAnswer | Refusal:
     if isinstance(payment, Refusal):
         return payment
-    return answer_of(payment, await steps_of(call.services.database, payment.id))
+    database = call.services.database
+    dispute = (await disputes_of(database, [payment.id])).get(payment.id)
+    return answer_of(payment, await steps_of(database, payment.id), dispute)
 
 
 async def create_payment(call: Call[PaymentRequest, None]) -> PaymentAnswer | Refusal:
@@ -182,7 +192,9 @@ async def list_payments(call: Call[None, PaymentsQuery]) -> PaymentsAnswer:
     """The caller's payments."""
     found = await payments_of(call.services.database, call.user, call.query.before, call.query.limit)
     more = len(found) == call.query.limit
-    return PaymentsAnswer([answer_of(one, []) for one in found], found[-1].id if more else None)
+    disputes = await disputes_of(call.services.database, [one.id for one in found])
+    listed = [answer_of(one, [], disputes.get(one.id)) for one in found]
+    return PaymentsAnswer(listed, found[-1].id if more else None)
 
 
 async def take_webhook(call: Call[None, None]) -> WebhookAnswer | Refusal | Response:

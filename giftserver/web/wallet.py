@@ -49,7 +49,10 @@ class StatementQuery(msgspec.Struct, frozen=True):
 
 
 class StatementEntry(msgspec.Struct, frozen=True):
-    """One change of the wallet and the coins after it. Key, gift, quantity, room and creator are null but for gifts."""
+    """One change of the wallet and the coins after it. Key, gift, quantity, room and creator are null but for gifts.
+
+    `claim`: of coins that were set aside for a claim, how that claim stands now: `frozen`, `lost` or `won`.
+    """
 
     transfer: str
     kind: str
@@ -61,6 +64,7 @@ class StatementEntry(msgspec.Struct, frozen=True):
     room: str | None
     creator: str | None
     key: str | None
+    claim: str | None = None
 
 
 class StatementAnswer(msgspec.Struct, frozen=True):

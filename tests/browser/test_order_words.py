@@ -59,3 +59,14 @@ def test_money_that_went_back_before_any_coins_came(visit: Visit, demo_site: Dem
     expect(dialog.locator(".order__standing")).to_contain_text("USD 1.44 went back the way you paid.")
     assert dots(page) == ["done", "done", "done", "ended"]
     expect(dialog.locator(".timeline__step").last).to_contain_text("Given back")
+
+
+def test_a_list_says_what_became_of_a_dispute(visit: Visit) -> None:
+    """Not in the wallet while the bank claims it, nor after; the statement says that what was set aside is gone."""
+    page = visit("/wallet", "viktor", 390)
+    expect(page.locator(".order").last).to_contain_text("Taken back by the bank")
+    expect(page.locator(".entry", has_text="Taken back: the payment for them went back")).to_have_count(1)
+    page = visit("/wallet", "ulla", 390)
+    expect(page.locator(".order").last).to_contain_text("Disputed")
+    expect(page.locator(".order").last).not_to_contain_text("In your wallet")
+    expect(page.locator(".entry", has_text="Set aside: a payment is claimed back")).to_have_count(1)

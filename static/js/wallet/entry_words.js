@@ -10,9 +10,12 @@ const TITLES = {
   adjustment: 'Corrected by hand',
 };
 
+/** What coins that were set aside became, once that is decided. */
+const BECAME = { lost: 'Taken back: the payment for them went back', won: 'Set aside for a while: a claim that is over' };
+
 /** "Lantern Fly ×3" for a gift, "Coins bought" for a recharge, and a tidied kind for what this page has not met. */
 export function titleOf(entry, names) {
-  if (entry.gift === null) return TITLES[entry.kind] ?? tidy(entry.kind);
+  if (entry.gift === null) return BECAME[entry.claim] ?? TITLES[entry.kind] ?? tidy(entry.kind);
   const name = names.name(entry.gift);
   const what = entry.quantity > 1 ? `${name} ×${entry.quantity}` : name;
   return entry.kind === 'refund' ? `${what} given back` : what;

@@ -103,6 +103,7 @@ export class OrderPanel {
 
   #show(payment) {
     const before = this.#state;
+    const told = this.payment;
     this.payment = payment;
     this.#state = payment.state;
     this.body.dataset.state = payment.state;
@@ -112,9 +113,8 @@ export class OrderPanel {
     this.#stand(standingOf(payment));
     this.#offer(payment);
     this.#tell(payment);
-    if (before === payment.state) return;
-    if (payment.state === 'credited') this.#celebrate();
-    this.changed(payment);
+    if (before !== payment.state && payment.state === 'credited') this.#celebrate();
+    if (before !== payment.state || told?.dispute !== payment.dispute || told?.in_review !== payment.in_review) this.changed(payment);
   }
 
   #describe(payment) {

@@ -22,6 +22,9 @@ const SHORT = {
   refunded: ['Given back', 'plain'],
 };
 
+/** How a dispute stands → what a list says of its order; one that was won leaves it as it was. */
+const DISPUTED = { open: { text: 'Disputed', tone: 'wait' }, lost: { text: 'Taken back by the bank', tone: 'bad' } };
+
 /** Why a payment was declined, and the way out. */
 const DECLINES = {
   card_declined: 'Your bank declined the card. Try another card or another way to pay, or ask your bank why.',
@@ -58,6 +61,7 @@ export function endedUnpaid(payment) {
 /** "Waiting for payment" and a tone: wait, good, bad or plain. */
 export function shortStateOf(payment) {
   if (payment.in_review) return { text: 'Being looked at', tone: 'wait' };
+  if (payment.state !== 'refunded' && DISPUTED[payment.dispute] !== undefined) return DISPUTED[payment.dispute];
   const [text, tone] = SHORT[payment.state] ?? [payment.state.replaceAll('_', ' '), 'plain'];
   return { text, tone };
 }

@@ -89,3 +89,29 @@ async def test_every_path_conserves_and_tells_who_bears_what(shop: Shop, monkeyp
         for words in path.words:
             assert words in told, (name, told)
         await shop.proved()
+
+
+@pytest.mark.parametrize("end", ["won", "lost"])
+async def test_lists_say_how_a_dispute_stands(bought, end):
+    """Orders and the statement tell what the sheet of the order tells: open, and then how it ended."""
+    shop, payment = bought
+
+    async def listed() -> tuple[str | None, str | None]:
+        me = shop.web.bearer("ana")
+        (order,) = (await shop.web.http.get("/v1/payments", headers=me)).json()["payments"]
+        entries = (await shop.web.http.get("/v1/wallet/history", headers=me)).json()["entries"]
+        aside = [one["claim"] for one in entries if one["kind"] == "claim_open"]
+        assert all(one["claim"] is None for one in entries if one["kind"] != "claim_open")
+        assert (await shop.payment(payment["id"]))["dispute"] == order["dispute"]
+        return order["dispute"], aside[0] if aside else None
+
+    assert await listed() == (None, None)
+    dispute = await shop.dispute(payment, "warning")
+    await shop.until_claim(dispute, "waiting")
+    assert await listed() == (None, None), "a warning is for operators"
+    await shop.decide(dispute, "open")
+    await shop.until_claim(dispute, "frozen")
+    assert await listed() == ("open", "frozen")
+    await shop.decide(dispute, end)
+    await shop.until_claim(dispute, end)
+    assert await listed() == (end, end)

@@ -5,6 +5,7 @@ from tests.torture.seeded.bug import SCRIPTS, Bug, bug
 CLAIMS = "tests/giftserver/recharge/test_claims.py"
 TROUBLE = "tests/giftserver/recharge/test_claims_in_trouble.py"
 REFUNDING = "tests/giftserver/recharge/test_refunding.py"
+PATHS = "tests/giftserver/recharge/test_dispute_paths.py"
 BOOKING = "giftserver/durable/claim_booking.py"
 KEEPING = "giftserver/durable/claims.py"
 KEEPER = "giftserver/recharge/claims.py"
@@ -126,5 +127,15 @@ BUGS: tuple[Bug, ...] = (
         "what was given back counts as spent", LOTS,
         "            if move.id not in undone:\n", "            if True:\n",
         "tests/giftserver/durable/test_lots.py",
+    ),
+    bug(
+        "a list does not know of disputes", "giftserver/web/payments.py",
+        "answer_of(one, [], disputes.get(one.id))", "answer_of(one, [], None)",
+        f"{PATHS}::test_lists_say_how_a_dispute_stands",
+    ),
+    bug(
+        "coins that are gone are set aside for ever", "giftserver/durable/history.py",
+        'case((transfer.c.kind == "claim_open", became))', "func.nullif(1, 1)",
+        f"{PATHS}::test_lists_say_how_a_dispute_stands",
     ),
 )  # fmt: skip
