@@ -302,6 +302,24 @@ async def open_payments(engine: AsyncEngine, quiet_s: float, limit: int) -> list
         return [record_of(row) for row in await connection.execute(taken)]
 
 
+async def may_ask(engine: AsyncEngine, id: str, every_s: float) -> float:
+    """Whether a buyer may have the provider asked about a payment now: 0, or how many seconds it is too early.
+
+    Whichever process is asked, one question goes out in that time; the reconciler's counts as well.
+    """
+    every = timedelta(seconds=every_s)
+    taken = (
+        update(payment)
+        .where(payment.c.id == id, func.coalesce(payment.c.asked_at, func.now() - every) <= func.now() - every)
+        .values(asked_at=func.now())
+    )
+    left = select(func.extract("epoch", payment.c.asked_at + every - func.now())).where(payment.c.id == id)
+    async with engine.begin() as connection:
+        if (await connection.execute(taken)).rowcount:
+            return 0.0
+        return max(0.1, float(await connection.scalar(left) or 0))
+
+
 # Half of its age after the last time, an hour at least, so about ten times in the half year of a dispute.
 ASK_AGAIN: Final = text("""
     UPDATE payment SET ask_again_at = CASE WHEN created_at > now() - interval '180 days'

@@ -37,6 +37,9 @@ from rooms import codes
 log = structlog.get_logger()
 
 RETRY_AFTER_MS: Final = 1_000
+CHECK_AFTER_MS: Final = 3_000
+"""A provider is asked about an order so often at most, when its buyer wants it."""
+
 AWAY: Final = Refusal(
     codes.UNAVAILABLE,
     "The payment page cannot be opened right now. Nothing was charged; try again in a moment.",
@@ -196,7 +199,7 @@ class Recharges:
             log.warning("payment_not_asked", payment=payment.id, reason=str(problem))
             return Refusal(
                 codes.UNAVAILABLE, "The payment provider does not answer right now. We keep asking; nothing is lost.",
-                {"retry_after_ms": RETRY_AFTER_MS},
+                {"retry_after_ms": CHECK_AFTER_MS},
             )  # fmt: skip
         return payment if done is None else done.payment
 

@@ -1,6 +1,7 @@
 """The caller's payments: order, follow, ask again, cancel; and the providers' webhooks."""
 
 import time
+from math import ceil
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ from starlette.responses import Response
 
 from giftserver.durable.history import at_ms
 from giftserver.durable.payment_story import disputes_of
-from giftserver.durable.payments import PAGE_MAX, PaymentRecord, Step, payments_of, steps_of
+from giftserver.durable.payments import PAGE_MAX, PaymentRecord, Step, may_ask, payments_of, steps_of
 from giftserver.durable.provider_events import keep_events
 from giftserver.errors import (
     AGE_RESTRICTED,
@@ -29,7 +30,7 @@ from giftserver.errors import (
 from giftserver.gifts.messages import Identifier, Key
 from giftserver.recharge.money import AMOUNT_MAX_MINOR, EXPONENTS
 from giftserver.recharge.provider import Rejected
-from giftserver.recharge.service import Wish
+from giftserver.recharge.service import CHECK_AFTER_MS, Wish
 from giftserver.recharge.states import OPEN, State
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.store import Code, Coins, PackId, country_of
@@ -39,6 +40,9 @@ from rooms.codes import BAD_REQUEST, RATE_LIMITED, UNAVAILABLE
 log = structlog.get_logger()
 
 WEBHOOK_BYTES_MAX: Final = 262_144
+
+CANCEL_EVERY_S: Final = 1.0
+"""A buyer has the provider close a checkout so often at most."""
 
 
 class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,15 +177,24 @@ async def get_payment(call: Call[None, None]) -> PaymentAnswer | Refusal:
 
 
 async def check_payment(call: Call[None, None]) -> PaymentAnswer | Refusal:
-    """Ask the provider now, whatever webhooks said or did not say."""
-    own = await _own(call)
+    """Ask the provider now, whatever webhooks said or did not say; once in three seconds at most."""
+    own = await _in_turn(call, CHECK_AFTER_MS / 1_000)
     return await _answer(call, own if isinstance(own, Refusal) else await call.services.recharges.check(own))
 
 
 async def cancel_payment(call: Call[None, None]) -> PaymentAnswer | Refusal:
-    """Close a checkout that was not paid; one that was paid stays so and is credited."""
-    own = await _own(call)
+    """Close a checkout that was not paid; one that was paid stays so and is credited. Once in a second at most."""
+    own = await _in_turn(call, CANCEL_EVERY_S)
     return await _answer(call, own if isinstance(own, Refusal) else await call.services.recharges.cancel(own))
+
+
+async def _in_turn(call: Call[None, None], every_s: float) -> PaymentRecord | Refusal:
+    """The caller's payment, if its provider was not asked just now: it answers only so many questions."""
+    own = await _own(call)
+    if isinstance(own, Refusal) or not (wait_s := await may_ask(call.services.database, own.id, every_s)):
+        return own
+    words = "The provider was asked about this order just now. Wait a moment, then ask again."
+    return Refusal(RATE_LIMITED, words, {"retry_after_ms": ceil(wait_s * 1_000)})
 
 
 async def _own(call: Call[None, None]) -> PaymentRecord | Refusal:
@@ -235,11 +248,11 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     ),
     Endpoint(
         "POST", "/v1/payments/{payment}/check", "Ask the provider now", check_payment, PaymentAnswer, roles=PEOPLE,
-        refusals=(PAYMENT_NOT_FOUND, UNAVAILABLE),
+        refusals=(PAYMENT_NOT_FOUND, RATE_LIMITED, UNAVAILABLE),
     ),
     Endpoint(
         "POST", "/v1/payments/{payment}/cancel", "Close an unpaid checkout", cancel_payment, PaymentAnswer,
-        roles=PEOPLE, refusals=(PAYMENT_NOT_FOUND, UNAVAILABLE),
+        roles=PEOPLE, refusals=(PAYMENT_NOT_FOUND, RATE_LIMITED, UNAVAILABLE),
     ),
     Endpoint(
         "POST", "/v1/webhooks/{provider}", "What a payment provider tells", take_webhook, WebhookAnswer,

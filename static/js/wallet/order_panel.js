@@ -201,7 +201,7 @@ export class OrderPanel {
       watch.told(payment);
       note.textContent = found(payment);
     } catch (error) {
-      note.textContent = error.status === 503 && error.said ? error.said : error.message;
+      note.textContent = (error.status === 503 || error.status === 429) && error.said ? error.said : error.message;
     } finally {
       button.removeAttribute('aria-disabled');
       button.textContent = label;

@@ -1,11 +1,15 @@
 """Buying coins: from the order to coins that can be spent, and every way it can go wrong for the buyer."""
 
 import asyncio
+from collections import Counter
 
+import httpx
 import pytest
+from sqlalchemy import text
 
 from giftserver.auth.tokens import mint
 from giftserver.durable.verify import verify
+from giftserver.recharge.provider import Snapshot
 from tests.giftserver.conftest import add_rooms, assert_refused
 from tests.giftserver.shop import CARD, new_key
 
@@ -218,3 +222,32 @@ async def test_a_provider_that_is_away_is_told_and_the_same_key_goes_on(shop):
     await shop.until_state(payment["id"], "credited")
     answer = await shop.web.http.get("/v1/payments", headers=shop.web.bearer("ana"))
     assert [one["id"] for one in answer.json()["payments"]] == [payment["id"]]
+
+
+async def test_a_provider_is_asked_about_an_order_once_in_a_while(shop, monkeypatch):
+    """Whoever presses again and again is told to wait, also in parallel; a moment later it is asked again."""
+    payment = await shop.ordered()
+    provider, asked = shop.web.services.recharges.providers["sandbox"], []
+    real = provider.fetch
+
+    async def counted(ref: str) -> Snapshot | None:
+        asked.append(ref)
+        return await real(ref)
+
+    monkeypatch.setattr(provider, "fetch", counted)
+
+    async def post(verb: str) -> httpx.Response:
+        return await shop.web.http.post(f"/v1/payments/{payment['id']}/{verb}", headers=shop.web.bearer("ana"))
+
+    for count in (1, 2):
+        answers = await asyncio.gather(*(post("check") for _ in range(20)))
+        assert Counter(one.status_code for one in answers) == {200: 1, 429: 19}
+        refused = next(one for one in answers if one.status_code == 429)
+        assert_refused(refused, 429, "rate_limited")
+        assert 0 < refused.json()["error"]["retry_after_ms"] <= 3_000
+        assert len(asked) == count
+        async with shop.web.engines.database.begin() as connection:
+            await connection.execute(text("UPDATE payment SET asked_at = asked_at - interval '3 s'"))
+    answers = await asyncio.gather(*(post("cancel") for _ in range(20)))
+    assert Counter(one.status_code for one in answers) == {200: 1, 429: 19}
+    assert (await shop.payment(payment["id"]))["state"] == "cancelled"

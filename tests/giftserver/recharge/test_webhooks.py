@@ -271,6 +271,8 @@ async def test_who_misses_coins_can_have_the_provider_asked(quiet):
         answer = await quiet.web.http.post(f"/v1/payments/{payment['id']}/check", headers=quiet.web.bearer(user))
         assert answer.json()["state"] == state
     await quiet.control("PUT", f"/v1/sessions/{await quiet.session(unpaid)}/mischief", {"fetch_fails": 1})
+    async with quiet.web.engines.database.begin() as connection:
+        await connection.execute(text("UPDATE payment SET asked_at = asked_at - interval '3 s'"))
     answer = await quiet.web.http.post(f"/v1/payments/{unpaid['id']}/check", headers=quiet.web.bearer("ben"))
     assert_refused(answer, 503, "unavailable")
 

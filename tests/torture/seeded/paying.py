@@ -261,4 +261,9 @@ BUGS: tuple[Bug, ...] = (
         'return text_at(unit, "custom_id")',
         f"{PAYPAL_TESTS}::test_only_our_own_orders_are_captured",
     ),
+    bug(
+        "a provider is asked as often as somebody presses", "giftserver/web/payments.py",
+        "if isinstance(own, Refusal) or not (wait_s := await", "if True or not (wait_s := await",
+        "tests/giftserver/recharge/test_buying.py::test_a_provider_is_asked_about_an_order_once_in_a_while",
+    ),
 )  # fmt: skip
