@@ -1,6 +1,7 @@
 """A report all the way: told in the wallet, decided by an operator, felt in the room, and answered in the wallet."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -133,7 +134,7 @@ def test_a_case_that_changed_meanwhile_is_shown_anew(visit: Visit, demo_site: De
     expect(case.locator(".happening").first).to_contain_text("mine")
     page.keyboard.press("Escape")
     expect(case).to_be_hidden()
-    assert "case=" not in page.url
+    expect(page).not_to_have_url(re.compile("case="))
     pictured(page, artifacts, "ops-cases")
     page.get_by_role("tab", name="Audit log").click()
     expect(page.locator(".act").first).to_contain_text("mine")

@@ -195,19 +195,24 @@ async def test_every_web_process_knows_of_a_ban_at_once(
 
 
 async def test_a_ban_is_a_ban_while_nobody_can_be_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rooms' Redis is away: the operator's step is taken, this process knows, and the closing has its moment."""
+    """The rooms' Redis is away: the operator's step is taken, this process knows, and each closing has its moment."""
 
     async def away(*_: object) -> None:
         raise RedisAway("away")
 
-    assert code_of(await send(desk.shop.web)) == ""
-    id = await case_about(desk, "mira")
+    monkeypatch.setattr(rooms, "FRESH_S", 60.0)
+    web, id = desk.shop.web, await case_about(desk, "mira")
+    assert (await give(web, "loft", "mira")).status_code == 200
+    assert (await turn(web, "loft", True)).status_code == 200
+    assert [await status(web, room) for room in ("harbour", "loft")] == ["live", "live"]
     with monkeypatch.context() as patch:
         patch.setattr(rooms, "send_notice", away)
         await desk.took(id, "ban", 1)
-    assert code_of(await send(desk.shop.web)) == "room_not_live"
-    async with desk.shop.web.engines.database.connect() as connection:
-        assert await connection.scalar(text("SELECT closed_ms FROM room_closing WHERE opened_ms IS NULL")) > 0
+    assert [await status(web, room) for room in ("harbour", "loft")] == ["offline", "offline"]
+    assert code_of(await send(web)) == "room_not_live"
+    async with web.engines.database.connect() as connection:
+        moments = await connection.execute(text("SELECT closed_ms FROM room_closing WHERE opened_ms IS NULL"))
+        assert [moment is not None for moment in moments.scalars()] == [True, True]
 
 
 async def test_every_coin_of_a_gift_that_raced_a_ban_is_back(
