@@ -201,8 +201,8 @@ async def close_case(
     outcome: Outcome,
     reason: str,
     *,
-    end_hold: bool | None,
-    end_ban: bool | None,
+    end_hold: bool | None = None,
+    end_ban: bool | None = None,
 ) -> CaseRecord:
     """Close a case. With a hold in force `end_hold` says whether it ends; it stays None where there is none.
 
