@@ -15,6 +15,7 @@ AGE_RESTRICTED: Final = ErrorCode("age_restricted", 403, False, "The caller is n
 GUARDIAN_REFUSED: Final = ErrorCode("guardian_refused", 409, False, "The code is not valid, or there is a guardian")
 NOT_YOUR_WARD: Final = ErrorCode("not_your_ward", 404, False, "The caller does not look after this person")
 ROOM_NOT_LIVE: Final = ErrorCode("room_not_live", 409, False, "Gifts are taken only while the room is live")
+BANNED_FROM_LIVE: Final = ErrorCode("banned_from_live", 403, False, "The room's creator may not be live, for now")
 GIFT_UNAVAILABLE: Final = ErrorCode("gift_unavailable", 404, False, "There is no such gift, or not here or not now")
 PRICE_CHANGED: Final = ErrorCode("price_changed", 409, False, "It costs something else than the caller was shown")
 SELF_GIFT: Final = ErrorCode("self_gift", 403, False, "Nobody sends gifts to themselves")
@@ -57,6 +58,7 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     GUARDIAN_REFUSED,
     NOT_YOUR_WARD,
     ROOM_NOT_LIVE,
+    BANNED_FROM_LIVE,
     GIFT_UNAVAILABLE,
     PRICE_CHANGED,
     SELF_GIFT,

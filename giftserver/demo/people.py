@@ -50,10 +50,11 @@ DEPUTY: Final = "deputy"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Somebody to whom something happened that happens to payments, and what in a few words."""
+    """Somebody to whom something happened that happens to payments, and what in a few words; years, where told."""
 
     name: str
     story: str
+    age: int | None = None
 
 
 EXAMPLES: Final = {
@@ -69,5 +70,6 @@ EXAMPLES: Final = {
     "leo": Example("Leo", "paid with a parent's card"),
     "greta": Example("Greta", "looks after Nils"),
     "nils": Example("Nils", "has a guardian"),
+    "mika": Example("Mika", "is 15: coins are for adults", age=15),
 }
 """Who shows what happens to payments and limits; they begin without coins, and `stories.py` tells what they did."""

@@ -1,6 +1,9 @@
 """The rooms and coins the demo begins with."""
 
+from contextlib import suppress
+
 from giftserver.demo.people import ROOMS, VIEWERS
+from giftserver.durable.bans import CreatorBanned
 from giftserver.durable.credits import credit
 from giftserver.durable.rooms import get_room, set_live, upsert_room
 from giftserver.engines import open_engines
@@ -18,6 +21,7 @@ async def seed(settings: Settings) -> None:
                     engines.database, room.id, creator=room.creator, creator_name=room.creator_name,
                     title=room.title,
                 )  # fmt: skip
-                await set_live(engines.database, room.id, True)
+                with suppress(CreatorBanned):
+                    await set_live(engines.database, room.id, True)
         for viewer in VIEWERS:
             await credit(engines.database, viewer, START_COINS, "top_up", f"demo-seed:{viewer}")

@@ -1,4 +1,4 @@
-"""Tables of the audit log, of cases and reports, and of adjustments; `tables.py` has the metadata of all."""
+"""Tables of the audit log, of cases, bans and reports, and of adjustments; `tables.py` has the metadata of all."""
 
 from sqlalchemy import (
     BigInteger,
@@ -54,7 +54,21 @@ audit_head = Table(
     CheckConstraint("one", name="audit_head_one"),
 )
 
-# Something a person has to decide. `person`: whose wallet a hold is about. `version` counts its changes.
+# Who may not be live, and why; banned is who has a row without `lifted_at`.
+live_ban = Table(
+    "live_ban",
+    metadata,
+    Column("reference", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("placed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("lifted_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("reference", name="live_ban_pkey"),
+    CheckConstraint("user_id <> '' AND reason <> ''", name="live_ban_named"),
+)
+Index("live_ban_user", live_ban.c.user_id, postgresql_where=live_ban.c.lifted_at.is_(None))
+
+# Something a person has to decide. `person`: whom a hold or a ban is about. `version` counts its changes.
 case_file = Table(
     "case_file",
     metadata,
@@ -70,6 +84,8 @@ case_file = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("hold_reference", Text, ForeignKey("wallet_hold.reference", name="case_file_hold_fkey")),  # in force
     Column("holds", Integer, nullable=False, server_default="0"),  # ever placed
+    Column("ban_reference", Text, ForeignKey("live_ban.reference", name="case_file_ban_fkey")),  # in force
+    Column("bans", Integer, nullable=False, server_default="0"),  # ever placed
     Column("outcome", Text),
     Column("closed_by", Text),
     Column("closed_at", DateTime(timezone=True)),

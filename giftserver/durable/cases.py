@@ -1,7 +1,8 @@
 """Cases: something about a payment, a gift or a person that an operator decides. Nothing of a case is ever deleted.
 
 Whoever changes a case names the version they saw; its row is locked meanwhile, so that of two at once the second is
-told. A hold of a case is a reason of the wallet's hold (`holds.py`), with a reference of its own each time.
+told. A hold of a case is a reason of the wallet's hold (`holds.py`), a ban one of the person's ban from live
+(`bans.py`), with a reference of its own each time.
 """
 
 import secrets
@@ -15,8 +16,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.audit_log import Act, Actor, Detail, log_act
+from giftserver.durable.bans import lift_ban, place_ban
 from giftserver.durable.case_tables import case_file
 from giftserver.durable.holds import place_hold, release_hold
+from giftserver.durable.rooms import close_rooms_of
 
 Kind = Literal["report", "rule"]
 SubjectKind = Literal["payment", "gift", "user"]
@@ -42,7 +45,7 @@ class CaseChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a case is about, by its public id; `person`: whose wallet a hold would be about."""
+    """What a case is about, by its public id; `person`: whom a hold or a ban would be about."""
 
     kind: SubjectKind
     id: str
@@ -51,7 +54,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """A case as stored; `hold_reference` is the hold of its own that is in force."""
+    """A case as stored; `hold_reference` and `ban_reference` are the hold and the ban of its own that are in force."""
 
     id: str
     kind: Kind
@@ -65,6 +68,8 @@ class CaseRecord:
     version: int
     hold_reference: str | None
     holds: int
+    ban_reference: str | None
+    bans: int
     outcome: Outcome | None
     closed_by: str | None
     closed_at: datetime | None
@@ -151,6 +156,34 @@ async def release_case(engine: AsyncEngine, id: str, version: int, by: Actor, re
         return changed
 
 
+async def ban_case(engine: AsyncEngine, id: str, version: int, by: Actor, reason: str) -> tuple[CaseRecord, list[str]]:
+    """Ban the person from live for an open case, which closes their open rooms; the ids of these.
+
+    The caller tells of the rooms, and when they were closed (`time_closings`). Raises NoCase, CaseChanged.
+    """
+    async with engine.begin() as connection:
+        case = await _opened(connection, id, version)
+        if case.ban_reference is not None:
+            raise CaseChanged("This case bans the person from live already.")
+        reference = _reference(case, case.bans)
+        await place_ban(connection, case.person, reference, f"case {case.id}")
+        closed = await close_rooms_of(connection, case.person)
+        changed = await _change(connection, case, ban_reference=reference, bans=case.bans + 1)
+        await log_act(connection, Act(by, "ban", "case", id, reason, {"ban": reference, "rooms_closed": len(closed)}))
+        return changed, closed
+
+
+async def unban_case(engine: AsyncEngine, id: str, version: int, by: Actor, reason: str) -> CaseRecord:
+    """End the ban of a case, open or closed; other reasons may keep it. No room opens. Raises NoCase, CaseChanged."""
+    async with engine.begin() as connection:
+        case = await _seen(connection, id, version)
+        if case.ban_reference is None:
+            raise CaseChanged("This case does not ban the person from live.")
+        changed, act = await _unban(connection, case, by, reason)
+        await log_act(connection, act)
+        return changed
+
+
 async def note_case(engine: AsyncEngine, id: str, version: int, by: Actor, words: str) -> CaseRecord:
     """Write a note for other operators. Raises NoCase, CaseChanged."""
     async with engine.begin() as connection:
@@ -161,35 +194,58 @@ async def note_case(engine: AsyncEngine, id: str, version: int, by: Actor, words
 
 
 async def close_case(
-    engine: AsyncEngine, id: str, version: int, by: Actor, outcome: Outcome, reason: str, end_hold: bool | None
+    engine: AsyncEngine,
+    id: str,
+    version: int,
+    by: Actor,
+    outcome: Outcome,
+    reason: str,
+    *,
+    end_hold: bool | None = None,
+    end_ban: bool | None = None,
 ) -> CaseRecord:
     """Close a case. With a hold in force `end_hold` says whether it ends; it stays None where there is none.
 
-    Raises NoCase, CaseChanged.
+    So does `end_ban` of a ban. Raises NoCase, CaseChanged.
     """
     async with engine.begin() as connection:
         case = await _opened(connection, id, version)
-        if (case.hold_reference is None) != (end_hold is None):
-            words = "This case has the wallet on hold: say whether that ends." if case.hold_reference else (
-                "This case does not have the wallet on hold: there is nothing to end or to keep."
-            )  # fmt: skip
-            raise CaseChanged(words)
+        _check_end(case.hold_reference, end_hold, "has the wallet on hold", "does not have the wallet on hold")
+        _check_end(case.ban_reference, end_ban, "bans the person from live", "does not ban the person from live")
         acts = []
         if end_hold:
             case, act = await _release(connection, case, by, reason)
             acts.append(act)
+        if end_ban:
+            case, act = await _unban(connection, case, by, reason)
+            acts.append(act)
         closed = {"state": "closed", "outcome": outcome, "closed_by": by.id, "closed_at": func.now()}
         changed = await _change(connection, case, **closed)
-        details: dict[str, Detail] = {"outcome": outcome, "held": changed.hold_reference is not None}
+        details: dict[str, Detail] = {
+            "outcome": outcome, "held": changed.hold_reference is not None,
+            "banned": changed.ban_reference is not None,
+        }  # fmt: skip
         for act in (*acts, Act(by, "close_case", "case", id, reason, details)):
             await log_act(connection, act)
         return changed
 
 
+def _check_end(reference: str | None, ends: bool | None, does: str, does_not: str) -> None:
+    """Whoever closes a case says what becomes of its hold and its ban, where there is one. Raises CaseChanged."""
+    if reference is not None and ends is None:
+        raise CaseChanged(f"This case {does}: say whether that ends.")
+    if reference is None and ends is not None:
+        raise CaseChanged(f"This case {does_not}: there is nothing to end or to keep.")
+
+
+def _reference(case: CaseRecord, before: int) -> str:
+    # A reference is placed once for ever: the second hold or ban of a case has another.
+    return f"case:{case.id}" if before == 0 else f"case:{case.id}:{before + 1}"
+
+
 # The audit log comes last in each transaction: who has it waits for nobody.
 async def _hold(connection: AsyncConnection, case: CaseRecord, by: Actor, reason: str) -> tuple[CaseRecord, Act]:
-    # A reference is placed once for ever: the second hold of a case has another.
-    reference = f"case:{case.id}" if case.holds == 0 else f"case:{case.id}:{case.holds + 1}"
+    reference = _reference(case, case.holds)
     await place_hold(connection, case.person, reference, f"case {case.id}")
     changed = await _change(connection, case, hold_reference=reference, holds=case.holds + 1)
     return changed, Act(by, "hold", "case", case.id, reason, {"hold": reference})
@@ -200,6 +256,13 @@ async def _release(connection: AsyncConnection, case: CaseRecord, by: Actor, rea
     await release_hold(connection, case.person, case.hold_reference)
     changed = await _change(connection, case, hold_reference=None)
     return changed, Act(by, "release", "case", case.id, reason, {"hold": case.hold_reference})
+
+
+async def _unban(connection: AsyncConnection, case: CaseRecord, by: Actor, reason: str) -> tuple[CaseRecord, Act]:
+    assert case.ban_reference is not None
+    await lift_ban(connection, case.ban_reference)
+    changed = await _change(connection, case, ban_reference=None)
+    return changed, Act(by, "unban", "case", case.id, reason, {"ban": case.ban_reference})
 
 
 async def _locked(connection: AsyncConnection, id: str) -> CaseRecord:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.durable.case_tables import live_ban
 from giftserver.durable.claim_tables import claim, claim_gift, wallet_hold
 from giftserver.durable.history import at_ms, public_transfer
 from giftserver.durable.lots import lot_of
@@ -106,7 +107,7 @@ async def gift_facts(engine: AsyncEngine, gift: Any) -> dict[str, Any]:
 
 
 async def user_facts(engine: AsyncEngine, user: str) -> dict[str, Any]:
-    """What somebody sent, earned and bought in the last days, and what is on their wallet now."""
+    """What somebody sent, earned and bought in the last days, what is on their wallet now, and what they may not do."""
     since = datetime.now(UTC) - timedelta(days=RECENT_DAYS)
     day = gift_day.c
     got = select(
@@ -120,6 +121,7 @@ async def user_facts(engine: AsyncEngine, user: str) -> dict[str, Any]:
     )
     disputes = select(func.count()).where(claim.c.payment == payment.c.id, payment.c.user_id == user)
     holds = select(wallet_hold.c.reason).where(wallet_hold.c.user_id == user, wallet_hold.c.released_at.is_(None))
+    bans = select(live_ban.c.reason).where(live_ban.c.user_id == user, live_ban.c.lifted_at.is_(None))
     balances = select(account.c.kind, account.c.balance).where(account.c.owner == user)
     async with engine.connect() as connection:
         sent = (await connection.execute(RECENT_GIFTS, {"user": user, "since": since})).one()
@@ -127,11 +129,13 @@ async def user_facts(engine: AsyncEngine, user: str) -> dict[str, Any]:
         bought = {row[0]: row[1] for row in await connection.execute(orders)}
         claims = int(await connection.scalar(disputes.where(claim.c.kind == "dispute")) or 0)
         held = list((await connection.execute(holds.limit(LISTED_MAX))).scalars())
+        banned = list((await connection.execute(bans.limit(LISTED_MAX))).scalars())
         has = {row.kind: row.balance for row in await connection.execute(balances)}
     return {
         "days": RECENT_DAYS, "gifts_sent": sent.gifts, "coins_sent": sent.coins, "creators": sent.creators,
         "gifts_got": int(gifts), "coins_got": int(coins), "gifts_given_back": int(refunded),
-        "orders": bought, "disputes_ever": claims, "holds": held, "balances": has,
+        "orders": bought, "disputes_ever": claims, "holds": held, "bans": banned,
+        "balances": has,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Rooms: who gives them, what they are called, whether they are live."""
+"""Rooms: who gives them, what they are called, whether they are live. No room of a banned person is (`bans.py`)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from typing import Final
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.durable.bans import before_opening, check_not_banned
 from giftserver.durable.tables import room
 
 CLOSED: Final = text("""
-    INSERT INTO room_closing (room) VALUES (:id)
+    INSERT INTO room_closing (room) SELECT unnest(CAST(:ids AS text[]))
     ON CONFLICT (room) WHERE opened_ms IS NULL DO UPDATE SET closed_ms = NULL
 """)
 CLOCK_DOUBT_MS: Final = 65_000
@@ -50,7 +51,7 @@ async def upsert_room(
     title: str,
     stream_url: str | None = None,
 ) -> RoomRecord:
-    """Make a room, or change everything but whether it is live."""
+    """Make a room, or change everything but whether it is live. Raises CreatorBanned for a live one."""
     values = {"creator": creator, "creator_name": creator_name, "title": title, "stream_url": stream_url}
     statement = (
         insert(room)
@@ -59,7 +60,11 @@ async def upsert_room(
         .returning(room)
     )
     async with engine.begin() as connection:
-        return RoomRecord(*(await connection.execute(statement)).one())
+        await before_opening(connection)  # an open room may be given to somebody else
+        record = RoomRecord(*(await connection.execute(statement)).one())
+        if record.live:
+            await check_not_banned(connection, record.creator)
+        return record
 
 
 async def get_room(engine: AsyncEngine, id: str) -> RoomRecord | None:
@@ -87,15 +92,31 @@ async def set_live(engine: AsyncEngine, id: str, live: bool, ledger_ms: int | No
     """Say whether the room is live; None when there is none of this id.
 
     `ledger_ms` is for a room that opens: the ledger's clock (see giftserver.durable.closings), asked before. Without it
-    no gift that came while the room was closed and is booked from now on is given back.
+    no gift that came while the room was closed and is booked from now on is given back. Raises CreatorBanned.
     """
     async with engine.begin() as connection:
-        was_live = await connection.scalar(select(room.c.live).where(room.c.id == id).with_for_update())
-        if was_live is None:
+        if live:
+            await before_opening(connection)
+        query = select(room.c.live, room.c.creator).where(room.c.id == id).with_for_update()
+        was = (await connection.execute(query)).one_or_none()
+        if was is None:
             return None
-        if live and not was_live:
+        if live:
+            await check_not_banned(connection, was.creator)
+        if live and not was.live:
             await connection.execute(OPENED, {"id": id, "now": ledger_ms})
-        elif was_live and not live:
-            await connection.execute(CLOSED, {"id": id})
+        elif was.live and not live:
+            await connection.execute(CLOSED, {"ids": [id]})
         statement = update(room).where(room.c.id == id).values(live=live, updated_at=func.now()).returning(room)
         return RoomRecord(*(await connection.execute(statement)).one())
+
+
+async def close_rooms_of(connection: AsyncConnection, creator: str) -> list[str]:
+    """Close every open room of a person in the caller's transaction; their ids. What else a closing needs comes after.
+
+    That is `time_closings`, as after `set_live`.
+    """
+    closed = update(room).where(room.c.creator == creator, room.c.live).values(live=False, updated_at=func.now())
+    ids = list((await connection.execute(closed.returning(room.c.id))).scalars())
+    await connection.execute(CLOSED, {"ids": ids})
+    return ids

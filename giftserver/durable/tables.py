@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0011"
+SCHEMA_REVISION: Final = "0012"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1

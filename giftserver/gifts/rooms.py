@@ -153,7 +153,7 @@ class RoomDirectory:
     async def upsert(
         self, room_id: str, *, creator: str, creator_name: str, title: str, stream_url: str | None
     ) -> RoomRecord:
-        """Create or change a room."""
+        """Create or change a room. Raises CreatorBanned."""
         record = await durable_rooms.upsert_room(
             self._database, room_id, creator=creator, creator_name=creator_name, title=title, stream_url=stream_url
         )
@@ -163,7 +163,8 @@ class RoomDirectory:
     async def set_live(self, room_id: str, live: bool) -> RoomRecord | None:
         """Open or close a room for gifts; None when there is no such room.
 
-        Gifts that Redis decides after it is closed, because a process did not know yet, are given back.
+        Gifts that Redis decides after it is closed, because a process did not know yet, are given back. Raises
+        CreatorBanned.
         """
         opened_ms = None
         if live:
@@ -174,9 +175,21 @@ class RoomDirectory:
             return None
         await self._changed(room_id)
         if not live:
-            with contextlib.suppress(RedisError, OSError):  # the worker does it when the clock can be asked
-                await time_closings(self._database, partial(latest_ms, self._ledger_redis))
+            await self._time_closings()
         return record
+
+    async def were_closed(self, room_ids: Collection[str]) -> None:
+        """Do for rooms that were closed in PostgreSQL what follows a closing: every process knows it, it has a time."""
+        for room_id in room_ids:
+            self.forget(room_id)
+        with contextlib.suppress(RedisError, OSError):  # who is not told reads the room anew within FRESH_S
+            for room_id in room_ids:
+                await self._changed(room_id)
+        await self._time_closings()
+
+    async def _time_closings(self) -> None:
+        with contextlib.suppress(RedisError, OSError):  # the worker does it when the clock can be asked
+            await time_closings(self._database, partial(latest_ms, self._ledger_redis))
 
     async def _changed(self, room_id: str) -> None:
         self.forget(room_id)

@@ -54,7 +54,10 @@ class CaseReport(msgspec.Struct, frozen=True):
 
 
 class CaseAnswer(msgspec.Struct, frozen=True):
-    """A case; `person` is whose wallet it may hold, `on_hold` whether it does. Send `version` with what you do."""
+    """A case; `person` is whose wallet it may hold and whom it may ban from live.
+
+    `on_hold` and `banned` say whether it does. Send `version` with what you do.
+    """
 
     id: str
     kind: Kind
@@ -66,6 +69,7 @@ class CaseAnswer(msgspec.Struct, frozen=True):
     state: CaseState
     version: int
     on_hold: bool
+    banned: bool
     outcome: Outcome | None
     closed_by: str | None
     opened_at_ms: int
@@ -106,12 +110,13 @@ class StepRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CloseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the case ends. Where it has the wallet on hold, `end_hold` must say whether that ends."""
+    """How the case ends. Where it has the wallet on hold, `end_hold` must say whether that ends; `end_ban` of a ban."""
 
     version: Version
     outcome: Outcome
     reason: Words
     end_hold: bool | None = None
+    end_ban: bool | None = None
 
 
 Request = TypeVar("Request", StepRequest, CloseRequest)
@@ -120,8 +125,8 @@ Request = TypeVar("Request", StepRequest, CloseRequest)
 def _answer(case: CaseRecord) -> CaseAnswer:
     return CaseAnswer(
         case.id, case.kind, case.subject_kind, case.subject_id, case.person, case.opened_by, case.reason, case.state,
-        case.version, case.hold_reference is not None, case.outcome, case.closed_by, at_ms(case.opened_at),
-        at_ms(case.changed_at),
+        case.version, case.hold_reference is not None, case.ban_reference is not None, case.outcome, case.closed_by,
+        at_ms(case.opened_at), at_ms(case.changed_at),
     )  # fmt: skip
 
 
@@ -166,8 +171,9 @@ async def _do(call: Call[Request, None], step: Callable[[str, Request], Awaitabl
         return _none()
     except CaseChanged as problem:
         return Refusal(CASE_CHANGED, str(problem))
-    log.info("case_changed", case=id, state=changed.state, held=changed.hold_reference is not None)
-    return _answer(changed)
+    answer = _answer(changed)
+    log.info("case_changed", case=id, state=answer.state, held=answer.on_hold, banned=answer.banned)
+    return answer
 
 
 async def hold_case(call: Call[StepRequest, None]) -> CaseAnswer | Refusal:
@@ -182,6 +188,24 @@ async def release_case(call: Call[StepRequest, None]) -> CaseAnswer | Refusal:
     return await _do(call, lambda id, body: cases.release_case(database, id, body.version, actor, body.reason))
 
 
+async def ban_case(call: Call[StepRequest, None]) -> CaseAnswer | Refusal:
+    """Ban the person from live: their open rooms are closed, and none opens until the ban ends."""
+    services, actor = call.services, call.actor
+
+    async def ban(id: str, body: StepRequest) -> CaseRecord:
+        changed, closed = await cases.ban_case(services.database, id, body.version, actor, body.reason)
+        await services.rooms.were_closed(closed)
+        return changed
+
+    return await _do(call, ban)
+
+
+async def unban_case(call: Call[StepRequest, None]) -> CaseAnswer | Refusal:
+    """End the ban of this case; other reasons may keep it. The person opens their rooms themselves."""
+    database, actor = call.services.database, call.actor
+    return await _do(call, lambda id, body: cases.unban_case(database, id, body.version, actor, body.reason))
+
+
 async def note_case(call: Call[StepRequest, None]) -> CaseAnswer | Refusal:
     """Write a note for other operators; `reason` is the note."""
     database, actor = call.services.database, call.actor
@@ -194,7 +218,7 @@ async def close_case(call: Call[CloseRequest, None]) -> CaseAnswer | Refusal:
     return await _do(
         call,
         lambda id, body: cases.close_case(
-            database, id, body.version, actor, body.outcome, body.reason, body.end_hold
+            database, id, body.version, actor, body.outcome, body.reason, end_hold=body.end_hold, end_ban=body.end_ban
         ),
     )  # fmt: skip
 
@@ -213,6 +237,8 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     ),
     _step("hold", "Put the wallet on hold", hold_case, StepRequest),
     _step("release", "End the hold of a case", release_case, StepRequest),
+    _step("ban", "Ban the person from live", ban_case, StepRequest),
+    _step("unban", "End the ban of a case", unban_case, StepRequest),
     _step("note", "Write a note", note_case, StepRequest),
     _step("close", "Close a case", close_case, CloseRequest),
 )  # fmt: skip

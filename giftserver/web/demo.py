@@ -1,6 +1,7 @@
 """Endpoints of the demo: be anyone, and coins for nothing. They exist only where GIFTSERVER_DEMO is set."""
 
 import uuid
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -85,7 +86,14 @@ async def issue_token(call: Call[TokenRequest, None]) -> TokenAnswer | Refusal:
     settings = call.services.settings
     if settings.jwt_secret is None:
         return Refusal(UNAVAILABLE, "The demo cannot sign tokens: set GIFTSERVER_JWT_SECRET.")
-    return TokenAnswer(mint(settings, person.id, person.name, person.role, None, LIFE_MAX_S), LIFE_MAX_S)
+    token = mint(settings, person.id, person.name, person.role, None, LIFE_MAX_S, birthdate=_birthdate(person.id))
+    return TokenAnswer(token, LIFE_MAX_S)
+
+
+def _birthdate(id: str) -> date | None:
+    """Where the platform would tell one: somebody who is always as old as their example says."""
+    example = EXAMPLES.get(id)
+    return date(datetime.now(UTC).year - example.age, 1, 1) if example is not None and example.age else None
 
 
 async def top_up(call: Call[TopUpRequest, None]) -> TopUpAnswer | Refusal:

@@ -7,8 +7,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from giftserver.auth.tokens import Role
+from giftserver.durable.bans import CreatorBanned
 from giftserver.durable.rooms import RoomRecord
-from giftserver.errors import Refusal
+from giftserver.errors import BANNED_FROM_LIVE, Refusal
 from giftserver.gifts.body import push_of
 from giftserver.gifts.messages import PRINTED, Gift, Identifier, Person, Supporter
 from giftserver.services import Services
@@ -108,22 +109,29 @@ async def put_room(call: Call[RoomRequest, None]) -> RoomAnswer | Refusal:
         creator = body.creator
     if identity.role != "admin" and (creator != call.user or (known is not None and known.creator != call.user)):
         return Refusal(FORBIDDEN, "Only the room's own creator or an admin may change it.")
-    record = await rooms.upsert(
-        call.room,
-        creator=creator,
-        creator_name=body.creator_name or _name_of(creator, call, known),
-        title=body.title,
-        stream_url=body.stream_url if body.stream_url is not UNSET else (known.stream_url if known else None),
-    )
+    try:
+        record = await rooms.upsert(
+            call.room,
+            creator=creator,
+            creator_name=body.creator_name or _name_of(creator, call, known),
+            title=body.title,
+            stream_url=body.stream_url if body.stream_url is not UNSET else (known.stream_url if known else None),
+        )
+    except CreatorBanned:
+        words = "This room is live, and who it is to belong to is banned from live. Close the room first."
+        return Refusal(BANNED_FROM_LIVE, words)
     return (await _shown(call.services, [record]))[0]
 
 
 async def set_live(call: Call[LiveRequest, None]) -> RoomAnswer | Refusal:
     """Open or close a room."""
-    refusal = await own_room(call)
-    if isinstance(refusal, Refusal):
-        return refusal
-    record = await call.services.rooms.set_live(call.room, call.body.live)
+    room = await own_room(call)
+    if isinstance(room, Refusal):
+        return room
+    try:
+        record = await call.services.rooms.set_live(call.room, call.body.live)
+    except CreatorBanned:
+        return _banned(room.creator == call.user)
     return _no_room(call.room) if record is None else (await _shown(call.services, [record]))[0]
 
 
@@ -179,16 +187,24 @@ def _no_room(room: str) -> Refusal:
     return Refusal(ROOM_NOT_FOUND, f"There is no room {room}.")
 
 
+def _banned(themselves: bool) -> Refusal:
+    if themselves:
+        words = "You are banned from live, so your room stays closed. If you think that is wrong, write to support."
+    else:
+        words = "The creator of this room is banned from live. End the ban in its case at /ops first."
+    return Refusal(BANNED_FROM_LIVE, words)
+
+
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint("GET", "/v1/rooms", "All rooms, live ones first", list_rooms, RoomsAnswer),
     Endpoint("GET", "/v1/rooms/{room}", "One room", get_room, RoomAnswer, refusals=(ROOM_NOT_FOUND,)),
     Endpoint(
         "PUT", "/v1/rooms/{room}", "Make or change your room", put_room, RoomAnswer, body=RoomRequest,
-        roles=OWNERS, refusals=(ROOM_NOT_FOUND,),
+        roles=OWNERS, refusals=(ROOM_NOT_FOUND, BANNED_FROM_LIVE),
     ),
     Endpoint(
         "POST", "/v1/rooms/{room}/live", "Open or close your room for gifts", set_live, RoomAnswer,
-        body=LiveRequest, roles=OWNERS, refusals=(ROOM_NOT_FOUND,),
+        body=LiveRequest, roles=OWNERS, refusals=(ROOM_NOT_FOUND, BANNED_FROM_LIVE),
     ),
     Endpoint(
         "GET", "/v1/rooms/{room}/top", "A room's top supporters", get_top, TopAnswer, refusals=(ROOM_NOT_FOUND,)

@@ -21,6 +21,7 @@ const SENTENCES = {
   guardian_refused: (error) => error.message || 'This code is wrong, was used, or has ended: ask for a new one.',
   not_your_ward: () => 'You do not look after this person any more.',
   room_not_live: (_, { creatorName }) => `${creatorName ?? 'The creator'} is not live right now. Gifts open again with the next stream.`,
+  banned_from_live: (error) => error.message || 'This room stays closed: its creator is banned from live. Write to support if that is wrong.',
   room_not_found: () => 'There is no room with this name.',
   gift_unavailable: (_, { giftName }) => `${giftName ?? 'This gift'} cannot be sent here right now.`,
   price_changed: (error, { giftName }) => {
@@ -70,6 +71,7 @@ const WAYS_OUT = {
   guardian_refused: { label: 'See my limits', act: 'limits' },
   not_your_ward: { label: 'Load the list again', act: 'reload' },
   room_not_live: { label: 'See who is live', act: 'rooms' },
+  banned_from_live: { label: 'See who is live', act: 'rooms' },
   room_not_found: { label: 'See who is live', act: 'rooms' },
   gift_unavailable: { label: 'Choose another gift', act: 'panel' },
   price_changed: { label: 'Show the new price', act: 'catalog' },

@@ -1,6 +1,7 @@
 """A report all the way: told in the wallet, decided by an operator, felt in the room, and answered in the wallet."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -133,7 +134,7 @@ def test_a_case_that_changed_meanwhile_is_shown_anew(visit: Visit, demo_site: De
     expect(case.locator(".happening").first).to_contain_text("mine")
     page.keyboard.press("Escape")
     expect(case).to_be_hidden()
-    assert "case=" not in page.url
+    expect(page).not_to_have_url(re.compile("case="))
     pictured(page, artifacts, "ops-cases")
     page.get_by_role("tab", name="Audit log").click()
     expect(page.locator(".act").first).to_contain_text("mine")
@@ -142,6 +143,51 @@ def test_a_case_that_changed_meanwhile_is_shown_anew(visit: Visit, demo_site: De
     expect(page.locator(".act")).to_have_count(1)
     expect(page.locator(".act")).to_contain_text("noor, viewer")
     pictured(page, artifacts, "ops-audit")
+
+
+def test_a_creator_is_banned_from_live(visit: Visit, demo_site: DemoSite, room: Room, artifacts: Path) -> None:
+    """The room closes for who watches and who streams, going live says why not; the ban over, it opens again."""
+    body = {"key": uuid7(), "subject": {"kind": "user", "id": room.creator}, "reason": "abuse"}
+    demo_site.ask("POST", "/v1/reports", body, "noor")
+    live = visit(f"/rooms/{room.id}", VIEWER, PHONE)
+    studio = visit("/studio", room.creator, PHONE)
+    switch = studio.get_by_role("switch")
+    expect(switch).to_have_attribute("aria-checked", "true")
+    ops = visit("/ops#cases", "operator")
+    ops.locator(".case-row", has_text=room.creator).click()
+    case = ops.get_by_role("dialog", name="Case")
+    expect(case.get_by_role("button", name="End the ban")).to_be_hidden()
+    decided(case, "shows what is not allowed", "Ban from live", ops, "Ban them")
+    expect(case.locator(".terms")).to_contain_text("Open, banned from live")
+    expect(case.locator(".happening").first).to_contain_text("Rooms closed: 1")
+    expect(case.get_by_role("button", name="Ban from live")).to_be_hidden()
+    expect(case.get_by_role("button", name="End the ban")).to_be_visible()
+    pictured(ops, artifacts, "ops-case-banned")
+
+    expect(switch).to_have_attribute("aria-checked", "false")
+    expect(live.locator(".viewer")).to_have_attribute("data-live", "false")
+    switch.click()
+    toast = studio.locator(".toast")
+    expect(toast).to_contain_text("You are banned from live, so your room stays closed.")
+    expect(toast).to_contain_text("write to support")
+    expect(toast.get_by_role("button", name="Try again")).to_have_count(0)
+    expect(switch).to_have_attribute("aria-checked", "false")
+    studio.screenshot(path=artifacts / "studio-banned-390.png")
+
+    case.get_by_label("Outcome").select_option("It was settled in another way")
+    case.get_by_label("Note or reason").fill("agreed with them")
+    case.get_by_role("button", name="Close the case").click()
+    expect(case.get_by_role("alert")).to_contain_text("Say whether the ban ends or stays.")
+    case.get_by_label("The ban from live").select_option("The ban stays")
+    decided(case, "agreed with them", "Close the case", ops, "Close the case")
+    expect(case.locator(".terms")).to_contain_text("the ban stays")
+    decided(case, "four weeks are over", "End the ban", ops, "End the ban")
+    expect(case.locator(".terms")).not_to_contain_text("ban")
+    steps = ["Ban from live ended", "Case closed", "Banned from live", "Case opened"]
+    expect(case.locator(".happening__title")).to_have_text(steps)
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "true")
+    expect(live.locator(".viewer")).to_have_attribute("data-live", "true")
 
 
 def test_a_second_person_decides_about_coins(visit: Visit, demo_site: DemoSite, artifacts: Path) -> None:

@@ -27,7 +27,7 @@ def test_a_late_gift_is_seen_to_come_back(
     expect(notice).to_contain_text(f"You get your {receipt['coins']} coins back.")
     holds(viewer, f"giftserver.client.balance.coins === {before}")
     row = studio.locator('.row[data-refunded="true"]')
-    expect(row).to_contain_text("Given back: you had closed the room")
+    expect(row).to_contain_text("Given back: the room had closed")
     expect(studio.locator("#diamonds")).to_have_attribute("data-value", "0")
     studio.reload()
     expect(row).to_contain_text("Given back")

@@ -18,6 +18,7 @@ from giftserver.durable import session_ends as session_ends
 from giftserver.durable.proof import statements as sql
 from giftserver.durable.proof.adjustments import adjustments_are_booked
 from giftserver.durable.proof.audit_log import acts_are_chained
+from giftserver.durable.proof.bans import banned_are_not_live
 from giftserver.durable.proof.chain import gifts_are_chained
 from giftserver.durable.proof.claims import claims_are_booked
 from giftserver.durable.proof.gift_pairs import pairs_are_the_gifts
@@ -146,6 +147,7 @@ CHECKS: Final[dict[str, Check]] = {
     "payments are what the ledger has": payments_are_booked,
     "claims are what the ledger has": claims_are_booked,
     "adjustments are what the ledger has": adjustments_are_booked,
+    "nobody banned from live has an open room": banned_are_not_live,
     "each act in the audit log follows from the one before": acts_are_chained,
     "balance = sum of entries": balances_are_the_entries,
     "sequences are contiguous": sequences_are_contiguous,

@@ -5,7 +5,7 @@ import { saidOf } from './payment_words.js';
 
 const REASON_LENGTH_MAX = 500;
 
-/** What an operator may do about a case: a note, the hold, the end; each with a reason that the audit log keeps. */
+/** What an operator may do about a case: a note, the hold, the ban, the end; each with a reason that the audit log keeps. */
 export class CaseSteps {
   #case = null;
   #busy = false;
@@ -20,11 +20,15 @@ export class CaseSteps {
     this.note = this.#button('Keep as a note', () => this.#post('note', 'Noted.'));
     this.hold = this.#button('Put the wallet on hold', () => this.#hold());
     this.release = this.#button('End the hold', () => this.#release());
+    this.ban = this.#button('Ban from live', () => this.#ban());
+    this.unban = this.#button('End the ban', () => this.#unban());
     this.outcome = element('select.input', { id: 'case-outcome' }, element('option', { value: '' }, 'Choose an outcome'), ...Object.entries(OUTCOMES).map(([value, text]) => element('option', { value }, text)));
     this.ending = element('select.input', { id: 'case-ending' }, element('option', { value: '' }, 'Choose what becomes of it'), element('option', { value: 'end' }, 'The hold ends'), element('option', { value: 'keep' }, 'The hold stays'));
     this.endingField = element('div.field', {}, element('label', { for: 'case-ending' }, 'The wallet’s hold'), this.ending);
+    this.banEnding = element('select.input', { id: 'case-ban-ending' }, element('option', { value: '' }, 'Choose what becomes of it'), element('option', { value: 'end' }, 'The ban ends'), element('option', { value: 'keep' }, 'The ban stays'));
+    this.banEndingField = element('div.field', {}, element('label', { for: 'case-ban-ending' }, 'The ban from live'), this.banEnding);
     this.close = this.#button('Close the case', () => this.#close());
-    this.end = element('div.case__end', {}, element('div.field', {}, element('label', { for: 'case-outcome' }, 'Outcome, which who reported it sees'), this.outcome), this.endingField, this.close);
+    this.end = element('div.case__end', {}, element('div.field', {}, element('label', { for: 'case-outcome' }, 'Outcome, which who reported it sees'), this.outcome), this.endingField, this.banEndingField, this.close);
     this.node = element(
       'section.back',
       { 'aria-labelledby': 'case-steps-title', hidden: true },
@@ -32,22 +36,26 @@ export class CaseSteps {
       this.news,
       element('div.field', {}, element('label', { for: 'case-reason' }, 'Note or reason, kept in the audit log'), this.reason),
       this.problem,
-      element('div.case__buttons', {}, this.note, this.hold, this.release),
+      element('div.case__buttons', {}, this.note, this.hold, this.release, this.ban, this.unban),
       this.end,
     );
-    for (const field of [this.reason, this.outcome, this.ending]) field.addEventListener('input', () => this.#complain(''));
+    this.fields = [this.reason, this.outcome, this.ending, this.banEnding];
+    for (const field of this.fields) field.addEventListener('input', () => this.#complain(''));
   }
 
   /** The case stands so now. */
   show(found) {
     this.#case = found;
     const open = found.state === 'open';
-    this.node.hidden = !open && !found.on_hold;
+    this.node.hidden = !open && !found.on_hold && !found.banned;
     this.note.hidden = !open;
     this.hold.hidden = !open || found.on_hold;
     this.release.hidden = !found.on_hold;
+    this.ban.hidden = !open || found.banned;
+    this.unban.hidden = !found.banned;
     this.end.hidden = !open;
     this.endingField.hidden = !found.on_hold;
+    this.banEndingField.hidden = !found.banned;
   }
 
   #button(label, run) {
@@ -73,15 +81,35 @@ export class CaseSteps {
     if (sure) await this.#post('release', 'The hold is over.');
   }
 
+  async #ban() {
+    if (!this.#meant()) return;
+    const sure = await ask({
+      title: `Ban ${this.#case.person} from live?`,
+      text: 'Their open rooms are closed at once, and none opens until somebody ends the ban. Gifts that come too late for it are given back.',
+      yes: 'Ban them',
+      no: 'Leave it',
+    });
+    if (sure) await this.#post('ban', 'They are banned from live.');
+  }
+
+  async #unban() {
+    if (!this.#meant()) return;
+    const sure = await ask({ title: `End the ban of ${this.#case.person}?`, text: 'They can open their rooms again, unless another case bans them. No room opens by itself.', yes: 'End the ban', no: 'Keep the ban' });
+    if (sure) await this.#post('unban', 'The ban is over.');
+  }
+
   async #close() {
     if (!this.#meant()) return;
     const outcome = this.outcome.value;
     if (outcome === '') return this.#complain('Choose an outcome.', this.outcome);
     if (this.#case.on_hold && this.ending.value === '') return this.#complain('Say whether the hold ends or stays.', this.ending);
+    if (this.#case.banned && this.banEnding.value === '') return this.#complain('Say whether the ban ends or stays.', this.banEnding);
     const endHold = this.#case.on_hold ? this.ending.value === 'end' : null;
+    const endBan = this.#case.banned ? this.banEnding.value === 'end' : null;
     const held = endHold === null ? '' : endHold ? ' The hold ends.' : ' The hold stays until somebody ends it.';
-    const sure = await ask({ title: 'Close this case?', text: `${OUTCOMES[outcome]}. Who reported it sees that, not your reason.${held}`, yes: 'Close the case', no: 'Keep it open' });
-    if (sure) await this.#post('close', 'The case is closed.', { outcome, end_hold: endHold });
+    const banned = endBan === null ? '' : endBan ? ' The ban ends.' : ' The ban stays until somebody ends it.';
+    const sure = await ask({ title: 'Close this case?', text: `${OUTCOMES[outcome]}. Who reported it sees that, not your reason.${held}${banned}`, yes: 'Close the case', no: 'Keep it open' });
+    if (sure) await this.#post('close', 'The case is closed.', { outcome, end_hold: endHold, end_ban: endBan });
   }
 
   #meant() {
@@ -99,9 +127,7 @@ export class CaseSteps {
     const found = this.#case;
     try {
       const changed = await this.session.post(`/v1/ops/cases/${encodeURIComponent(found.id)}/${verb}`, { version: found.version, reason: words(this.reason), ...more });
-      this.reason.value = '';
-      this.outcome.value = '';
-      this.ending.value = '';
+      for (const field of this.fields) field.value = '';
       this.news.hidden = false;
       this.news.textContent = told;
       this.done(changed);
@@ -117,7 +143,7 @@ export class CaseSteps {
   #complain(text, field = null) {
     this.problem.hidden = text === '';
     this.problem.textContent = text;
-    for (const one of [this.reason, this.outcome, this.ending]) one.setAttribute('aria-invalid', String(one === field && text !== ''));
+    for (const one of this.fields) one.setAttribute('aria-invalid', String(one === field && text !== ''));
     if (text !== '') field?.focus();
   }
 }

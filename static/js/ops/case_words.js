@@ -25,6 +25,8 @@ export const ACTIONS = {
   add_evidence: 'A rule found more',
   hold: 'Wallet put on hold',
   release: 'Hold ended',
+  ban: 'Banned from live',
+  unban: 'Ban from live ended',
   note: 'Note',
   close_case: 'Case closed',
   propose_adjustment: 'Adjustment proposed',
@@ -39,7 +41,7 @@ export const ACTIONS = {
   end_sessions: 'Sessions ended',
 };
 
-const TONES = { hold: 'wait', release: 'good', close_case: 'plain', approve_adjustment: 'good', reject_adjustment: 'bad' };
+const TONES = { hold: 'wait', release: 'good', ban: 'wait', unban: 'good', close_case: 'plain', approve_adjustment: 'good', reject_adjustment: 'bad' };
 const SUBJECTS = { payment: 'Payment', gift: 'Gift', user: 'Person', case: 'Case', adjustment: 'Adjustment', price_list: 'Price list' };
 
 /** "Payment" and the like, of what a case or an act is about. */
@@ -53,9 +55,9 @@ export function reasonOf({ kind, reason }) {
 }
 
 /** "Open" and a tone. */
-export function standOf({ state, outcome, on_hold }) {
-  if (state === 'open') return { text: on_hold ? 'Open, wallet on hold' : 'Open', tone: 'wait' };
-  return { text: `${OUTCOMES[outcome] ?? tidy(outcome)}${on_hold ? '; the hold stays' : ''}`, tone: outcome === 'dismissed' ? 'plain' : 'good' };
+export function standOf({ state, outcome, on_hold, banned }) {
+  if (state === 'open') return { text: `Open${on_hold ? ', wallet on hold' : ''}${banned ? ', banned from live' : ''}`, tone: 'wait' };
+  return { text: `${OUTCOMES[outcome] ?? tidy(outcome)}${on_hold ? '; the hold stays' : ''}${banned ? '; the ban stays' : ''}`, tone: outcome === 'dismissed' ? 'plain' : 'good' };
 }
 
 /** "Wallet put on hold" and a tone. */
@@ -70,7 +72,7 @@ export function whyOf({ reason }) {
 
 /** What an act says besides: "Coins: 30". */
 export function detailsOf({ details }) {
-  const told = Object.entries(details).filter(([name, value]) => value !== null && name !== 'hold' && name !== 'case');
+  const told = Object.entries(details).filter(([name, value]) => value !== null && !['hold', 'ban', 'case'].includes(name));
   return told.map(([name, value]) => `${name === 'amount_minor' ? 'Minor units' : tidy(name)}: ${typeof value === 'number' ? count(value) : String(value)}`).join(' · ');
 }
 

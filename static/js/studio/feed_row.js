@@ -49,7 +49,7 @@ export class FeedRow {
   refunded() {
     if (this.node.dataset.refunded === 'true') return;
     this.node.dataset.refunded = 'true';
-    this.node.querySelector('.row__under').append(element('span.row__refunded', {}, 'Given back: you had closed the room'));
+    this.node.querySelector('.row__under').append(element('span.row__refunded', {}, 'Given back: the room had closed'));
   }
 
   /** Has an overlay shown it? */

@@ -1,6 +1,8 @@
 import { ask } from '../ui/dialog.js';
 import { toast } from '../ui/toast.js';
 
+const REFUSED_SHOWN_MS = 20_000;
+
 /** The live/offline switch. It shows what the server says, never what was hoped for. */
 export class OnAir {
   #live = null;
@@ -51,7 +53,8 @@ export class OnAir {
       this.show({ status: this.#live ? 'live' : 'offline' });
       toast(`You are still ${this.#live ? 'live' : 'offline'}. ${error.message}`, {
         tone: 'bad',
-        action: { label: 'Try again', run: () => this.#turn(live) },
+        shown_ms: REFUSED_SHOWN_MS,
+        action: error.temporary ? { label: 'Try again', run: () => this.#turn(live) } : undefined,
       });
     }
   }

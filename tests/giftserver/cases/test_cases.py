@@ -57,7 +57,7 @@ async def test_a_case_ends_once_and_says_what_becomes_of_its_hold(desk: Desk) ->
     assert not await is_held(desk.shop)
     acts = (await desk.get(f"/v1/ops/cases/{id}"))["acts"]
     assert [act["action"] for act in acts[::-1]] == ["open_case", "note", "hold", "close_case", "release"]
-    assert acts[1]["details"] == {"outcome": "upheld", "held": True}
+    assert acts[1]["details"] == {"outcome": "upheld", "held": True, "banned": False}
     await desk.shop.proved()
 
 
@@ -96,7 +96,7 @@ async def test_cases_are_for_operators(desk: Desk) -> None:
         headers = desk.shop.web.bearer("ana", role)
         for path in ("/v1/ops/cases", f"/v1/ops/cases/{id}", "/v1/ops/audit", "/v1/ops/adjustments"):
             assert_refused(await desk.shop.web.http.get(path, headers=headers), 403, "forbidden")
-        for verb in ("hold", "release", "note"):
+        for verb in ("hold", "release", "ban", "unban", "note"):
             path = f"/v1/ops/cases/{id}/{verb}"
             assert_refused(await desk.post(path, {"version": 1, "reason": "x"}, "ana", role), 403, "forbidden")
     assert_refused(await desk.step("case_0", "hold", 1), 404, "not_found")

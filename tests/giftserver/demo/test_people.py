@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from giftserver.auth.tokens import IDENTIFIER
 from giftserver.demo.people import DEPUTY, EXAMPLES, OPERATOR, OPERATORS, REGULARS, ROOMS, VIEWERS, VISITORS
 from giftserver.demo.seed import START_COINS, seed
+from giftserver.durable.bans import place_ban
 from giftserver.durable.history import wallet_history
 from giftserver.durable.rooms import list_rooms, set_live
 from giftserver.settings import Settings
@@ -36,3 +37,13 @@ async def test_seeding_twice_changes_nothing(settings: Settings, database: Async
     for viewer in VIEWERS:
         page = await wallet_history(database, viewer)
         assert [entry.amount_coins for entry in page.entries] == [START_COINS]
+
+
+async def test_a_room_of_a_banned_creator_is_made_and_stays_closed(settings: Settings, database: AsyncEngine) -> None:
+    """The demo starts all the same, and the other rooms are live."""
+    async with database.begin() as connection:
+        await place_ban(connection, "mira", "case:1", "a test")
+    await seed(settings)
+    assert {room.creator: room.live for room in await list_rooms(database)} == {
+        room.creator: room.creator != "mira" for room in ROOMS
+    }

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from giftserver.durable.audit_log import Actor
+from giftserver.durable.cases import Subject, ban_case, open_case
 from giftserver.durable.credits import credit
 from giftserver.durable.flush import flush_shard
 from giftserver.durable.holds import mark_state, place_hold
@@ -32,7 +34,7 @@ CHAIN = "each gift's hash follows from the one before"
 
 
 async def lived_in(book) -> None:
-    """Some history: credits, flushed gifts of several people, and gifts still in the streams."""
+    """Some history: credits, flushed gifts of several people, gifts still in the streams, a creator who is banned."""
     for person in ("ana", "ben", "chloe"):
         await book.fund(person, 1000)
     for n in range(12):
@@ -41,6 +43,10 @@ async def lived_in(book) -> None:
     await hear(book, await order(book, "emeka"), disputes=(DisputeNews("dp_1", 100, "warning", "fraudulent"),))
     await book.gift("ana", coins=7)
     await book.gift("ben", coins=8, creator="ines")
+    async with book.engine.begin() as connection:
+        rule = Actor("rule:test", "rule")
+        case = await open_case(connection, "rule", Subject("user", "ines", "ines"), rule, {}, "a test")
+    await ban_case(book.engine, case, 1, Actor("olga", "admin"), "a test")
 
 
 async def violated(book) -> dict[str, list[str]]:

@@ -33,7 +33,7 @@ async def fan(street: Street) -> Street:
 async def close(street: Street) -> None:
     """An operator closes the newest case."""
     case = (await street.cases())[-1]
-    await close_case(street.book.engine, case.id, case.version, OLGA, "dismissed", "a fan", None)
+    await close_case(street.book.engine, case.id, case.version, OLGA, "dismissed", "a fan")
 
 
 async def test_two_workers_at_once_open_one_case(fan: Street) -> None:

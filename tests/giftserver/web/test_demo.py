@@ -54,6 +54,15 @@ async def test_people_get_tokens_that_work(demo: Web) -> None:
     assert_refused(await demo.http.post("/demo/token", json={"id": "nobody"}), 404, "not_found")
 
 
+async def test_somebody_is_too_young(demo: Web) -> None:
+    """One of the people has a birthdate in the token, as a platform would tell it: what is for adults is not theirs."""
+    for person, status, code in (("mika", 403, "age_restricted"), ("ana", 409, "guardian_refused")):
+        token = (await demo.http.post("/demo/token", json={"id": person})).json()["token"]
+        headers = {"authorization": f"Bearer {token}"}
+        answer = await demo.http.post("/v1/guardian/wards", headers=headers, json={"code": "AAAA-AAAA-AAAA"})
+        assert_refused(answer, status, code)
+
+
 async def test_coins_for_nothing_reach_the_wallet(demo: Web) -> None:
     """Each top-up is a credit of its own."""
     ana = demo.bearer("ana")

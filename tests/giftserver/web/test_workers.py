@@ -18,16 +18,30 @@ import psutil
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
+from sqlalchemy import text
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from giftserver.engines import open_engines
+from giftserver.app import open_history
+from giftserver.auth.tokens import mint
+from giftserver.durable.credits import credit
+from giftserver.durable.flush import flush_shard
+from giftserver.durable.store import settled_coins
+from giftserver.durable.verify import verify
+from giftserver.engines import Engines, open_engines
+from giftserver.ledger import keys
+from giftserver.metrics import Metrics
 from giftserver.recovery.coordinator import open_ledger
+from giftserver.refunder import Refunder
 from giftserver.settings import Settings
 from tests.giftserver.conftest import add_rooms
+from tests.giftserver.shop import new_key
 
 COUNT = 2
+COINS = 30_000
 DEADLINE_S = 30.0
+SECRET = "a secret of the tests, longer than 32 bytes"
 CONNECTIONS = re.compile(r'^giftserver_connections\{pid="(\d+)"\} (\d+)', re.MULTILINE)
 
 
@@ -58,10 +72,10 @@ class Site:
                 assert self.process.returncode is None or "gone" in what, f"{what}: {self.log.read_text()}"
                 await asyncio.sleep(0.02)
 
-    def connect(self) -> connect:
+    def connect(self, headers: dict[str, str] | None = None) -> connect:
         """A viewer's socket."""
         url = f"ws://127.0.0.1:{self.port}/v1/rooms/harbour/ws"
-        return connect(url, compression=None, ping_interval=None, max_queue=None)
+        return connect(url, compression=None, ping_interval=None, max_queue=None, additional_headers=headers)
 
     async def come(self, count: int) -> list[ClientConnection]:
         """So many viewers, each welcomed."""
@@ -90,9 +104,10 @@ async def started(settings: Settings, folder: Path, count: int, **environment: s
         "GIFTSERVER_LEDGER_REDIS_URL": settings.ledger_redis_url,
         "GIFTSERVER_ROOMS_REDIS_URL": settings.rooms_redis_url,
         "GIFTSERVER_DATABASE_URL": settings.database_url,
-        "GIFTSERVER_JWT_SECRET": "a secret of the tests, longer than 32 bytes",
+        "GIFTSERVER_JWT_SECRET": SECRET,
         "GIFTSERVER_PORT": "0",
         "GIFTSERVER_PRESENCE_S": "0.1",
+        "GIFTSERVER_GIFTS_PER_S": "10000",
         "GIFTSERVER_RECEIPT_KEY_FILE": str(key),
         **environment,
     }
@@ -157,6 +172,78 @@ async def test_a_crash_of_one_leaves_the_others_alone(site: Site) -> None:
     assert alive == before[second]
     assert (await site.load())[second] == before[second]
     await asyncio.gather(*(viewer.close() for viewer in sockets))
+
+
+def bearer(settings: Settings, user: str, role: str = "viewer") -> dict[str, str]:
+    """Headers of somebody signed in."""
+    signing = settings.model_copy(update={"jwt_secret": SecretStr(SECRET)})
+    return {"authorization": f"Bearer {mint(signing, user, user.title(), role, None, 600)}"}
+
+
+async def ban(site: Site, settings: Settings, creator: str) -> None:
+    """Report a creator and ban them, over HTTP."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{site.port}", verify=False) as http:
+        body = {"key": new_key(), "subject": {"kind": "user", "id": creator}, "reason": "abuse"}
+        assert (await http.post("/v1/reports", json=body, headers=bearer(settings, "noor"))).status_code == 200
+        olga = bearer(settings, "olga", "admin")
+        [case] = (await http.get("/v1/ops/cases", headers=olga)).json()["cases"]
+        step = {"version": case["version"], "reason": "a test"}
+        assert (await http.post(f"/v1/ops/cases/{case['id']}/ban", json=step, headers=olga)).status_code == 200
+
+
+async def give(site: Site, settings: Settings, user: str, taken: list[str], flowing: asyncio.Event) -> None:
+    """Send gifts of one coin, each after the last was answered, until one is refused because the room is closed."""
+    async with asyncio.timeout(DEADLINE_S), site.connect(bearer(settings, user)) as viewer:
+        id = 0
+        while True:
+            id += 1
+            command = {"type": "send_gift", "id": id, "key": new_key(), "gift": "dewdrop", "quantity": 1}
+            await viewer.send(json.dumps(command))
+            answer: dict[str, Any] | None = None
+            while answer is None:
+                messages = json.loads(await viewer.recv())
+                answer = next((one for one in messages if one.get("id") == id and one["type"] != "gift"), None)
+            if answer["type"] == "error":
+                assert answer["code"] == "room_not_live", answer
+                return
+            taken.append(user)
+            flowing.set()
+
+
+async def everything_is_booked(engines: Engines, settings: Settings) -> None:
+    """Do what flusher and worker do for gifts and for those that came too late."""
+    for shard in range(keys.SHARDS):
+        while (await flush_shard(engines.database, engines.ledger_redis, shard)).status == "posted":
+            pass
+    refunder = Refunder(engines, open_history(settings, engines.rooms_redis), Metrics())
+    while await refunder.step():
+        pass
+
+
+async def test_a_ban_under_load_reaches_every_process(site: Site, settings: Settings) -> None:
+    """Gifts through both end with `room_not_live`; what was charged is what stands, and the rest is given back."""
+    people = [f"giver{n}" for n in range(12)]
+    async with open_engines(settings) as engines:
+        for user in people:
+            await credit(engines.database, user, COINS, "grant", f"test:{user}")
+        taken: list[str] = []
+        flowing = asyncio.Event()
+        giving = [asyncio.create_task(give(site, settings, user, taken, flowing)) for user in people]
+        await flowing.wait()
+        assert len(await site.load()) == COUNT
+        await ban(site, settings, "mira")
+        await asyncio.gather(*giving)
+        await everything_is_booked(engines, settings)
+        query = text("SELECT g.sender, r.id IS NOT NULL AS given_back FROM transfer AS g "
+                     "LEFT JOIN transfer AS r ON r.reverses = g.id WHERE g.kind = 'gift'")  # fmt: skip
+        async with engines.database.connect() as connection:
+            gifts = list(await connection.execute(query))
+        assert sorted(gift.sender for gift in gifts) == sorted(taken)
+        for user in people:
+            kept = sum(gift.sender == user and not gift.given_back for gift in gifts)
+            assert await settled_coins(engines.database, user) == COINS - kept
+        report = await verify(engines.database, engines.ledger_redis)
+        assert report.holds, report.render()
 
 
 async def test_sighup_replaces_one_after_the_other(site: Site) -> None:

@@ -104,7 +104,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "orders are counted side by side", BOUGHT,
         '    await connection.execute(IN_TURN, {"user": user})\n', "",
-        f"{CHECKOUT}::test_fifty_orders_at_midnight_of_the_buyers_zone",
+        "tests/giftserver/durable/test_bought.py::test_an_order_waits_for_the_one_before_it",
     ),
     bug(
         "an order that ended counts for ever", BOUGHT,

@@ -20,6 +20,7 @@ import click
 
 from tests.torture.seeded import (
     admitting,
+    banning,
     claiming,
     deciding,
     keeping,
@@ -34,7 +35,7 @@ from tests.torture.seeded.bug import Bug
 ROOT = Path(__file__).resolve().parents[3]
 BUGS: tuple[Bug, ...] = (
     *deciding.BUGS, *keeping.BUGS, *recovering.BUGS, *paying.BUGS, *claiming.BUGS, *limiting.BUGS, *settling.BUGS,
-    *ruling.BUGS, *admitting.BUGS,
+    *ruling.BUGS, *admitting.BUGS, *banning.BUGS,
 )  # fmt: skip
 COPIED = ("giftserver", "rooms", "loadtest", "tests", "pyproject.toml")
 LINKED = ("static", "docs", "tools")
