@@ -18,13 +18,15 @@ BOUGHT: Final = text("""
 """)
 
 
-# Somebody is new until a day after their first purchase was paid.
+# Somebody is new until a day after their first purchase was paid, however long ago that was ordered.
 NEW: Final = text("""
     SELECT coalesce(bool_and(paid_at > now() - interval '1 day'), true) AS new,
         coalesce(sum(coins), 0)::bigint AS coins,
         extract(epoch FROM min(paid_at) + interval '1 day')::bigint AS until_s
     FROM (
-        SELECT coins, CASE WHEN transfer IS NOT NULL THEN created_at END AS paid_at
+        SELECT coins, CASE WHEN transfer IS NOT NULL THEN (
+            SELECT min(s.at) FROM payment_step AS s WHERE s.payment = payment.id AND s. state IN ('succeeded', 'credited')
+        ) END AS paid_at
         FROM payment WHERE user_id = :user AND state <> ALL(:unpaid)
     ) AS ordered
 """)

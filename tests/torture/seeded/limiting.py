@@ -116,4 +116,10 @@ BUGS: tuple[Bug, ...] = (
         "anybody buys anything at first", BOUGHT, "    if first_day != NONE:\n", "    if False:\n",
         f"{CHECKOUT}::test_who_is_new_buys_little_at_first",
     ),
+    bug(
+        "who orders and pays days later was never new", "giftserver/durable/bought.py",
+        "SELECT min(s.at) FROM payment_step AS s WHERE s.payment = payment.id AND s.state IN ('succeeded', 'credited')",
+        "SELECT payment.created_at",
+        "tests/giftserver/recharge/test_limits_at_checkout.py::test_who_is_new_buys_little_at_first",
+    ),
 )  # fmt: skip
