@@ -25,9 +25,9 @@ NEW: Final = text("""
         extract(epoch FROM min(paid_at) + interval '1 day')::bigint AS until_s
     FROM (
         SELECT coins, CASE WHEN transfer IS NOT NULL THEN (
-            SELECT min(s.at) FROM payment_step AS s WHERE s.payment = payment.id AND s. state IN ('succeeded', 'credited')
+            SELECT min(at) FROM payment_step WHERE payment = p.id AND payment_step.state IN ('succeeded', 'credited')
         ) END AS paid_at
-        FROM payment WHERE user_id = :user AND state <> ALL(:unpaid)
+        FROM payment AS p WHERE user_id = :user AND state <> ALL(:unpaid)
     ) AS ordered
 """)
 

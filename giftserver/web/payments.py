@@ -29,9 +29,10 @@ from giftserver.errors import (
 )
 from giftserver.gifts.messages import Identifier, Key
 from giftserver.recharge.money import AMOUNT_MAX_MINOR, EXPONENTS
-from giftserver.recharge.provider import Rejected
+from giftserver.recharge.provider import ProviderEvent, Rejected
 from giftserver.recharge.service import CHECK_AFTER_MS, Wish
 from giftserver.recharge.states import OPEN, State
+from giftserver.services import Services
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.store import Code, Coins, PackId, country_of
 from giftserver.web.wallet import PEOPLE
@@ -215,20 +216,34 @@ async def take_webhook(call: Call[None, None]) -> WebhookAnswer | Refusal | Resp
     services, name = call.services, str(call.request.path_params["provider"])
     provider = services.recharges.providers.get(name)
     if provider is None:
-        return Refusal(RECHARGES_OFF, "There is no such provider here.")
+        return _not_taken(services, "unknown", Refusal(RECHARGES_OFF, "There is no such provider here."))
     raw = bytearray()
     async for chunk in call.request.stream():
         raw += chunk
         if len(raw) > WEBHOOK_BYTES_MAX:
-            return Refusal(TOO_LARGE, f"The body is longer than {WEBHOOK_BYTES_MAX} bytes.")
+            too_large = Refusal(TOO_LARGE, f"The body is longer than {WEBHOOK_BYTES_MAX} bytes.")
+            return _not_taken(services, name, too_large)
     events = provider.verify(call.request.headers, bytes(raw), time.time())
     if not isinstance(events, Rejected) and any(event.live != provider.live for event in events):
         events = Rejected("an event of the test mode" if provider.live else "an event of the live mode")
+    if not isinstance(events, Rejected) and not all(_is_plain(event) for event in events):
+        events = Rejected("an id that is no printable text")
     if isinstance(events, Rejected):
-        services.metrics.webhooks_refused.labels(name).inc()
-        log.warning("webhook_refused", provider=name, reason=events.reason)
-        return Refusal(WEBHOOK_REFUSED, f"Not believed: {events.reason}.")
+        refusal = Refusal(WEBHOOK_REFUSED, f"Not believed: {events.reason}.")
+        return _not_taken(services, name, refusal, events.reason)
     return WebhookAnswer(await keep_events(services.database, name, events))
+
+
+def _is_plain(event: ProviderEvent) -> bool:
+    """Whether what is kept of an event is text that a database takes: no NUL, no half of a character."""
+    return all(text.isprintable() for text in (event.id, event.kind, event.ref, event.payment))
+
+
+def _not_taken(services: Services, provider: str, refusal: Refusal, reason: str = "") -> Refusal:
+    """Log and count a webhook that is refused; `unknown` stands for every provider that is not here."""
+    services.metrics.webhooks_refused.labels(provider).inc()
+    log.warning("webhook_refused", provider=provider, reason=reason or refusal.message)
+    return refusal
 
 
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (

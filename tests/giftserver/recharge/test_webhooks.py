@@ -108,9 +108,17 @@ async def test_what_is_not_the_providers_is_refused_and_nothing_is_kept(quiet):
     assert all(line["reason"] for line in refused)
     counted = (await quiet.web.http.get("/metrics")).text
     assert 'giftserver_webhooks_refused_total{provider="sandbox"} 19.0' in counted
-    answer = await quiet.web.http.post(PATH, content=b"x" * 300_000)
-    assert_refused(answer, 413, "too_large")
-    assert_refused(await quiet.web.http.post("/v1/webhooks/stripe", content=raw), 404, "recharges_off")
+    with capture_logs() as logs:
+        answer = await quiet.web.http.post(PATH, content=b"x" * 300_000)
+        assert_refused(answer, 413, "too_large")
+        assert_refused(await quiet.web.http.post("/v1/webhooks/stripe", content=raw), 404, "recharges_off")
+    told = [(line["provider"], line["reason"]) for line in logs if line["event"] == "webhook_refused"]
+    assert told == [
+        ("sandbox", "The body is longer than 262144 bytes."), ("unknown", "There is no such provider here."),
+    ]  # fmt: skip
+    counted = (await quiet.web.http.get("/metrics")).text
+    assert 'giftserver_webhooks_refused_total{provider="sandbox"} 20.0' in counted
+    assert 'giftserver_webhooks_refused_total{provider="unknown"} 1.0' in counted
     assert await due_events(quiet.web.engines.database, 10) == []
     await quiet.work()
     assert await quiet.coins() == 0
@@ -138,6 +146,23 @@ async def told_wrongly(quiet: Shop, event: dict, raw: bytes, now_s: int) -> None
     for junk in (b"", b"[]", b"{}", b"null", b"\xff", b"[" * 50_000, b'{"id": 1}'):
         answer = await quiet.web.http.post(PATH, content=junk, headers={HEADER: sign(WEBHOOK_SECRET, junk, now_s)})
         assert_refused(answer, 400, "webhook_refused")
+
+
+@pytest.mark.parametrize("place", ["id", "kind", "session", "payment"])
+@pytest.mark.parametrize("text", ["\0", "ev\n1", "\x7f"])
+async def test_an_event_that_no_database_takes_is_refused_for_good(quiet, place, text):
+    """Signed right, with a NUL or the like in what would be kept: 400, or it would come again for ever."""
+    payment = await quiet.paid()
+    event = (await events_of(quiet, payment))[-1]
+    session = event["session"]
+    changed = {
+        "id": {"id": text}, "kind": {"kind": text}, "session": {"session": {**session, "id": text}},
+        "payment": {"session": {**session, "payment": text}},
+    }  # fmt: skip
+    with capture_logs() as logs:
+        assert await tell(quiet, {**event, **changed[place]}) == 400
+    (refused,) = [line for line in logs if line["event"] == "webhook_refused"]
+    assert refused["reason"] == "an id that is no printable text"
 
 
 async def test_what_a_signed_event_claims_is_not_what_counts(quiet):

@@ -118,8 +118,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "who orders and pays days later was never new", "giftserver/durable/bought.py",
-        "SELECT min(s.at) FROM payment_step AS s WHERE s.payment = payment.id AND s.state IN ('succeeded', 'credited')",
-        "SELECT payment.created_at",
+        "SELECT min(at) FROM payment_step WHERE payment = p.id AND payment_step.state IN ('succeeded', 'credited')",
+        "SELECT p.created_at",
         "tests/giftserver/recharge/test_limits_at_checkout.py::test_who_is_new_buys_little_at_first",
     ),
 )  # fmt: skip
