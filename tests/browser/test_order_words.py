@@ -10,6 +10,13 @@ from tests.browser.demo_site import DemoSite
 from tests.browser.test_recharge import dots, order, ordered
 
 Visit = Callable[..., Page]
+DECLINES = (
+    "generic_decline", "do_not_honor", "lost_card", "stolen_card", "pickup_card", "expired_card", "incorrect_cvc",
+    "insufficient_funds", "try_again_later", "card_velocity_exceeded", "fraudulent", "transaction_not_allowed",
+    "authentication_required", "payment_intent_authentication_failure", "processing_error", "incorrect_number",
+    "INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED", "TRANSACTION_REFUSED", "PAYER_CANNOT_PAY", "DECLINED",
+    "DECLINED_BY_RISK_FRAUD_FILTERS", "CARD_EXPIRED", "DUPLICATE_INVOICE_ID",
+)  # fmt: skip
 OTHERWISE = "paid 144, asked for 143 USD in minor units"
 
 
@@ -70,3 +77,15 @@ def test_a_list_says_what_became_of_a_dispute(visit: Visit) -> None:
     expect(page.locator(".order").last).to_contain_text("Disputed")
     expect(page.locator(".order").last).not_to_contain_text("In your wallet")
     expect(page.locator(".entry", has_text="Set aside: a payment is claimed back")).to_have_count(1)
+
+
+def test_what_real_providers_say_has_its_words(visit: Visit) -> None:
+    """Each word of Stripe's and PayPal's is told as what it is; a word of tomorrow, kindly and without a lie."""
+    page = visit("/wallet", "kofi")
+    asked = [*DECLINES, "a_word_of_tomorrow"]
+    script = "(asked) => import('/static/js/wallet/declines.js').then((it) => asked.map(it.declineWords))"
+    *words, other = page.evaluate(script, asked)
+    assert "said no" in other
+    assert all(said and said != other and "_" not in said for said in words), words
+    assert words[DECLINES.index("stolen_card")] == words[DECLINES.index("lost_card")]
+    assert "stolen" not in " ".join(words)

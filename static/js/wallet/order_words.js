@@ -1,6 +1,7 @@
 import { counted } from '../ui/numbers.js';
 import { amountOf, price } from '../ui/money.js';
 import { clockTime, dayName } from '../ui/times.js';
+import { declineWords } from './declines.js';
 import { disputeStandingOf } from './dispute_words.js';
 
 /** States after which nothing happens by itself. */
@@ -24,20 +25,6 @@ const SHORT = {
 
 /** How a dispute stands → what a list says of its order; one that was won leaves it as it was. */
 const DISPUTED = { open: { text: 'Disputed', tone: 'wait' }, lost: { text: 'Taken back by the bank', tone: 'bad' } };
-
-/** Why a payment was declined, and the way out. */
-const DECLINES = {
-  card_declined: 'Your bank declined the card. Try another card or another way to pay, or ask your bank why.',
-  insufficient_funds: 'There was not enough money on the card. Try another card, or a smaller pack.',
-  expired_card: 'Your bank says that this card has expired. Use another card.',
-  incorrect_cvc: 'The security code was wrong. Look at the card and type it again.',
-  processing_error: 'Your bank could not handle it just then. Wait a minute and try again.',
-  lost_card: 'Your bank does not let this card be used. Take another card, and ask your bank if this surprises you.',
-  highest_risk: 'The payment was stopped because it looked risky. Try another way to pay.',
-  authentication_failed: 'Your bank did not get your confirmation. Try again, and say yes when your bank asks.',
-  transfer_bounced: 'The bank transfer did not arrive; your bank returns the money. Try again, or pay another way.',
-};
-const DECLINED = 'The payment did not go through, and nobody said why. Try again, or pay another way.';
 
 const METHODS = { card: 'Card', wallet: 'Pocket wallet', bank: 'Bank transfer' };
 const LOST_BONUS = 'without the bonus';
@@ -101,7 +88,7 @@ export function standingOf(payment) {
 
 function underway(payment) {
   const coins = counted(coinsOf(payment), 'coin');
-  const declined = payment.decline === null ? '' : `The last try did not work. ${declineOf(payment)} `;
+  const declined = payment.decline === null ? '' : `The last try did not work. ${declineWords(payment.decline)} `;
   switch (payment.state) {
     case 'created':
       return { title: 'The payment page is not open yet', text: `Nothing was charged. Order again if this stays; this order ends by itself ${until(payment)}.`, tone: 'wait' };
@@ -127,7 +114,7 @@ function underway(payment) {
 }
 
 function unpaid(payment) {
-  const why = payment.decline === null ? '' : `${declineOf(payment)} `;
+  const why = payment.decline === null ? '' : `${declineWords(payment.decline)} `;
   const nothing = payment.decline === 'transfer_bounced' ? 'No coins were added.' : 'Nothing was charged.';
   const titles = { failed: 'The payment failed', expired: 'The time to pay is over', cancelled: 'This order was cancelled' };
   return { title: titles[payment.state], text: `${why}${nothing}`, tone: payment.state === 'failed' ? 'bad' : 'plain' };
@@ -164,10 +151,6 @@ function contradictionOf(payment) {
 function givenBackOf(payment) {
   const [, minor, currency] = payment.steps.map((step) => GIVEN_BACK.exec(step.detail)).findLast((found) => found !== null) ?? [];
   return currency === undefined ? price(payment, 'code') : amountOf(Number(minor), currency);
-}
-
-function declineOf(payment) {
-  return DECLINES[payment.decline] ?? DECLINED;
 }
 
 function until(payment) {
