@@ -19,5 +19,5 @@ def is_place(name: str) -> bool:
 
 @functools.cache
 def _names() -> set[str]:
-    """The names come from a walk through the machine's files."""
-    return zoneinfo.available_timezones()
+    """The names come from a walk through the machine's files: the machine's own zone is there, and one for unset."""
+    return zoneinfo.available_timezones() - {"localtime", "Factory"}

@@ -222,17 +222,19 @@ async def let_go(connection: AsyncConnection, due: ClaimRecord) -> None:
 
 async def ask_refund(
     engine: AsyncEngine, payment_id: str, id: str, amount_minor: int, reason: str, by: Actor | None = None
-) -> tuple[str, int] | None:
-    """Keep a refund that an operator asks for, once for each id: its state and amount.
+) -> tuple[str, int, str] | None:
+    """Keep a refund that an operator asks for, once for each id: its state, amount and reason.
 
-    None when the payment has not so much left that was neither given back nor disputed.
+    The caller compares these: the id may stand for another refund. None when the payment has not so much left that was
+    neither given back nor disputed.
     """
     async with engine.begin() as connection:
         query = select(payment.c.amount_minor).where(payment.c.id == payment_id, payment.c.transfer.is_not(None))
         paid = await connection.scalar(query.with_for_update())
-        known = (await connection.execute(select(claim.c.state, claim.c.amount_minor).where(claim.c.id == id))).all()
-        if known:
-            return known[0].state, known[0].amount_minor
+        columns = (claim.c.state, claim.c.amount_minor, claim.c.reason)
+        known = (await connection.execute(select(*columns).where(claim.c.id == id))).one_or_none()
+        if known is not None:
+            return known.state, known.amount_minor, known.reason
         taken = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
             claim.c.payment == payment_id, claim.c.wanted.not_in(("won", "warning"))
         )
@@ -246,7 +248,7 @@ async def ask_refund(
         if by is not None:
             details: dict[str, Detail] = {"claim": id, "amount_minor": amount_minor}
             await log_act(connection, Act(by, "refund", "payment", payment_id, reason, details))
-        return "waiting", amount_minor
+        return "waiting", amount_minor, reason
 
 
 async def want(engine: AsyncEngine, id: str, wanted: str, *, instead_of: str | None = None) -> None:

@@ -100,7 +100,7 @@ class OpsPaymentsAnswer(msgspec.Struct, frozen=True):
 
 
 class RefundRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much to give back, and why; asked again with the same key it is the same refund."""
+    """How much to give back, and why; the same person, asking for the same with the same key, means one refund."""
 
     key: Key
     amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MAX_MINOR)]
@@ -174,9 +174,13 @@ async def refund_payment(call: Call[RefundRequest, None]) -> RefundAnswer | Refu
     asked = await ask_refund(database, id, refund, body.amount_minor, reason, call.actor)
     if asked is None:
         return Refusal(REFUND_TOO_LARGE, "The payment has not so much left that was neither refunded nor disputed.")
-    if asked[1] != body.amount_minor:
-        return Refusal(KEY_REUSED, "This key was used for a refund of another amount. Make a new key.")
-    return RefundAnswer(refund, *asked)
+    state, *known = asked
+    if known != [body.amount_minor, reason]:
+        words = (
+            "This key was used for another refund: another amount or reason, or by another operator. Make a new key."
+        )
+        return Refusal(KEY_REUSED, words)
+    return RefundAnswer(refund, state, body.amount_minor)
 
 
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (

@@ -18,7 +18,7 @@ function meter(limit, zone, whose) {
   const { title, now } = KINDS[limit.kind];
   const source = sourceWords(limit, whose);
   const spent = limit.kind === 'gift' ? [] : [gauge('Gifts sent', now, limit, limit.sent_coins)];
-  if (limit.bought_coins !== null) spent.push(gauge('Coins bought', now, limit, limit.bought_coins));
+  if (limit.bought_coins !== null) spent.push(gauge('Coins bought or ordered', now, limit, limit.bought_coins));
   const words = limit.kind === 'gift' || limit.coins === null ? '' : leftWords(limit, zone);
   return element(
     'li.meter', { data: { kind: limit.kind } },

@@ -24,9 +24,12 @@ async def is_held(shop: Shop) -> bool:
     return isinstance(reply, Refusal) and reply.code.name == "wallet_frozen"
 
 
-async def refund(shop: Shop, payment: dict[str, Any], amount_minor: int, key: str | None = None) -> httpx.Response:
+async def refund(
+    shop: Shop, payment: dict[str, Any], amount_minor: int, key: str | None = None,
+    reason: str = "asked for within 14 days", operator: str = "olga",
+) -> httpx.Response:  # fmt: skip
     """An operator gives money back."""
-    body = {"key": key or new_key(), "amount_minor": amount_minor, "reason": "asked for within 14 days"}
+    body = {"key": key or new_key(), "amount_minor": amount_minor, "reason": reason}
     return await shop.web.http.post(
-        f"/v1/ops/payments/{payment['id']}/refund", json=body, headers=shop.web.bearer("olga", "admin")
+        f"/v1/ops/payments/{payment['id']}/refund", json=body, headers=shop.web.bearer(operator, "admin")
     )

@@ -130,13 +130,16 @@ async def test_paid_after_the_end_without_a_webhook_is_found_by_asking(shop):
 
 
 async def test_a_warning_does_not_stop_the_refund_that_avoids_a_dispute(bought):
-    """And a refund's key stands for one amount."""
+    """And a refund's key stands for one amount, one reason and one operator."""
     shop, payment = bought
     warning = await shop.dispute(payment, "warning")
     await shop.until_claim(warning, "waiting")
     key = new_key()
     assert (await refund(shop, payment, 999, key)).status_code == 200
+    assert (await refund(shop, payment, 999, key)).status_code == 200
     assert_refused(await refund(shop, payment, 998, key), 409, "key_reused")
+    assert_refused(await refund(shop, payment, 999, key, reason="a friend of mine"), 409, "key_reused")
+    assert_refused(await refund(shop, payment, 999, key, operator="dora"), 409, "key_reused")
     await shop.until_claim(f"{payment['id']}-refund-{key}", "lost")
     assert (await shop.payment(payment["id"]))["state"] == "refunded"
     assert await shop.coins() == 0
