@@ -24,8 +24,8 @@ BreakHours = Annotated[int, Meta(ge=1, le=BREAK_HOURS_MAX)]
 class LimitAnswer(msgspec.Struct, frozen=True):
     """One limit, `gift`, `day`, `month` or `session`: `coins` hold, the stricter of one's own and a guardian's.
 
-    `sent_coins` count gifts, `bought_coins` orders, paid or open, each for itself against `coins`; null where nothing is counted, or
-    while it is not known. `left_coins` is of gifts. Null `coins`: no limit.
+    `sent_coins` count gifts, `bought_coins` orders, paid or open, each for itself against `coins`; null where nothing
+    is counted, or while it is not known. `left_coins` is of gifts. Null `coins`: no limit.
     """
 
     kind: str

@@ -179,27 +179,29 @@ async def get_payment(call: Call[None, None]) -> PaymentAnswer | Refusal:
 
 async def check_payment(call: Call[None, None]) -> PaymentAnswer | Refusal:
     """Ask the provider now, whatever webhooks said or did not say; once in three seconds at most."""
-    own = await _in_turn(call, CHECK_AFTER_MS / 1_000)
-    return await _answer(call, own if isinstance(own, Refusal) else await call.services.recharges.check(own))
+    own = await _own(call)
+    if isinstance(own, PaymentRecord):
+        own = await _in_turn(call, own, CHECK_AFTER_MS / 1_000) or await call.services.recharges.check(own)
+    return await _answer(call, own)
 
 
 async def cancel_payment(call: Call[None, None]) -> PaymentAnswer | Refusal:
     """Close a checkout that was not paid; one that was paid stays so and is credited. Once in a second at most."""
-    own = await _in_turn(call, CANCEL_EVERY_S)
-    return await _answer(call, own if isinstance(own, Refusal) else await call.services.recharges.cancel(own))
-
-
-async def _in_turn(call: Call[None, None], every_s: float) -> PaymentRecord | Refusal:
-    """The caller's payment, if its provider was not asked just now: it answers only so many questions."""
     own = await _own(call)
-    if isinstance(own, Refusal) or not (wait_s := await may_ask(call.services.database, own.id, every_s)):
-        return own
-    words = "The provider was asked about this order just now. Wait a moment, then ask again."
-    return Refusal(RATE_LIMITED, words, {"retry_after_ms": ceil(wait_s * 1_000)})
+    if isinstance(own, PaymentRecord) and own.state in OPEN:
+        own = await _in_turn(call, own, CANCEL_EVERY_S) or await call.services.recharges.cancel(own)
+    return await _answer(call, own)
 
 
 async def _own(call: Call[None, None]) -> PaymentRecord | Refusal:
     return await call.services.recharges.own(call.user, str(call.request.path_params["payment"]))
+
+
+async def _in_turn(call: Call[None, None], own: PaymentRecord, every_s: float) -> Refusal | None:
+    """Refused when the provider was asked about this payment just now: it answers only so many questions."""
+    wait_s = await may_ask(call.services.database, own.id, every_s)
+    words = "The provider was asked about this order just now. Wait a moment, then ask again."
+    return Refusal(RATE_LIMITED, words, {"retry_after_ms": ceil(wait_s * 1_000)}) if wait_s else None
 
 
 async def list_payments(call: Call[None, PaymentsQuery]) -> PaymentsAnswer:

@@ -263,7 +263,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "a provider is asked as often as somebody presses", "giftserver/web/payments.py",
-        "if isinstance(own, Refusal) or not (wait_s := await", "if True or not (wait_s := await",
+        '{"retry_after_ms": ceil(wait_s * 1_000)}) if wait_s else None\n', "{}) if False else None\n",
         "tests/giftserver/recharge/test_buying.py::test_a_provider_is_asked_about_an_order_once_in_a_while",
     ),
     bug(
