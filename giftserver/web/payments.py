@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 WEBHOOK_BYTES_MAX: Final = 262_144
 
-CANCEL_EVERY_S: Final = 1.0
+CANCEL_EVERY_S: Final = 0.5
 """A buyer has the provider close a checkout so often at most."""
 
 
@@ -186,7 +186,7 @@ async def check_payment(call: Call[None, None]) -> PaymentAnswer | Refusal:
 
 
 async def cancel_payment(call: Call[None, None]) -> PaymentAnswer | Refusal:
-    """Close a checkout that was not paid; one that was paid stays so and is credited. Once in a second at most."""
+    """Close a checkout that was not paid; one that was paid stays so and is credited. Twice in a second at most."""
     own = await _own(call)
     if isinstance(own, PaymentRecord) and own.state in OPEN:
         own = await _in_turn(call, own, CANCEL_EVERY_S) or await call.services.recharges.cancel(own)
