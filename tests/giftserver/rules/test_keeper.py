@@ -12,12 +12,15 @@ from structlog.testing import capture_logs
 from giftserver import worker
 from giftserver.durable.audit_log import Actor
 from giftserver.durable.cases import Subject, close_case, open_case, release_case
-from giftserver.durable.rules.findings import Finding
+from giftserver.durable.gift_pairs import add_pairs
+from giftserver.durable.rules.findings import IN_TURN, Finding, open_finding
+from giftserver.durable.rules.gifting import income_share
 from giftserver.engines import Engines
 from giftserver.rules import keeper as keeper_module
 from giftserver.rules.keeper import RULES, Rule
 from giftserver.settings import Settings
 from tests.giftserver.durable.conftest import until
+from tests.giftserver.durable.test_bans import waits
 from tests.giftserver.rules.conftest import Street
 
 OLGA = Actor("olga", "admin")
@@ -51,6 +54,22 @@ async def test_two_workers_at_once_open_one_case(fan: Street) -> None:
     assert [one["rule"] for one in logs if one["event"] == "rule_found"] == ["income_share"]
     assert "mira" not in str(logs)
     assert "ana" not in str(logs)
+
+
+async def test_what_another_worker_opened_meanwhile_is_known(fan: Street) -> None:
+    """Whoever found the same a moment ago waits until the other is done, and then looks again."""
+    engine, source = fan.book.engine, RULES[0].source
+    await add_pairs(engine, fan.now)
+    async with engine.connect() as connection:
+        (found,) = await income_share(connection, fan.now)
+    async with engine.begin() as connection:
+        await connection.execute(IN_TURN, {"subject": f"{source.name}:{found.person}"})
+        late = asyncio.create_task(open_finding(engine, source, found, fan.now, hold=False))
+        await waits(fan.book, late, until)
+        assert not late.done()
+    assert await late is not None
+    assert await open_finding(engine, source, found, fan.now, hold=False) is None
+    assert len(await fan.cases()) == 1
 
 
 async def test_an_open_case_gets_the_finding_once(fan: Street) -> None:

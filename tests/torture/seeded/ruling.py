@@ -123,7 +123,12 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "two workers find the same twice", FINDINGS,
         "        if not await unknown(connection, source, [found], now):\n            return None\n", "",
-        f"{KEEPER}::test_two_workers_at_once_open_one_case",
+        f"{KEEPER}::test_what_another_worker_opened_meanwhile_is_known",
+    ),
+    bug(
+        "two workers find the same side by side", FINDINGS,
+        '        await connection.execute(IN_TURN, {"subject": f"{source.name}:{found.person}"})\n', "",
+        f"{KEEPER}::test_what_another_worker_opened_meanwhile_is_known",
     ),
     bug(
         "an open case is told each minute", FINDINGS,
