@@ -84,7 +84,7 @@ def _kept_minor(now: PaymentRecord, news: Snapshot) -> int:
         return 0
     if now.state is State.REFUNDED and now.updated_at > datetime.now(UTC) - timedelta(seconds=OLDER_S):
         return 0
-    return max(0, news.captured_minor - news.refunded_minor)
+    return news.kept_minor
 
 
 async def flag(engine: AsyncEngine, id: str, wrong: str, source: str) -> Applied | None:

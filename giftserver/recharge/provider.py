@@ -76,6 +76,12 @@ class Snapshot:
     disputes: tuple[DisputeNews, ...] = ()
     failed_refunds: tuple[str, ...] = ()
 
+    @property
+    def kept_minor(self) -> int:
+        """What the provider took and still has for us: neither paid back, nor gone by a dispute that was lost."""
+        lost_minor = sum(one.amount_minor for one in self.disputes if one.state == "lost")
+        return max(0, self.captured_minor - self.refunded_minor - lost_minor)
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderEvent:

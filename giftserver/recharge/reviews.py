@@ -112,8 +112,8 @@ async def _give_back(
     if tries is None:
         return _no(ELSEWHERE)
     given_back = f"{found.captured_minor} {found.currency}"
-    left_minor = found.captured_minor - found.refunded_minor
-    if left_minor <= 0:  # it went back already: by an earlier try, or by hand at the provider
+    left_minor = found.kept_minor
+    if not left_minor:  # it went back already: by an earlier try, by hand at the provider, or by a dispute
         return given_back
     key = f"{payment.id}-review-{left_minor}" + (f"-{tries}" if tries else "")
     if await provider.refund(found.ref, left_minor, key):
@@ -132,9 +132,8 @@ async def _close(inquiry: Inquiry, payment: PaymentRecord) -> Refusal | str:
     provider, found = await _asked(inquiry, payment)
     if found is None or not found.captured_minor or _is_anothers(found, provider, payment):
         return ""
-    left_minor = found.captured_minor - found.refunded_minor
-    if left_minor > 0:
-        left = in_words(left_minor, found.currency) if found.currency in EXPONENTS else found.currency
+    if found.kept_minor:
+        left = in_words(found.kept_minor, found.currency) if found.currency in EXPONENTS else found.currency
         return _no(f"The provider has {left} of it, and nothing is credited. Give the money back, or credit it.")
     return f"{found.captured_minor} {found.currency}"
 

@@ -164,6 +164,20 @@ async def test_money_that_nothing_is_credited_for_cannot_be_closed(shop, monkeyp
     await shop.proved()
 
 
+@pytest.mark.parametrize("decision", ["close", "refund"])
+async def test_money_that_a_dispute_took_is_not_left_with_the_provider(shop, decision):
+    """Nobody gives it back a second time, and the review can end."""
+    await shop.mischief(wrong_amount=True)
+    payment = await shop.paid()
+    await in_review(shop, payment)
+    dispute = await shop.dispute(payment, amount_minor=1_000)
+    assert_refused(await decide(shop, payment, "close"), 409, "review_refused")
+    await shop.decide(dispute, "lost")
+    assert (await decided(shop, payment, decision))["state"] == "refunded"
+    assert not (await asked(shop, payment))["in_review"]
+    assert (await shop.control("GET", f"/v1/sessions/{await shop.session(payment)}"))["refunds"] == []
+
+
 async def test_decisions_that_race_leave_no_money_behind(shop):
     """Giving back, closing and crediting at once: all of it goes back, once."""
     await shop.mischief(wrong_amount=True)

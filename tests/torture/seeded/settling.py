@@ -58,8 +58,13 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "captured money is closed and left with the provider", "giftserver/recharge/reviews.py",
-        "    if left_minor > 0:\n", "    if False:\n",
+        "    if found.kept_minor:\n", "    if False:\n",
         f"{REVIEWS}::test_money_that_nothing_is_credited_for_cannot_be_closed",
+    ),
+    bug(
+        "money that a dispute took is still to be given back", "giftserver/recharge/provider.py",
+        " - lost_minor)", ")",
+        f"{REVIEWS}::test_money_that_a_dispute_took_is_not_left_with_the_provider",
     ),
     bug(
         "what is to go back is closed instead", "giftserver/durable/reviews.py",
