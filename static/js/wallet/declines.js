@@ -1,7 +1,7 @@
 /** What a buyer may do about a payment that was declined, by kind. Nobody is told that their card is reported stolen. */
 const SAYS = {
   bank: 'Your bank declined the card. Try another card or another way to pay, or ask your bank why.',
-  money: 'There was not enough money for it. Try another card, or a smaller pack.',
+  money: 'There was not enough money on the card. Try another card, or a smaller pack.',
   expired: 'Your bank says that this card has expired. Use another card.',
   code: 'The security code was wrong. Look at the card and type it again.',
   number: 'The card’s number or date was wrong. Look at the card and type it again.',
@@ -21,7 +21,7 @@ const SAYS = {
 /** Kind → the words of providers for it: Stripe's in small letters, PayPal's in capitals, the sandbox's among them. */
 const WORDS = {
   bank: 'card_declined generic_decline do_not_honor call_issuer no_action_taken not_permitted approve_with_id INSTRUMENT_DECLINED TRANSACTION_REFUSED DECLINED',
-  money: 'insufficient_funds TRANSACTION_APPROVED_AWAITING_FUNDING',
+  money: 'insufficient_funds',
   expired: 'expired_card CARD_EXPIRED',
   code: 'incorrect_cvc invalid_cvc',
   number: 'incorrect_number invalid_number invalid_expiry_month invalid_expiry_year invalid_account new_account_information_available',
@@ -32,7 +32,7 @@ const WORDS = {
   often: 'card_velocity_exceeded withdrawal_count_limit_exceeded pin_try_exceeded MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED',
   risk: 'highest_risk highest_risk_level elevated_risk_level fraudulent merchant_blacklist DECLINED_BY_RISK_FRAUD_FILTERS COMPLIANCE_VIOLATION',
   confirm: 'authentication_failed authentication_required payment_intent_authentication_failure mobile_device_authentication_required PAYER_ACTION_REQUIRED VERIFICATION_REQUIRED',
-  account: 'PAYER_CANNOT_PAY PAYER_ACCOUNT_RESTRICTED PAYER_ACCOUNT_LOCKED_OR_CLOSED payment_method_provider_decline',
+  account: 'PAYER_CANNOT_PAY TRANSACTION_APPROVED_AWAITING_FUNDING PAYER_ACCOUNT_RESTRICTED PAYER_ACCOUNT_LOCKED_OR_CLOSED payment_method_provider_decline',
   twice: 'duplicate_transaction DUPLICATE_INVOICE_ID',
   bounced: 'transfer_bounced',
 };
