@@ -3,6 +3,7 @@
 from tests.torture.seeded.bug import SCRIPTS, Bug, bug
 
 SENDING = "tests/giftserver/limits/test_sending.py"
+LOOSENING = "tests/giftserver/limits/test_loosening.py"
 GUARDIANS = "tests/giftserver/limits/test_guardians.py"
 CHECKOUT = "tests/giftserver/recharge/test_limits_at_checkout.py"
 GIFTS = f"{SCRIPTS}/send_gifts.lua"
@@ -71,7 +72,17 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug("higher limits at once", DECIDING, "RAISE_S if looser else 0)", "0)", STRICTER),
     bug(
-        "no limit is a low limit", DECIDING, "(default if coins is None else coins) >", "(coins or 0) >", STRICTER,
+        "no limit is a low limit", DECIDING, "return any(_in_force({coins, beside}, default) >",
+        "return any(_in_force({coins or 0, beside}, default) >", STRICTER,
+    ),
+    bug(
+        "a limit is judged alone", DECIDING, "{beside, waiting.get((other, amount), beside)}, default)",
+        "{None}, default)", f"{LOOSENING}::test_a_guardians_stricter_limit_above_the_platforms_begins_at_once",
+    ),
+    bug(
+        "what waits beside a decision is not seen", DECIDING,
+        "{beside, waiting.get((other, amount), beside)}, default)", "{beside}, default)",
+        f"{LOOSENING}::test_nothing_gets_looser_within_a_day_of_any_decision",
     ),
     bug(
         "what waits begins after all", DECIDING,
