@@ -1,7 +1,8 @@
 """Cases: something about a payment, a gift or a person that an operator decides. Nothing of a case is ever deleted.
 
 Whoever changes a case names the version they saw; its row is locked meanwhile, so that of two at once the second is
-told. A hold of a case is a reason of the wallet's hold (`holds.py`), with a reference of its own each time.
+told. Whom a case is about changes nothing of it. A hold of a case is a reason of the wallet's hold (`holds.py`), with a
+reference of its own each time.
 """
 
 import secrets
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from giftserver.durable.audit_log import Act, Actor, Detail, log_act
 from giftserver.durable.case_tables import case_file
 from giftserver.durable.holds import place_hold, release_hold
+from giftserver.durable.own_affairs import check_other
 
 Kind = Literal["report", "rule"]
 SubjectKind = Literal["payment", "gift", "user"]
@@ -130,9 +132,9 @@ async def _open_or_join(
 
 
 async def hold_case(engine: AsyncEngine, id: str, version: int, by: Actor, reason: str) -> CaseRecord:
-    """Put the person's wallet on hold for an open case. Raises NoCase, CaseChanged."""
+    """Put the person's wallet on hold for an open case. Raises NoCase, OwnAffair, CaseChanged."""
     async with engine.begin() as connection:
-        case = await _opened(connection, id, version)
+        case = await _opened(connection, id, version, by)
         if case.hold_reference is not None:
             raise CaseChanged("This case has the wallet on hold already.")
         changed, act = await _hold(connection, case, by, reason)
@@ -141,9 +143,12 @@ async def hold_case(engine: AsyncEngine, id: str, version: int, by: Actor, reaso
 
 
 async def release_case(engine: AsyncEngine, id: str, version: int, by: Actor, reason: str) -> CaseRecord:
-    """End the hold of a case, open or closed; other reasons may keep the wallet on hold. Raises NoCase, CaseChanged."""
+    """End the hold of a case, open or closed; other reasons may keep the wallet on hold.
+
+    Raises NoCase, OwnAffair, CaseChanged.
+    """
     async with engine.begin() as connection:
-        case = await _seen(connection, id, version)
+        case = await _seen(connection, id, version, by)
         if case.hold_reference is None:
             raise CaseChanged("This case does not have the wallet on hold.")
         changed, act = await _release(connection, case, by, reason)
@@ -152,9 +157,9 @@ async def release_case(engine: AsyncEngine, id: str, version: int, by: Actor, re
 
 
 async def note_case(engine: AsyncEngine, id: str, version: int, by: Actor, words: str) -> CaseRecord:
-    """Write a note for other operators. Raises NoCase, CaseChanged."""
+    """Write a note for other operators. Raises NoCase, OwnAffair, CaseChanged."""
     async with engine.begin() as connection:
-        case = await _opened(connection, id, version)
+        case = await _opened(connection, id, version, by)
         changed = await _change(connection, case)
         await log_act(connection, Act(by, "note", "case", id, words))
         return changed
@@ -165,10 +170,10 @@ async def close_case(
 ) -> CaseRecord:
     """Close a case. With a hold in force `end_hold` says whether it ends; it stays None where there is none.
 
-    Raises NoCase, CaseChanged.
+    Raises NoCase, OwnAffair, CaseChanged.
     """
     async with engine.begin() as connection:
-        case = await _opened(connection, id, version)
+        case = await _opened(connection, id, version, by)
         if (case.hold_reference is None) != (end_hold is None):
             words = "This case has the wallet on hold: say whether that ends." if case.hold_reference else (
                 "This case does not have the wallet on hold: there is nothing to end or to keep."
@@ -209,16 +214,17 @@ async def _locked(connection: AsyncConnection, id: str) -> CaseRecord:
     return _record(row)
 
 
-async def _seen(connection: AsyncConnection, id: str, version: int) -> CaseRecord:
-    """The case, locked, as the caller saw it."""
+async def _seen(connection: AsyncConnection, id: str, version: int, by: Actor) -> CaseRecord:
+    """The case, locked, as the caller saw it; it is about somebody else."""
     case = await _locked(connection, id)
+    check_other(by, case.person)
     if case.version != version:
         raise CaseChanged("Somebody changed this case meanwhile. Look at it again, then decide.")
     return case
 
 
-async def _opened(connection: AsyncConnection, id: str, version: int) -> CaseRecord:
-    case = await _seen(connection, id, version)
+async def _opened(connection: AsyncConnection, id: str, version: int, by: Actor) -> CaseRecord:
+    case = await _seen(connection, id, version, by)
     if case.state != "open":
         raise CaseChanged("This case is closed.")
     return case

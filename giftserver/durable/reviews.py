@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.audit_log import Act, Actor, log_act
+from giftserver.durable.own_affairs import check_other
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import add_step
 from giftserver.durable.tables import metadata
@@ -78,9 +79,13 @@ async def never_credit(engine: AsyncEngine, id: str) -> bool:
 
 
 async def settle_review(engine: AsyncEngine, id: str, review: str, decision: str, reason: str, by: Actor) -> bool:
-    """Take the mark from a payment, and keep who decided what; false when it is marked for something else by now."""
+    """Take the mark from a payment, and keep who decided what; false when it is marked for something else by now.
+
+    Raises OwnAffair for who bought.
+    """
     async with engine.begin() as connection:
         row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one()
+        check_other(by, row.user_id)
         paid = row.transfer is None and row.state == State.SUCCEEDED
         if row.review != review or (decision == "close" and paid):  # meanwhile
             return False

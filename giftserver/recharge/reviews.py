@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.audit_log import Actor
+from giftserver.durable.own_affairs import check_other
 from giftserver.durable.payments import PaymentRecord
 from giftserver.durable.reviews import SOURCE, last_decision, never_credit, settle_review
 from giftserver.errors import REVIEW_REFUSED, Refusal
@@ -32,8 +33,10 @@ async def decide(
     """Decide about a payment in review; None once it is done, and again when the same is asked again.
 
     `credit`: its coins are booked, if the provider says now that it is paid, as it was ordered. `refund`: what was
-    taken and not credited goes back. `close`: nothing moves. Raises the database driver's errors.
+    taken and not credited goes back. `close`: nothing moves. Raises OwnAffair for who bought, and the database
+    driver's errors.
     """
+    check_other(by, payment.user_id)
     if payment.review is None:
         if await last_decision(database, payment.id) == decision:
             return None

@@ -20,6 +20,8 @@ REFUSED = f"{WEBHOOKS}::test_what_is_not_the_providers_is_refused_and_nothing_is
 LOST = f"{WEBHOOKS}::test_without_any_webhook_the_reconciler_credits"
 LATE = f"{WEBHOOKS}::test_a_late_payment_of_an_expired_session_is_credited_once"
 MIGRATION = "giftserver/durable/migrations/versions/r0005_payments.py"
+OWN = "tests/giftserver/cases/test_own_affairs.py"
+REVIEWED = f"{OWN}::test_nobody_refunds_or_reviews_their_own_purchase"
 
 BUGS: tuple[Bug, ...] = (
     bug(
@@ -260,5 +262,36 @@ BUGS: tuple[Bug, ...] = (
         'return text_at(unit, "custom_id") if text_at(unit, "custom_id") == text_at(unit, "invoice_id") else ""',
         'return text_at(unit, "custom_id")',
         f"{PAYPAL_TESTS}::test_only_our_own_orders_are_captured",
+    ),
+    bug(
+        "an operator gives themselves coins", "giftserver/durable/adjustments.py",
+        "    check_other(by, new.user)\n", "", f"{OWN}::test_nobody_adjusts_their_own_wallet",
+    ),
+    bug(
+        "an operator decides about their own coins", "giftserver/durable/adjustments.py",
+        "    check_other(by, row.user_id)\n", "", f"{OWN}::test_nobody_adjusts_their_own_wallet",
+    ),
+    bug(
+        "a proposal of one's own from before is approved", "giftserver/durable/adjustments.py",
+        "    if state == \"approved\" and row.proposed_by == row.user_id:", "    if False:",
+        f"{OWN}::test_the_database_refuses_adjustments_of_ones_own_wallet",
+    ),
+    bug(
+        "the database lets anybody decide about themselves",
+        "giftserver/durable/migrations/versions/r0012_own_affairs.py",
+        "WHEN (NEW.decided_by = NEW.user_id OR NEW.proposed_by", "WHEN (false AND NEW.proposed_by",
+        f"{OWN}::test_the_database_refuses_adjustments_of_ones_own_wallet",
+    ),
+    bug(
+        "an operator's own case", "giftserver/durable/cases.py", "    check_other(by, case.person)\n", "",
+        f"{OWN}::test_nobody_takes_a_step_in_their_own_case",
+    ),
+    bug(
+        "an operator's own refund", "giftserver/durable/claims.py",
+        "            check_other(by, row.user_id)\n", "            pass\n", REVIEWED,
+    ),
+    bug(
+        "an operator's own payment in review", "giftserver/recharge/reviews.py",
+        "    check_other(by, payment.user_id)\n", "", REVIEWED,
     ),
 )  # fmt: skip
