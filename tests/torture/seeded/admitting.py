@@ -2,6 +2,7 @@
 
 from tests.torture.seeded.bug import Bug, Edit, bug
 
+CLI = "tests/giftserver/test_cli.py"
 TOKENS = "tests/giftserver/auth/test_tokens.py"
 TICKETS = "tests/giftserver/auth/test_tickets.py"
 SESSIONS = "tests/giftserver/web/test_sessions.py"
@@ -242,5 +243,9 @@ BUGS: tuple[Bug, ...] = (
         "a price that changed undoes what was bought", "giftserver/gifts/service.py",
         "return earlier or refusal or", "return refusal or earlier or",
         f"{COMMANDS}::test_a_price_that_changes_meanwhile",
+    ),
+    bug(
+        "a demo in production", "giftserver/settings.py", "        if self.production and self.demo:\n",
+        "        if False:\n", f"{CLI}::test_there_is_no_demo_in_production",
     ),
 )  # fmt: skip
