@@ -50,6 +50,32 @@ async def test_an_order_counts_until_it_ends_unpaid(shop: Shop) -> None:
     await shop.proved()
 
 
+async def test_a_sessions_budget_holds_for_orders(shop: Shop) -> None:
+    """What is ordered while it runs, counted apart from gifts and from what was ordered before it."""
+    small = {"pack": "coins-70", "amount_minor": 99, "bonus_coins": 0}
+    first = await shop.paid()
+    await shop.until_state(first["id"], "credited")
+    async with shop.web.engines.database.begin() as connection:
+        await connection.execute(text("ALTER TABLE payment DISABLE TRIGGER USER"))
+        await connection.execute(text("UPDATE payment SET created_at = created_at - interval '2 seconds'"))
+        await connection.execute(text("ALTER TABLE payment ENABLE TRIGGER USER"))
+    shown = await put(shop.web, "/session", method="POST", coins=100, hours=1)
+    assert (of(shown, "session")["bought_coins"], of(shown, "session")["left_coins"]) == (0, 100)
+    await passed(shop, "session", 100, coins=101, pack=None, amount_minor=145, bonus_coins=0)
+    second = await shop.ordered(**small)
+    error = assert_refused(await shop.order(**small), 403, "limit_reached")
+    assert (error["left_coins"], error["resets_at_ms"]) == (30, of(shown, "session")["resets_at_ms"])
+    assert "30 are left of it and this order is 70" in error["message"]
+    shown = (await shop.web.http.get("/v1/limits", headers=shop.web.bearer("ana"))).json()
+    assert (of(shown, "session")["bought_coins"], of(shown, "session")["left_coins"]) == (70, 100)
+    await shop.web.http.post(f"/v1/payments/{second['id']}/cancel", headers=shop.web.bearer("ana"))
+    await shop.ordered(**small)
+    async with shop.web.engines.database.begin() as connection:
+        await connection.execute(text("ALTER TABLE limit_change DISABLE TRIGGER limit_change_stays"))
+        await connection.execute(text("UPDATE limit_change SET ends_at = now() WHERE field = 'session'"))
+    await shop.ordered(**small)
+
+
 async def test_who_is_new_buys_little_at_first(settings: Settings, static_dir: Path) -> None:
     """Until a day after the first purchase, however often they order; one that ended unpaid does not count."""
     new = settings.model_copy(update={"static_dir": static_dir, "limit_first_day_coins": 1_400})

@@ -124,6 +124,15 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug("a break from sending alone", BOUGHT, "    if locked_s:\n", "    if False:\n", ORDERS),
     bug(
+        "a budget for gifts alone", BOUGHT,
+        "    if standing.budget is not None:\n        ends_s", "    if False:\n        ends_s",
+        f"{CHECKOUT}::test_a_sessions_budget_holds_for_orders",
+    ),
+    bug(
+        "a budget counts what was ordered before it", BOUGHT, "(WHERE created_at >= :session_from)", "(WHERE true)",
+        f"{CHECKOUT}::test_a_sessions_budget_holds_for_orders",
+    ),
+    bug(
         "anybody buys anything at first", BOUGHT, "    if first_day != NONE:\n", "    if False:\n",
         f"{CHECKOUT}::test_who_is_new_buys_little_at_first",
     ),
