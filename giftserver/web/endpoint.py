@@ -63,6 +63,8 @@ class Call(Generic[Body, Query]):
 class Endpoint(Generic[Body, Query]):
     """What an endpoint takes, gives and refuses. `roles` None: open to all, tokens are not looked at.
 
+    Where roles are asked for, a token that is bound to a room is good only with that room in the path.
+
     `media_type` is that of the answer; refusals are JSON. A handler returns `response`, a Refusal, or a ready
     Response. An engine that is away becomes `unavailable`, an operator's own affair `forbidden`.
     """
@@ -120,8 +122,9 @@ class Endpoint(Generic[Body, Query]):
                 return found
             if found.role not in self.roles:
                 return Refusal(FORBIDDEN, f"This is for the roles {', '.join(self.roles)}; you are {found.role}.")
-            if found.room is not None and room is not None and found.room != room:
-                return Refusal(FORBIDDEN, f"This token is only for room {found.room}.")
+            if found.room is not None and found.room != room:
+                words = f"This token is only for room {found.room}: here a token without `room` is needed."
+                return Refusal(FORBIDDEN, words)
             identity = found
         query = decode_query(request, self.query)
         if isinstance(query, Refusal):
