@@ -5,6 +5,7 @@ from tests.torture.seeded.bug import Bug, Edit, bug
 PAYMENTS = "tests/giftserver/durable/test_payments.py"
 WEBHOOKS = "tests/giftserver/recharge/test_webhooks.py"
 BUYING = "tests/giftserver/recharge/test_buying.py"
+PRICES = "tests/giftserver/recharge/test_prices.py"
 OPERATING = "tests/giftserver/recharge/test_operating_prices.py"
 MOVES = "giftserver/durable/payment_moves.py"
 STORED = "giftserver/durable/payments.py"
@@ -293,5 +294,18 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an operator's own payment in review", "giftserver/recharge/reviews.py",
         "    check_other(by, payment.user_id)\n", "", REVIEWED,
+    ),
+    bug(
+        "an old price list is approved", "giftserver/durable/prices.py",
+        "            if version < in_force:\n", "            if False:\n",
+        f"{OPERATING}::test_a_list_that_was_overtaken_cannot_be_approved",
+    ),
+    bug(
+        "a pack that nobody can order", "giftserver/recharge/prices.py", "len(text) <= ID_CHARACTERS_MAX and ", "",
+        f"{PRICES}::test_what_cannot_be_a_price_list_says_why",
+    ),
+    bug(
+        "coins for nearly nothing", "giftserver/recharge/prices.py", "    yield from _too_cheap(where, region)\n", "",
+        f"{PRICES}::test_a_coin_may_be_ten_times_cheaper_and_no_more",
     ),
 )  # fmt: skip
