@@ -12,7 +12,7 @@ const EXAMPLE_MINOR = 4_990;
 /** "USD 4.99"; of a currency that this page does not know, its minor units, and that they are. */
 export function amountOf(amountMinor, currency) {
   const exponent = EXPONENTS[currency];
-  return exponent === undefined ? `${amountMinor} minor units of ${currency}` : price({ amount_minor: amountMinor, currency, exponent }, 'code');
+  return exponent === undefined ? `${amountMinor} minor units of ${currency}` : price({ amount_minor: amountMinor, currency, exponent });
 }
 
 /** 499 and "USD" → "4.99": what somebody would type. */

@@ -107,7 +107,7 @@ function underway(payment) {
     case 'partially_refunded':
       return { title: 'Part of your money was given back', text: 'The rest of the order stands as it was.', tone: 'plain' };
     case 'refunded':
-      return { title: 'Your money was given back', text: `${price(payment, 'code')} went back the way you paid.`, tone: 'plain' };
+      return { title: 'Your money was given back', text: `${price(payment)} went back the way you paid.`, tone: 'plain' };
     default:
       return { title: shortStateOf(payment).text, text: '', tone: 'plain' };
   }

@@ -50,6 +50,34 @@ async def test_an_order_counts_until_it_ends_unpaid(shop: Shop) -> None:
     await shop.proved()
 
 
+async def test_the_store_says_what_is_left(shop: Shop) -> None:
+    """Of the tightest limit, less what was ordered; nothing in a break, and that a case has the wallet on hold."""
+
+    async def left(user: str = "ana") -> int | None:
+        found = (await shop.web.http.get("/v1/store", headers=shop.web.bearer(user))).json()
+        return None if found["on_hold"] else int(found["left_coins"])
+
+    assert await left() == 1_500
+    payment = await shop.paid()
+    await shop.until_state(payment["id"], "credited")
+    assert await left() == 800
+    subject = {"kind": "payment", "id": payment["id"]}
+    report = {"key": new_key(), "subject": subject, "reason": "unauthorised", "hold": True}
+    answer = await shop.web.http.post("/v1/reports", json=report, headers=shop.web.bearer("ana"))
+    assert (answer.status_code, await left()) == (200, None)
+    olga = shop.web.bearer("olga", "admin")
+    (case,) = (await shop.web.http.get("/v1/ops/cases", headers=olga)).json()["cases"]
+    step = {"version": case["version"], "reason": "it was them"}
+    await shop.web.http.post(f"/v1/ops/cases/{case['id']}/release", json=step, headers=olga)
+    assert await left() == 800
+    await put(shop.web, day_coins=730)
+    assert await left() == 30
+    await put(shop.web, day_coins=500)
+    assert await left() == 0
+    await put(shop.web, "/break", user="ben", method="POST", hours=1)
+    assert await left("ben") == 0
+
+
 async def test_a_sessions_budget_holds_for_orders(shop: Shop) -> None:
     """What is ordered while it runs, counted apart from gifts and from what was ordered before it."""
     small = {"pack": "coins-70", "amount_minor": 99, "bonus_coins": 0}

@@ -133,7 +133,7 @@ BUGS: tuple[Bug, ...] = (
         f"{CHECKOUT}::test_a_sessions_budget_holds_for_orders",
     ),
     bug(
-        "anybody buys anything at first", BOUGHT, "    if first_day != NONE:\n", "    if False:\n",
+        "anybody buys anything at first", BOUGHT, "[] if first_day == NONE else await", "[] if True else await",
         f"{CHECKOUT}::test_who_is_new_buys_little_at_first",
     ),
 )  # fmt: skip
