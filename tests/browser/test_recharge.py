@@ -123,7 +123,7 @@ def test_from_a_pack_to_a_gift(visit: Visit, demo_site: DemoSite, person: str, w
     expect(dialog.locator(".order__held-number")).to_have_attribute("data-value", str(before + 770))
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    assert page.url == f"{demo_site.url}/wallet"
+    expect(page).to_have_url(f"{demo_site.url}/wallet")
     expect(page.locator(".entry[data-kind=recharge]").first).to_contain_text("Coins bought")
     expect(page.locator(".order").first).to_contain_text("In your wallet")
     expect(page.locator(".offer")).to_have_count(0)  # it was the first purchase

@@ -91,7 +91,10 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug("breaks get shorter", DECIDING, "    if before is not None and until < before:\n", "    if False:\n", STRICTER),
     bug("budgets grow", DECIDING, "        if coins > running.coins:\n", "        if False:\n", STRICTER),
-    bug("the looser of two limits", DECIDING, "return min((coins for", "return max((coins for", BESIDE),
+    bug(
+        "the looser of two limits", DECIDING, "return min((coins for coins in decided if coins is not None), default=None)",
+        "return max((coins for coins in decided if coins is not None), default=None)", BESIDE,
+    ),
     bug(
         "anybody's ward", "giftserver/limits/service.py",
         "if by is not None and not await is_guardian(connection, str(by.user), user):", "if False:", BESIDE,
