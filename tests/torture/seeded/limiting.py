@@ -92,7 +92,8 @@ BUGS: tuple[Bug, ...] = (
     bug("breaks get shorter", DECIDING, "    if before is not None and until < before:\n", "    if False:\n", STRICTER),
     bug("budgets grow", DECIDING, "        if coins > running.coins:\n", "        if False:\n", STRICTER),
     bug(
-        "the looser of two limits", DECIDING, "return min((coins for coins in decided if coins is not None), default=None)",
+        "the looser of two limits", DECIDING,
+        "return min((coins for coins in decided if coins is not None), default=None)",
         "return max((coins for coins in decided if coins is not None), default=None)", BESIDE,
     ),
     bug(
