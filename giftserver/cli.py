@@ -213,7 +213,7 @@ def main() -> None:
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of the demo's data.")
 def demo(host: str | None, port: int | None, data_dir: str | None) -> None:
     """Run everything on this machine: engines, web, flusher, worker, and rooms with bots."""
-    settings = load_settings(host=host, port=port, data_dir=data_dir)
+    settings = load_settings(host=host, port=port, data_dir=data_dir, demo=True)
     from giftserver.demo.run import Demo
     from giftserver.embedded import EmbeddedError
 

@@ -30,6 +30,7 @@ RECEIPTS_OFF: Final = ErrorCode("receipts_off", 404, False, "This server signs n
 RECHARGES_OFF: Final = ErrorCode("recharges_off", 404, False, "This server has no such way to pay")
 NOT_SOLD_HERE: Final = ErrorCode("not_sold_here", 403, False, "Coins are not sold in this country")
 PROMOTION_REFUSED: Final = ErrorCode("promotion_refused", 409, False, "The offer is over, or was used already")
+PRICES_OVERTAKEN: Final = ErrorCode("prices_overtaken", 409, False, "A newer price list is in force; propose it anew")
 PAYMENT_NOT_FOUND: Final = ErrorCode("payment_not_found", 404, False, "The caller has no payment of this id")
 REFUND_TOO_LARGE: Final = ErrorCode("refund_too_large", 409, False, "The payment has not so much left to give back")
 CASE_CHANGED: Final = ErrorCode("case_changed", 409, False, "The case is not as the caller saw it; look at it again")
@@ -71,6 +72,7 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     RECHARGES_OFF,
     NOT_SOLD_HERE,
     PROMOTION_REFUSED,
+    PRICES_OVERTAKEN,
     PAYMENT_NOT_FOUND,
     REFUND_TOO_LARGE,
     CASE_CHANGED,

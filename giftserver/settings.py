@@ -166,6 +166,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_production(self) -> "Settings":
+        if self.production and self.demo:
+            raise ValueError(
+                "GIFTSERVER_DEMO lets anybody be anybody, with any coins: not in production. Unset GIFTSERVER_DEMO, or "
+                "unset GIFTSERVER_PRODUCTION to try things out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_redis_urls(self) -> "Settings":
         for name in ("ledger_redis_url", "rooms_redis_url"):
             url: str | None = getattr(self, name)

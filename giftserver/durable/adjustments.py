@@ -19,6 +19,7 @@ from giftserver.durable.cases import new_id
 from giftserver.durable.claim_tables import wallet_state
 from giftserver.durable.credits import add_to_outbox
 from giftserver.durable.holds import in_turn
+from giftserver.durable.own_affairs import OwnAffair, check_other
 from giftserver.durable.posting import open_accounts, post
 from giftserver.durable.tables import transfer
 
@@ -82,8 +83,10 @@ class AdjustmentRecord:
 async def propose_adjustment(engine: AsyncEngine, new: NewAdjustment, by: Actor) -> AdjustmentRecord:
     """The adjustment of this operator's key, proposed if there is none; the caller looks whether it is the same.
 
-    Raises IntegrityError when there is no such case, or the coins are 0 or more than COINS_MAX.
+    Raises OwnAffair for coins of the operator's own, and IntegrityError when there is no such case, or the coins are 0
+    or more than COINS_MAX.
     """
+    check_other(by, new.user)
     values = {
         "id": new_id("adj"), "key": new.key, "user_id": new.user, "coins": new.coins, "reason": new.reason,
         "case_id": new.case, "proposed_by": by.id,
@@ -106,7 +109,7 @@ async def approve_adjustment(
     """Book an adjustment that somebody else proposed; None when there is none, and once however often it is asked.
 
     `still`: number of the wallet's state under which it was seen on hold with every gift booked; None: it was not.
-    Raises PermissionError for who proposed it, Decided, NotStill, DoesNotFit.
+    Raises PermissionError for who proposed it, OwnAffair for whose wallet it is, Decided, NotStill, DoesNotFit.
     """
     async with engine.begin() as connection:
         found = await _deciding(connection, id, by, "approved")
@@ -124,7 +127,10 @@ async def approve_adjustment(
 
 
 async def reject_adjustment(engine: AsyncEngine, id: str, by: Actor, reason: str) -> AdjustmentRecord | None:
-    """Decide that it is not booked; None when there is none. Raises PermissionError for who proposed it, Decided."""
+    """Decide that it is not booked; None when there is none.
+
+    Raises PermissionError for who proposed it, OwnAffair for whose wallet it is, Decided.
+    """
     async with engine.begin() as connection:
         found = await _deciding(connection, id, by, "rejected")
         if found is None or found.state == "rejected":
@@ -142,6 +148,9 @@ async def _deciding(connection: AsyncConnection, id: str, by: Actor, state: Stat
         return None
     if row.proposed_by == by.id:
         raise PermissionError(id)
+    check_other(by, row.user_id)
+    if state == "approved" and row.proposed_by == row.user_id:  # from before nobody could
+        raise OwnAffair(row.user_id)
     if row.state != "proposed" and (row.state, row.decided_by) != (state, by.id):
         raise Decided(row.state)
     return _record(row)

@@ -1,20 +1,22 @@
-"""Limits at checkout: what a person has ordered in their day and month, against what they may."""
+"""Limits at checkout: what a person has ordered in their day, month and session, against what they may."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.limits import IN_TURN, Standing, standings, windows_of
-from giftserver.ledger.limits import NONE, Kind, LimitReached, Windows
+from giftserver.ledger.limits import NONE, LimitReached, Windows
 from giftserver.recharge.states import ENDED_UNPAID
 
 # An order counts from when it is made; one that ends unpaid gives its share back.
 BOUGHT: Final = text("""
     SELECT coalesce(sum(coins) FILTER (WHERE created_at >= to_timestamp(:day_s)), 0)::bigint AS day,
-        coalesce(sum(coins), 0)::bigint AS month
-    FROM payment WHERE user_id = :user AND created_at >= to_timestamp(:month_s) AND state <> ALL(:unpaid)
+        coalesce(sum(coins) FILTER (WHERE created_at >= to_timestamp(:month_s)), 0)::bigint AS month,
+        coalesce(sum(coins) FILTER (WHERE created_at >= :session_from), 0)::bigint AS session
+    FROM payment WHERE user_id = :user AND state <> ALL(:unpaid)
+        AND created_at >= least(to_timestamp(:month_s), CAST(:session_from AS timestamptz))
 """)
 
 
@@ -40,20 +42,30 @@ class LimitPassed(Exception):
         self.limit = limit
 
 
-async def bought(connection: AsyncConnection, user: str, around: Windows) -> tuple[int, int]:
-    """Coins a person has ordered and not given up, in the day and in the month of these windows."""
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """Coins a person has ordered and not given up; of the session 0 while there is none."""
+
+    day: int
+    month: int
+    session: int
+
+
+async def bought(connection: AsyncConnection, user: str, standing: Standing, around: Windows) -> Bought:
+    """What was ordered in the day and the month of these windows, and since a budget runs."""
     values = {
         "user": user, "day_s": around.day_from_s, "month_s": around.month_from_s,
+        "session_from": None if standing.budget is None else standing.budget.begins_at,
         "unpaid": [state.value for state in ENDED_UNPAID],
     }  # fmt: skip
     row = (await connection.execute(BOUGHT, values)).one()
-    return row.day, row.month
+    return Bought(row.day, row.month, row.session)
 
 
-async def bought_now(engine: AsyncEngine, user: str, around: Windows) -> tuple[int, int]:
+async def bought_now(engine: AsyncEngine, user: str, standing: Standing, around: Windows) -> Bought:
     """The same, for showing."""
     async with engine.connect() as connection:
-        return await bought(connection, user, around)
+        return await bought(connection, user, standing, around)
 
 
 async def check_order(connection: AsyncConnection, user: str, coins: int, day_default: int, first_day: int) -> None:
@@ -63,38 +75,43 @@ async def check_order(connection: AsyncConnection, user: str, coins: int, day_de
     after their first purchase; NONE for any. Raises LimitPassed.
     """
     await connection.execute(IN_TURN, {"user": user})
+    for limit in await _limits(connection, user, day_default, first_day):
+        if limit.spent_coins + coins > limit.coins:
+            raise LimitPassed(limit)
+
+
+async def left_to_buy(engine: AsyncEngine, user: str, day_default: int, first_day: int) -> int | None:
+    """Coins that an order may be of now, for showing; None for any number."""
+    async with engine.connect() as connection:
+        limits = await _limits(connection, user, day_default, first_day)
+    return min((max(0, limit.coins - limit.spent_coins) for limit in limits), default=None)
+
+
+async def _limits(connection: AsyncConnection, user: str, day_default: int, first_day: int) -> list[LimitReached]:
+    """The limits that an order must keep, with what was bought of each and when it ends."""
     standing = (await standings(connection, [user]))[user]
     now = await connection.scalar(select(func.now()))
     assert now is not None
     around = windows_of(standing, now.timestamp())
-    day, month = await bought(connection, user, around)
-    if first_day != NONE:
-        await _check_first_day(connection, user, coins, first_day)
-    for kind, most, so_far, until_s in _limits(standing, day_default, around, (day, month)):
-        if so_far + coins > most:
-            raise LimitPassed(LimitReached(kind, most, so_far, until_s))
-
-
-async def _check_first_day(connection: AsyncConnection, user: str, coins: int, first_day: int) -> None:
-    values = {"user": user, "unpaid": [state.value for state in ENDED_UNPAID]}
-    row = (await connection.execute(NEW, values)).one()
-    if row.new and row.coins + coins > first_day:
-        raise LimitPassed(LimitReached("new", first_day, row.coins, row.until_s or 0))
-
-
-def _limits(
-    standing: Standing, day_default: int, around: Windows, so_far: tuple[int, int]
-) -> Sequence[tuple[Kind, int, int, int]]:
-    """The limits that an order must keep, with what was bought of each and when it ends."""
-    found: list[tuple[Kind, int, int, int]] = []
+    ordered = await bought(connection, user, standing, around)
+    found = [] if first_day == NONE else await _first_day(connection, user, first_day)
     locked_s = standing.limits().locked_until_s
     if locked_s:
-        found.append(("locked", 0, 0, locked_s))
+        found.append(LimitReached("locked", 0, 0, locked_s))
     day = standing.most("day")
     most = day_default if day is None else day
     if most != NONE:
-        found.append(("day", most, so_far[0], around.day_until_s))
+        found.append(LimitReached("day", most, ordered.day, around.day_until_s))
     month = standing.most("month")
     if month is not None:
-        found.append(("month", month, so_far[1], around.month_until_s))
+        found.append(LimitReached("month", month, ordered.month, around.month_until_s))
+    if standing.budget is not None:
+        ends_s = int(standing.budget.ends_at.timestamp())
+        found.append(LimitReached("session", standing.budget.coins, ordered.session, ends_s))
     return found
+
+
+async def _first_day(connection: AsyncConnection, user: str, first_day: int) -> list[LimitReached]:
+    values = {"user": user, "unpaid": [state.value for state in ENDED_UNPAID]}
+    row = (await connection.execute(NEW, values)).one()
+    return [LimitReached("new", first_day, row.coins, row.until_s or 0)] if row.new else []

@@ -1,8 +1,8 @@
 """Cases: something about a payment, a gift or a person that an operator decides. Nothing of a case is ever deleted.
 
 Whoever changes a case names the version they saw; its row is locked meanwhile, so that of two at once the second is
-told. A hold of a case is a reason of the wallet's hold (`holds.py`), a ban one of the person's ban from live
-(`bans.py`), with a reference of its own each time.
+told. Whom a case is about changes nothing of it. A hold of a case is a reason of the wallet's hold (`holds.py`), a ban
+one of the person's ban from live (`bans.py`), with a reference of its own each time.
 """
 
 import secrets
@@ -19,6 +19,7 @@ from giftserver.durable.audit_log import Act, Actor, Detail, log_act
 from giftserver.durable.bans import lift_ban, place_ban
 from giftserver.durable.case_tables import case_file
 from giftserver.durable.holds import place_hold, release_hold
+from giftserver.durable.own_affairs import check_other
 from giftserver.durable.rooms import close_rooms_of
 
 Kind = Literal["report", "rule"]
@@ -135,9 +136,9 @@ async def _open_or_join(
 
 
 async def hold_case(engine: AsyncEngine, id: str, version: int, by: Actor, reason: str) -> CaseRecord:
-    """Put the person's wallet on hold for an open case. Raises NoCase, CaseChanged."""
+    """Put the person's wallet on hold for an open case. Raises NoCase, OwnAffair, CaseChanged."""
     async with engine.begin() as connection:
-        case = await _opened(connection, id, version)
+        case = await _opened(connection, id, version, by)
         if case.hold_reference is not None:
             raise CaseChanged("This case has the wallet on hold already.")
         changed, act = await _hold(connection, case, by, reason)
@@ -146,9 +147,12 @@ async def hold_case(engine: AsyncEngine, id: str, version: int, by: Actor, reaso
 
 
 async def release_case(engine: AsyncEngine, id: str, version: int, by: Actor, reason: str) -> CaseRecord:
-    """End the hold of a case, open or closed; other reasons may keep the wallet on hold. Raises NoCase, CaseChanged."""
+    """End the hold of a case, open or closed; other reasons may keep the wallet on hold.
+
+    Raises NoCase, OwnAffair, CaseChanged.
+    """
     async with engine.begin() as connection:
-        case = await _seen(connection, id, version)
+        case = await _seen(connection, id, version, by)
         if case.hold_reference is None:
             raise CaseChanged("This case does not have the wallet on hold.")
         changed, act = await _release(connection, case, by, reason)
@@ -159,10 +163,11 @@ async def release_case(engine: AsyncEngine, id: str, version: int, by: Actor, re
 async def ban_case(engine: AsyncEngine, id: str, version: int, by: Actor, reason: str) -> tuple[CaseRecord, list[str]]:
     """Ban the person from live for an open case, which closes their open rooms; the ids of these.
 
-    The caller tells of the rooms, and when they were closed (`time_closings`). Raises NoCase, CaseChanged.
+    The caller tells of the rooms, and when they were closed (`time_closings`). Raises NoCase, OwnAffair,
+    CaseChanged.
     """
     async with engine.begin() as connection:
-        case = await _opened(connection, id, version)
+        case = await _opened(connection, id, version, by)
         if case.ban_reference is not None:
             raise CaseChanged("This case bans the person from live already.")
         reference = _reference(case, case.bans)
@@ -174,9 +179,9 @@ async def ban_case(engine: AsyncEngine, id: str, version: int, by: Actor, reason
 
 
 async def unban_case(engine: AsyncEngine, id: str, version: int, by: Actor, reason: str) -> CaseRecord:
-    """End the ban of a case, open or closed; other reasons may keep it. No room opens. Raises NoCase, CaseChanged."""
+    """End the ban of a case, open or closed; other reasons may keep it. No room opens. Raises as `ban_case`."""
     async with engine.begin() as connection:
-        case = await _seen(connection, id, version)
+        case = await _seen(connection, id, version, by)
         if case.ban_reference is None:
             raise CaseChanged("This case does not ban the person from live.")
         changed, act = await _unban(connection, case, by, reason)
@@ -185,9 +190,9 @@ async def unban_case(engine: AsyncEngine, id: str, version: int, by: Actor, reas
 
 
 async def note_case(engine: AsyncEngine, id: str, version: int, by: Actor, words: str) -> CaseRecord:
-    """Write a note for other operators. Raises NoCase, CaseChanged."""
+    """Write a note for other operators. Raises NoCase, OwnAffair, CaseChanged."""
     async with engine.begin() as connection:
-        case = await _opened(connection, id, version)
+        case = await _opened(connection, id, version, by)
         changed = await _change(connection, case)
         await log_act(connection, Act(by, "note", "case", id, words))
         return changed
@@ -206,10 +211,10 @@ async def close_case(
 ) -> CaseRecord:
     """Close a case. With a hold in force `end_hold` says whether it ends; it stays None where there is none.
 
-    So does `end_ban` of a ban. Raises NoCase, CaseChanged.
+    So does `end_ban` of a ban. Raises NoCase, OwnAffair, CaseChanged.
     """
     async with engine.begin() as connection:
-        case = await _opened(connection, id, version)
+        case = await _opened(connection, id, version, by)
         _check_end(case.hold_reference, end_hold, "has the wallet on hold", "does not have the wallet on hold")
         _check_end(case.ban_reference, end_ban, "bans the person from live", "does not ban the person from live")
         acts = []
@@ -272,16 +277,17 @@ async def _locked(connection: AsyncConnection, id: str) -> CaseRecord:
     return _record(row)
 
 
-async def _seen(connection: AsyncConnection, id: str, version: int) -> CaseRecord:
-    """The case, locked, as the caller saw it."""
+async def _seen(connection: AsyncConnection, id: str, version: int, by: Actor) -> CaseRecord:
+    """The case, locked, as the caller saw it; it is about somebody else."""
     case = await _locked(connection, id)
+    check_other(by, case.person)
     if case.version != version:
         raise CaseChanged("Somebody changed this case meanwhile. Look at it again, then decide.")
     return case
 
 
-async def _opened(connection: AsyncConnection, id: str, version: int) -> CaseRecord:
-    case = await _seen(connection, id, version)
+async def _opened(connection: AsyncConnection, id: str, version: int, by: Actor) -> CaseRecord:
+    case = await _seen(connection, id, version, by)
     if case.state != "open":
         raise CaseChanged("This case is closed.")
     return case

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from giftserver.durable.audit_log import Act, Actor, Detail, log_act
 from giftserver.durable.claim_tables import claim
 from giftserver.durable.holds import place_hold, release_hold
+from giftserver.durable.own_affairs import check_other
 from giftserver.durable.payment_tables import payment
 from giftserver.recharge.money import AMOUNT_MAX_MINOR
 from giftserver.recharge.provider import DisputeNews
@@ -226,19 +227,22 @@ async def ask_refund(
     """Keep a refund that an operator asks for, once for each id: its state, amount and reason.
 
     The caller compares these: the id may stand for another refund. None when the payment has not so much left that was
-    neither given back nor disputed.
+    neither given back nor disputed. Raises OwnAffair for who bought.
     """
     async with engine.begin() as connection:
-        query = select(payment.c.amount_minor).where(payment.c.id == payment_id, payment.c.transfer.is_not(None))
-        paid = await connection.scalar(query.with_for_update())
-        columns = (claim.c.state, claim.c.amount_minor, claim.c.reason)
-        known = (await connection.execute(select(*columns).where(claim.c.id == id))).one_or_none()
+        columns = payment.c
+        query = select(columns.user_id, columns.amount_minor, columns.transfer).where(columns.id == payment_id)
+        row = (await connection.execute(query.with_for_update())).one()
+        if by is not None:
+            check_other(by, row.user_id)
+        asked = select(claim.c.state, claim.c.amount_minor, claim.c.reason).where(claim.c.id == id)
+        known = (await connection.execute(asked)).one_or_none()
         if known is not None:
             return known.state, known.amount_minor, known.reason
         taken = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
             claim.c.payment == payment_id, claim.c.wanted.not_in(("won", "warning"))
         )
-        if paid is None or amount_minor > paid - int(await connection.scalar(taken) or 0):
+        if row.transfer is None or amount_minor > row.amount_minor - int(await connection.scalar(taken) or 0):
             return None
         values = {
             "id": id, "payment": payment_id, "kind": "refund", "reason": reason, "amount_minor": amount_minor,

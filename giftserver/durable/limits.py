@@ -1,7 +1,8 @@
 """What people decided that they may spend: written down once and for ever, and what holds of it now.
 
-Of the decisions of one person, scope and field that have begun, the newest holds; a stricter one begins at once, a
-looser one RAISE_S later, and a newer one takes the place of an older one that has not begun. The number of what holds
+Of the decisions of one person, scope and field that have begun, the newest holds. One that makes what holds in all
+stricter, or leaves it, begins at once, another one RAISE_S later, and a newer one takes the place of an older one that
+has not begun. The number of what holds
 is how many have begun, so it only grows; Redis takes the newest number.
 """
 
@@ -25,6 +26,8 @@ DECISIONS_MAX: Final = 100
 Scope = Literal["own", "guardian"]
 Amount = Literal["gift", "day", "month"]
 AMOUNTS: Final[tuple[Amount, ...]] = ("gift", "day", "month")
+
+UNLIMITED: Final = float("inf")
 
 IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('limits:' || :user, 0))")
 """One decision or order of a person after the other."""
@@ -153,18 +156,29 @@ async def decide_amounts(
 ) -> None:
     """Set limits in coins, None for none of this scope, in the caller's transaction: stricter at once, looser later.
 
-    `day_default` is the platform's limit of a day, NONE for none.
+    Judged by what holds in all. `day_default` is the platform's limit of a day, NONE for none.
     """
     await connection.execute(IN_TURN, {"user": user})
     standing = (await standings(connection, [user]))[user]
-    waiting = {(one.scope, one.field) for one in [Waiting(*row) for row in await _waiting(connection, user)]}
+    waiting = {(row.scope, row.field): row.coins for row in await _waiting(connection, user)}
+    other: Scope = "guardian" if scope == "own" else "own"
     for amount, coins in wishes.items():
-        before = standing.coins.get((scope, amount))
+        before, beside = standing.coins.get((scope, amount)), standing.coins.get((other, amount))
         if coins == before and (scope, amount) not in waiting:
             continue
-        default = float("inf") if amount != "day" or day_default == NONE else day_default
-        looser = (default if coins is None else coins) > (default if before is None else before)
+        default = day_default if amount == "day" and day_default != NONE else UNLIMITED
+        looser = _looser(before, coins, {beside, waiting.get((other, amount), beside)}, default)
         await _write(connection, user, scope, by, amount, {"coins": coins}, RAISE_S if looser else 0)
+
+
+def _looser(before: int | None, coins: int | None, besides: set[int | None], default: float) -> bool:
+    """Whether `coins` allow more than `before`, together with what the other scope has, or will have before it ends."""
+    return any(_in_force({coins, beside}, default) > _in_force({before, beside}, default) for beside in besides)
+
+
+def _in_force(decided: set[int | None], default: float) -> float:
+    """What holds in all: the strictest of what was decided, the platform's default where nothing was."""
+    return min((coins for coins in decided if coins is not None), default=default)
 
 
 async def decide_zone(connection: AsyncConnection, user: str, zone: str) -> None:

@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.audit_log import Act, Actor, log_act
 from giftserver.durable.payment_tables import price_list
+
+IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('price lists', 0))")
+"""One approval after the other."""
+
+
+class Overtaken(Exception):
+    """A newer list is in force. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +46,22 @@ async def propose(engine: AsyncEngine, body: str, by: Actor) -> StoredList:
 async def approve(engine: AsyncEngine, version: int, by: Actor) -> StoredList | None:
     """Put a list in force; again by anybody changes nothing. None when there is none.
 
-    Raises IntegrityError when the person who approves is the one who proposed.
+    Raises IntegrityError when the person who approves is the one who proposed, and Overtaken, with the version in
+    force, for a list that is older than that and was never approved.
     """
     columns = price_list.c
+    newest = select(func.max(columns.version)).where(columns.approved_by.is_not(None))
     statement = (
         update(price_list)
         .where(columns.version == version, columns.approved_by.is_(None))
         .values(approved_by=by.id, approved_at=func.now())
     )
     async with engine.begin() as connection:
+        await connection.execute(IN_TURN)
+        in_force = int(await connection.scalar(newest) or 0)
         if (await connection.execute(statement)).rowcount:
+            if version < in_force:
+                raise Overtaken(in_force)
             await log_act(connection, Act(by, "approve_prices", "price_list", str(version)))
         row = (await connection.execute(select(price_list).where(columns.version == version))).one_or_none()
     return None if row is None else _stored(row)

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.audit_log import Act, Actor, log_act
+from giftserver.durable.own_affairs import check_other
 from giftserver.durable.payment_tables import payment, payment_step
 from giftserver.durable.payments import add_step
 from giftserver.durable.tables import metadata
@@ -76,11 +77,13 @@ async def was_promised_back(connection: AsyncConnection, id: str) -> bool:
 async def promise_back(engine: AsyncEngine, id: str, review: str, reason: str, by: Actor) -> int | None:
     """Keep, before its money goes back, that a payment in review is never credited; how often giving back was tried.
 
-    None when it was credited, or is marked for something else by now. Each person is on record once.
+    None when it was credited, or is marked for something else by now. Each person is on record once. Raises OwnAffair
+    for who bought.
     """
     columns = payment_review.c
     async with engine.begin() as connection:
         row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one()
+        check_other(by, row.user_id)
         if row.transfer is not None or row.review != review:
             return None
         mine = exists().where(columns.payment == id, columns.decision == "refund", columns.by_user == by.id)
@@ -105,10 +108,12 @@ async def settle_review(
 ) -> bool:
     """Take the mark from a payment, and keep who decided what; false when that is not right any more.
 
-    `given_back`: what the provider has paid back, "143 USD": only then is the payment called refunded.
+    `given_back`: what the provider has paid back, "143 USD": only then is the payment called refunded. Raises OwnAffair
+    for who bought.
     """
     async with engine.begin() as connection:
         row = (await connection.execute(select(payment).where(payment.c.id == id).with_for_update())).one()
+        check_other(by, row.user_id)
         if row.review != review:  # meanwhile it is marked for something else
             return False
         nothing_moves = decision == "close" and row.transfer is None and not given_back

@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0012"
+SCHEMA_REVISION: Final = "0013"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -290,6 +290,6 @@ GUARDS: Final = {
     "audit_head": ("audit_head_stays",),
     "case_file": ("case_file_keeps_its_subject",),
     "report": ("report_insert_only",),
-    "adjustment": ("adjustment_keeps_its_terms", "adjustment_decided_once"),
+    "adjustment": ("adjustment_keeps_its_terms", "adjustment_decided_once", "adjustment_of_somebody_else"),
 }
 """Triggers by table that hold the ledger's rules; verify checks that each is there and enabled."""

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.auth.tokens import Identity
-from giftserver.durable.bought import bought_now
+from giftserver.durable.bought import Bought, bought_now
 from giftserver.durable.guardians import Link, is_guardian, link_of
 from giftserver.durable.limits import (
     Amount,
@@ -50,8 +50,7 @@ class View:
     day_default: int | None
     waiting: list[Waiting]
     sent: Spent | None
-    day_bought: int
-    month_bought: int
+    bought: Bought
     day_until_s: int
     month_until_s: int
     guardian: Link | None
@@ -74,10 +73,10 @@ class SpendingLimits:
         """What one person may spend, and what is left."""
         standing, waiting = await standing_of(self._database, user)
         around = windows_of(standing, self._wallets.now_s())
-        day, month = await bought_now(self._database, user, around)
+        bought = await bought_now(self._database, user, standing, around)
         return View(
             standing, zone_of(standing), None if self.day_default == NONE else self.day_default, waiting,
-            await self._sent(user), day, month, around.day_until_s, around.month_until_s,
+            await self._sent(user), bought, around.day_until_s, around.month_until_s,
             await link_of(self._database, user),
         )  # fmt: skip
 

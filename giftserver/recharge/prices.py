@@ -22,6 +22,12 @@ from giftserver.recharge.money import AMOUNT_MAX_MINOR, EXPONENTS
 COUNTRY: Final = re.compile(r"[A-Z]{2}")
 NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 CODE: Final = re.compile(r"[A-Z0-9]{3,20}")
+ID_CHARACTERS_MAX: Final = 64
+"""Of a pack or promotion, as orders name it."""
+
+CHEAPER_MAX: Final = 10
+"""So many times cheaper than the dearest coin of its region a coin may be; beyond that somebody mistyped."""
+
 ELSEWHERE: Final = "*"
 """The region of countries that no other one names."""
 
@@ -158,10 +164,11 @@ def _region_problems(where: str, region: Region) -> Iterator[str]:
     if not region.packs and region.custom is None:
         yield f"{where}: it sells nothing. Add packs or a custom rate."
     ids, coins = [pack.id for pack in region.packs], [pack.coins for pack in region.packs]
-    if len(set(ids)) < len(ids) or not all(NAME.fullmatch(id) for id in ids):
-        yield f"{where}: packs have ids of their own, of a-z 0-9 and single hyphens."
+    if len(set(ids)) < len(ids) or not all(_is_id(id) for id in ids):
+        yield f"{where}: packs have ids of their own, of a-z 0-9 and single hyphens, 64 at most."
     if coins != sorted(set(coins)):
         yield f"{where}: packs come in the order of their coins, each number once."
+    yield from _too_cheap(where, region)
     custom = region.custom
     if custom is not None and custom.coins_min > custom.coins_max:
         yield f"{where}: custom amounts go from coins_min to coins_max, and {custom.coins_min} is more."
@@ -169,10 +176,27 @@ def _region_problems(where: str, region: Region) -> Iterator[str]:
         yield f"{where}: coins_max of custom amounts costs more than one payment may be."
 
 
+def _too_cheap(where: str, region: Region) -> Iterator[str]:
+    offers = [(f"pack {pack.id}", pack.amount_minor, pack.coins) for pack in region.packs]
+    if region.custom is not None:
+        offers.append(("the custom rate", region.custom.rate_minor, region.custom.rate_coins))
+    for name, amount, coins in offers:
+        most, of_coins = region.dearest
+        if amount * of_coins * CHEAPER_MAX < most * coins:
+            yield (
+                f"{where}: {name} sells a coin for less than a tenth of what one costs elsewhere in this region, which "
+                "looks like a slip of the pen. Mend the amount or the coins; to sell cheaper, lower every price."
+            )
+
+
+def _is_id(text: str) -> bool:
+    return len(text) <= ID_CHARACTERS_MAX and NAME.fullmatch(text) is not None
+
+
 def _promotion_problems(promotion: Promotion, packs: set[str]) -> Iterator[str]:
     where = f"promotion {promotion.id}"
-    if not NAME.fullmatch(promotion.id) or not promotion.title.strip():
-        yield f"{where}: it needs an id of a-z 0-9 and hyphens, and a title for people."
+    if not _is_id(promotion.id) or not promotion.title.strip():
+        yield f"{where}: it needs an id of a-z 0-9 and hyphens, 64 at most, and a title for people."
     if promotion.code is not None and not CODE.fullmatch(promotion.code):
         yield f"{where}: a code is 3 to 20 of A-Z and 0-9."
     if any(moment is not None and moment.tzinfo is None for moment in (promotion.starts, promotion.ends)):

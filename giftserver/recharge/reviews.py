@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.audit_log import Actor
+from giftserver.durable.own_affairs import check_other
 from giftserver.durable.payments import PaymentRecord
 from giftserver.durable.reviews import SOURCE, last_decision, promise_back, settle_review, tell_not_given_back
 from giftserver.errors import REVIEW_REFUSED, Refusal
@@ -35,8 +36,10 @@ async def decide(
 
     `credit`: its coins are booked, if the provider says now that it is paid, as it was ordered. `refund`: what was
     taken and not credited goes back; it stays in review until the provider has paid. `close`: nothing moves, which is
-    refused while the provider has money for which nothing is credited. Raises the database driver's errors.
+    refused while the provider has money for which nothing is credited. Raises OwnAffair for who bought, and the
+    database driver's errors.
     """
+    check_other(by, payment.user_id)
     if payment.review is None:
         if await last_decision(database, payment.id) == decision:
             return None

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
-from giftserver.durable.bought import LimitPassed
+from giftserver.durable.bought import LimitPassed, left_to_buy
 from giftserver.durable.holds import is_in_a_case
 from giftserver.durable.payments import (
     ID,
@@ -103,6 +103,10 @@ class Recharges:
         if code is not None and (found is None or found.promotion is None):
             return Refusal(errors.PROMOTION_REFUSED, "This code is not valid here, has ended, or was used already.")
         return found or plain
+
+    async def left_coins(self, user: str) -> int | None:
+        """Coins that this person may order now by their limits; None for any number."""
+        return await left_to_buy(self._database, user, *self._limits)
 
     async def buy(self, user: str, country: str, wish: Wish) -> PaymentRecord | Refusal:
         """The order of this wish with its checkout, once for each key."""

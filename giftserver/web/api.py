@@ -72,7 +72,9 @@ def routes(settings: Settings) -> list[BaseRoute]:
 
 def middleware(settings: Settings) -> list[Middleware]:
     """What every request passes first."""
-    return [Middleware(Edge, settings=settings), Middleware(GZipMiddleware, minimum_size=1_024, compresslevel=6)]
+    methods = {endpoint.method for endpoint in endpoints(settings)}
+    edge = Middleware(Edge, settings=settings, methods=methods)
+    return [edge, Middleware(GZipMiddleware, minimum_size=1_024, compresslevel=6)]
 
 
 class _Otherwise:

@@ -1,5 +1,6 @@
 """What happens to every HTTP request before and after its endpoint: origins, security headers, failures."""
 
+from collections.abc import Collection
 from typing import Final
 
 import structlog
@@ -32,8 +33,9 @@ class Edge:
     No cookie is read or set anywhere, so there are no credentials that a foreign page could make a browser send.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: ASGIApp, settings: Settings, methods: Collection[str]) -> None:
+        """`methods`: those that the endpoints take."""
+        self._app, self._settings, self._methods = app, settings, methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; WebSockets pass untouched, their endpoint checks the origin itself."""
@@ -57,7 +59,7 @@ class Edge:
             origin = None
             await refusal_answer(refusal)(scope, receive, send_finished)
         elif origin is not None and _is_preflight(scope, headers):
-            await _preflight()(scope, receive, send_finished)
+            await _preflight(self._methods)(scope, receive, send_finished)
         else:
             try:
                 await self._app(scope, receive, send_finished)
@@ -77,11 +79,11 @@ def _failed(guarded: bool) -> Response:
     return refusal_answer(Refusal(INTERNAL, words)) if guarded else error_page(500, "That went wrong", words)
 
 
-def _preflight() -> Response:
+def _preflight(methods: Collection[str]) -> Response:
     return Response(
         status_code=204,
         headers={
-            "access-control-allow-methods": "GET, POST, PUT",
+            "access-control-allow-methods": ", ".join(sorted(methods)),
             "access-control-allow-headers": "authorization, content-type",
             "access-control-max-age": str(PREFLIGHT_AGE_S),
         },

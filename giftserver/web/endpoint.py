@@ -14,6 +14,7 @@ from starlette.routing import Route
 from giftserver.auth.tokens import IDENTIFIER, Identity, Role
 from giftserver.durable.audit_log import Actor
 from giftserver.durable.flush import DATABASE_AWAY
+from giftserver.durable.own_affairs import OwnAffair
 from giftserver.errors import TOO_LARGE, UNSUPPORTED_TYPE, Refusal
 from giftserver.gifts.messages import in_words
 from giftserver.services import Services
@@ -62,8 +63,10 @@ class Call(Generic[Body, Query]):
 class Endpoint(Generic[Body, Query]):
     """What an endpoint takes, gives and refuses. `roles` None: open to all, tokens are not looked at.
 
+    Where roles are asked for, a token that is bound to a room is good only with that room in the path.
+
     `media_type` is that of the answer; refusals are JSON. A handler returns `response`, a Refusal, or a ready
-    Response. An engine that is away becomes `unavailable`.
+    Response. An engine that is away becomes `unavailable`, an operator's own affair `forbidden`.
     """
 
     method: str
@@ -97,6 +100,10 @@ class Endpoint(Generic[Body, Query]):
                 UNAVAILABLE, "An engine of the server cannot be reached right now: try again in a moment.",
                 {"retry_after_ms": 1_000},
             )  # fmt: skip
+        except OwnAffair:
+            result = Refusal(
+                FORBIDDEN, "This is about yourself, so it is not yours to decide. Somebody else must do it."
+            )
         except ClientDisconnect:
             return Response(status_code=400)
         if isinstance(result, Refusal):
@@ -115,8 +122,9 @@ class Endpoint(Generic[Body, Query]):
                 return found
             if found.role not in self.roles:
                 return Refusal(FORBIDDEN, f"This is for the roles {', '.join(self.roles)}; you are {found.role}.")
-            if found.room is not None and room is not None and found.room != room:
-                return Refusal(FORBIDDEN, f"This token is only for room {found.room}.")
+            if found.room is not None and found.room != room:
+                words = f"This token is only for room {found.room}: here a token without `room` is needed."
+                return Refusal(FORBIDDEN, words)
             identity = found
         query = decode_query(request, self.query)
         if isinstance(query, Refusal):

@@ -88,7 +88,10 @@ class BreakRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BudgetRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Coins for the next hours; while it runs it can only be lowered, and ends when it was to end."""
+    """Coins for gifts, and as many for orders, in the next hours.
+
+    While it runs it can only be lowered, and ends when it was to end.
+    """
 
     coins: Coins
     hours: Annotated[int, Meta(ge=1, le=SESSION_HOURS_MAX)]
@@ -100,8 +103,8 @@ def answer_of(view: View) -> LimitsAnswer:
     sent = view.sent
     counted: dict[Amount, tuple[int | None, int | None, int | None]] = {
         "gift": (None, None, None),
-        "day": (None if sent is None else sent.day_coins, view.day_bought, view.day_until_s),
-        "month": (None if sent is None else sent.month_coins, view.month_bought, view.month_until_s),
+        "day": (None if sent is None else sent.day_coins, view.bought.day, view.day_until_s),
+        "month": (None if sent is None else sent.month_coins, view.bought.month, view.month_until_s),
     }
     found = []
     for amount in AMOUNTS:
@@ -117,7 +120,7 @@ def answer_of(view: View) -> LimitsAnswer:
         until_s, coins = int(standing.budget.ends_at.timestamp()), standing.budget.coins
         begun_s = int(standing.budget.begins_at.timestamp())
         so_far = None if sent is None else sent.session_coins if sent.session_from_s == begun_s else 0
-        found.append(_limit("session", coins, (coins, None), so_far, None, until_s))
+        found.append(_limit("session", coins, (coins, None), so_far, view.bought.session, until_s))
     return LimitsAnswer(
         zone=view.zone,
         platform_day_coins=view.day_default,

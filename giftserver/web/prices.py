@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from giftserver.auth.tokens import Role
 from giftserver.durable import prices as stored
 from giftserver.durable.history import at_ms
-from giftserver.durable.prices import StoredList
-from giftserver.errors import Refusal
+from giftserver.durable.prices import Overtaken, StoredList
+from giftserver.errors import PRICES_OVERTAKEN, Refusal
 from giftserver.recharge.prices import PriceList, problems
 from giftserver.web.endpoint import Call, Endpoint
 from rooms.codes import BAD_REQUEST, FORBIDDEN, NOT_FOUND
@@ -75,6 +75,9 @@ async def approve_prices(call: Call[ApproveRequest, None]) -> PriceListAnswer | 
         found = await stored.approve(call.services.database, call.body.version, call.actor)
     except IntegrityError:
         return Refusal(FORBIDDEN, "Who proposed a price list cannot approve it. Ask a second person.")
+    except Overtaken as problem:
+        words = f"Version {problem}, which is newer, is in force: this one would change nothing. Propose it anew."
+        return Refusal(PRICES_OVERTAKEN, words)
     return _answer(found) if found else Refusal(NOT_FOUND, f"There is no price list {call.body.version}.")
 
 
@@ -86,6 +89,6 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     ),
     Endpoint(
         "POST", "/v1/ops/prices/approve", "Approve a price list", approve_prices, PriceListAnswer, body=ApproveRequest,
-        roles=OPERATORS, refusals=(NOT_FOUND,),
+        roles=OPERATORS, refusals=(NOT_FOUND, PRICES_OVERTAKEN),
     ),
 )  # fmt: skip

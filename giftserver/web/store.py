@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from giftserver.durable.history import at_ms
-from giftserver.durable.holds import set_aside
+from giftserver.durable.holds import is_in_a_case, set_aside
 from giftserver.errors import NOT_SOLD_HERE, PROMOTION_REFUSED, Refusal
 from giftserver.ledger.events import COINS_MAX
 from giftserver.recharge.money import EXPONENTS
@@ -64,7 +64,8 @@ class WayToPay(msgspec.Struct, frozen=True):
 class StoreAnswer(msgspec.Struct, frozen=True):
     """Prices of the caller's country; `exponent`: digits of the minor unit. Without providers nothing is sold.
 
-    `owed_coins` that the caller spent and never paid for: bought coins pay them first.
+    `owed_coins` that the caller spent and never paid for: bought coins pay them first. `left_coins` are what they may
+    order now by their limits; null for any number. `on_hold`: a case has the wallet on hold, so nothing can be ordered.
     """
 
     country: str
@@ -76,6 +77,8 @@ class StoreAnswer(msgspec.Struct, frozen=True):
     offers: list[OfferAnswer]
     providers: list[WayToPay]
     owed_coins: int
+    left_coins: int | None
+    on_hold: bool
 
 
 class QuoteQuery(msgspec.Struct, frozen=True):
@@ -129,6 +132,8 @@ async def get_store(call: Call[None, None]) -> StoreAnswer | Refusal:
             for name, provider in recharges.providers.items()
         ],
         owed_coins=(await set_aside(call.services.database, call.user)).owed_coins or 0,
+        left_coins=await recharges.left_coins(call.user),
+        on_hold=await is_in_a_case(call.services.database, call.user),
     )
 
 

@@ -199,3 +199,28 @@ def test_the_store_says_what_pays_a_debt(visit: Visit, demo_site: DemoSite) -> N
     choose(page, "70")
     expect(page.locator("#store-sum")).to_contain_text("You get")
     expect(page.locator("#store-debt")).to_be_hidden()
+
+
+def test_nothing_is_bought_for_a_wallet_that_a_case_has_on_hold(visit: Visit, demo_site: DemoSite) -> None:
+    """The button says why, presses nothing, and lives again once the hold ends, without a reload."""
+    store = demo_site.ask("GET", "/v1/store", None, "gui")
+    wallet = demo_site.ask("GET", "/v1/wallet", None, "gui") | {"unsettled_coins": 1}  # so it asks again soon
+    held = [True]
+    orders: list[str] = []
+    page = opened(
+        visit, "gui", 390,
+        routes={
+            "**/v1/store": lambda route: route.fulfill(json=store | {"on_hold": held[0]}),
+            "**/v1/wallet": lambda route: route.fulfill(json=wallet | {"on_hold": held[0]}),
+        },
+    )  # fmt: skip
+    page.on("request", lambda request: orders.append(request.url) if request.method == "POST" else None)
+    pay = page.locator("#store-pay")
+    expect(pay).to_have_text("Your wallet is on hold")
+    expect(pay).to_have_attribute("aria-disabled", "true")
+    pay.click(force=True)
+    expect(page.locator(".hold")).to_contain_text("Your wallet is on hold")
+    held[0] = False
+    expect(pay).to_contain_text("Pay USD")
+    expect(pay).to_have_attribute("aria-disabled", "false")
+    assert orders == []

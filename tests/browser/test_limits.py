@@ -277,3 +277,41 @@ def test_every_limit_has_its_words(visit: Visit) -> None:
     assert all("_" not in sentence for sentence in sentences)
     assert len(set(sentences)) == len(sentences)
     assert "Try again" not in {label for _, label in said}
+
+
+@pytest.mark.parametrize(("limit", "chosen"), [(500, "350"), (69, None), (0, None)])
+def test_the_store_chooses_what_a_limit_leaves(
+    visit: Visit, demo_site: DemoSite, limit: int, chosen: str | None
+) -> None:
+    """The modest pack, or a smaller one that may be bought, or none; what is left is said, and follows a new limit."""
+    who = person(demo_site, "Petra")
+    page = visit("/wallet", who, 390, timezone_id=ZONE)
+    expect(page.locator("#store-sum")).to_contain_text("You get 7")  # 700 and what comes on top
+    expect(page.locator("#store-left")).to_be_hidden()
+    demo_site.ask("PUT", "/v1/limits", {"day_coins": limit}, who)
+    page.reload()
+    expect(page.locator("#store-left")).to_contain_text(f"You can buy {limit} coins" if limit else "nothing to buy")
+    if chosen is None:
+        expect(page.locator("#store .pack__radio:checked")).to_have_count(0)
+        expect(page.locator("#store-pay")).to_have_text("Choose how many coins")
+    else:
+        expect(page.locator("#store").get_by_role("radio", name=re.compile(f"^{chosen} coins"))).to_be_checked()
+    section = page.locator("#limits")
+    change(section, day="20")
+    save(section)
+    words = "You can buy 20 coins at most for now." if limit else "nothing to buy"  # a raise begins tomorrow
+    expect(page.locator("#store-left")).to_contain_text(words)
+
+
+def test_gifts_one_tap_away_are_dimmed_by_a_limit(visit: Visit, demo_site: DemoSite) -> None:
+    """Without the panel having been opened: what passes the limit says why, and says it in full when it is tapped."""
+    who = person(demo_site, "Quinn")
+    demo_site.ask("PUT", "/v1/limits", {"day_coins": 5}, who)
+    page = visit("/rooms/harbour", who, 390, timezone_id=ZONE)
+    quick = page.locator(".quick__gift")
+    expect(quick.nth(2)).to_have_attribute("aria-disabled", "true")
+    expect(quick.nth(2)).to_have_attribute("title", re.compile("for 10 coins.*: Over your limit today"))
+    expect(quick.nth(0)).to_have_attribute("aria-disabled", "false")
+    quick.nth(2).click(force=True)
+    expect(page.get_by_role("alert")).to_contain_text("Your limit is 5 coins a day")
+    assert demo_site.ask("GET", "/v1/wallet", None, who)["coins"] == 1_000

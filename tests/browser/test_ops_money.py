@@ -194,3 +194,27 @@ def test_the_second_operator_sees_what_waits(visit: Visit, demo_site: DemoSite) 
     expect(ours.get_by_role("button", name="Approve")).not_to_have_attribute("aria-disabled", "true")
     page = visit("/ops#adjustments", "deputy")
     expect(page.locator(".act", has_text="samir")).to_contain_text("You proposed it")
+
+
+def test_old_price_lists_stand_back(visit: Visit, demo_site: DemoSite) -> None:
+    """The newest few and the one in force, others on demand; what never was in force is not said to have been."""
+    now = demo_site.ask("GET", "/v1/ops/prices", None, "operator")["in_force"]
+    lists = [
+        {
+            "version": version, "prices": now, "proposed_by": "yuki", "proposed_at_ms": 1_760_000_000_000 + version,
+            "approved_by": "operator" if version != 3 else None,
+            "approved_at_ms": {1: 1_760_000_300_000, 3: None}.get(version, 1_760_000_200_000 + version),
+        }
+        for version in range(8, 0, -1)
+    ]  # fmt: skip
+    answers = {"in_force": now, "in_force_version": 8, "lists": lists}
+    page = visit("/ops#prices", "operator", routes={"**/v1/ops/prices": lambda route: route.fulfill(json=answers)})
+    shown = page.locator(".proposal:visible")
+    expect(shown).to_have_count(3)
+    assert page.locator("#propose-send").bounding_box()["y"] < shown.first.bounding_box()["y"]  # type: ignore[index]
+    page.locator("#proposals-older").click()
+    expect(shown).to_have_count(8)
+    expect(page.locator("#proposals-older")).to_be_hidden()
+    expect(page.locator('.proposal[data-version="5"] summary')).to_be_focused()
+    for version, words in ((8, "In force"), (7, "Was in force"), (3, "Overtaken"), (1, "never in force")):
+        expect(page.locator(f'.proposal[data-version="{version}"] .state')).to_contain_text(words)

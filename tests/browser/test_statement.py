@@ -97,28 +97,28 @@ def test_prices_in_coins_say_what_they_are_in_money(
     expect(page.locator("html")).to_have_attribute("data-state", "open")
     holds(page, "giftserver.client.balance.coins !== null")
     if width < 1000:
-        expect(page.locator(".wallet__money")).to_have_text(re.compile(r"^≈ \$[\d,]+\.\d\d$"))
+        expect(page.locator(".wallet__money")).to_have_text(re.compile(r"^≈ USD\s[\d,]+\.\d\d$"))
         page.screenshot(path=artifacts / "money-bar.png")
         page.locator(".open-panel").click()
     page.locator('.gift[data-gift="dewdrop"]').click()
-    expect(page.locator('.gift[data-gift="dewdrop"] .in-money')).to_have_text("≈ $0.02")
+    expect(page.locator('.gift[data-gift="dewdrop"] .in-money')).to_have_text("≈ USD 0.02")
     page.locator('.chip[data-quantity="66"]').click()
-    expect(page.locator(".send .in-money")).to_have_text("≈ $0.95")
-    expect(page.get_by_role("button", name="for 66 coins, ≈ $0.95")).to_be_visible()
-    expect(page.locator(".quick__gift").first).to_have_attribute("title", re.compile(r"coins?, ≈ \$"))
+    expect(page.locator(".send .in-money")).to_have_text("≈ USD 0.95")
+    expect(page.get_by_role("button", name="for 66 coins, ≈ USD 0.95")).to_be_visible()
+    expect(page.locator(".quick__gift").first).to_have_attribute("title", re.compile(r"coins?, ≈ USD"))
     box = page.locator(".send").bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= width
     page.screenshot(path=artifacts / f"money-panel-{width}.png")
     answers.append(YEN)
     page.evaluate("giftserver.money.refresh({ now: true })")
-    expect(page.locator(".send .in-money")).to_have_text("≈ ¥142")
+    expect(page.locator(".send .in-money")).to_have_text("≈ JPY 142")
     coins = page.evaluate("giftserver.client.balance.coins")
     page.locator("#tab-full").click()
     page.locator('.gift[data-gift="sky-harbour"]').click()
     assert coins >= 1_999
     page.locator(".send").click()
-    expect(page.locator(".confirm__yes")).to_contain_text("≈ ¥4,298")
+    expect(page.locator(".confirm__yes")).to_contain_text("≈ JPY 4,298")
     page.evaluate(STILL)
     page.screenshot(path=artifacts / f"money-confirm-{width}.png")
     page.get_by_role("button", name="Not now").click()
@@ -129,7 +129,7 @@ def test_prices_in_coins_say_what_they_are_in_money(
 
     answers.append(DOLLARS)
     wallet = visit("/wallet", "ana", width, routes=routes)
-    expect(wallet.locator("#balance-money")).to_have_text(re.compile(r"^≈ \$[\d,]+\.\d\d$"))
+    expect(wallet.locator("#balance-money")).to_have_text(re.compile(r"^≈ USD\s[\d,]+\.\d\d$"))
 
 
 def test_money_is_counted_in_whole_numbers(visit: Visit) -> None:
@@ -146,4 +146,6 @@ def test_money_is_counted_in_whole_numbers(visit: Visit) -> None:
         [3, third], [4, third], [999_999_999_999, third],
     ]  # fmt: skip
     found = [text.replace("\u00a0", " ") for text in page.evaluate(script, cases)]
-    assert found == ["$0.02", "$1.43", "$0.00", "¥3", "KWD 0.005", "$1.00", "$1.34", "$333,333,333,333.00"]
+    assert found == [
+        "USD 0.02", "USD 1.43", "USD 0.00", "JPY 3", "KWD 0.005", "USD 1.00", "USD 1.34", "USD 333,333,333,333.00",
+    ]  # fmt: skip

@@ -153,7 +153,7 @@ def test_many_small_gifts_together_are_dear_too(visit: Visit) -> None:
     page = opened(visit, "chloe")
     choose(page, "burst", "sunflower")
     page.locator(".chip[data-quantity='99']").click()
-    expect(page.locator(".send")).to_have_accessible_name("Send 99 Sunflower for 1,980 coins, ≈ $28.32")
+    expect(page.locator(".send")).to_have_accessible_name("Send 99 Sunflower for 1,980 coins, ≈ USD 28.32")
     page.locator(".send").click()
     expect(page.get_by_role("dialog", name="Send Sunflower ×99?")).to_be_visible()
     page.keyboard.press("Escape")

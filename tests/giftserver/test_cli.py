@@ -55,6 +55,7 @@ def test_help_lists_every_command_without_loading_them():
         ({"GIFTSERVER_PORT": "eighty"}, "GIFTSERVER_PORT"),
         ({"GIFTSERVER_JWT_SECRET": "hush"}, "GIFTSERVER_JWT_SECRET is shorter than 32 bytes"),
         ({"GIFTSERVER_LOG_FORMAT": "xml"}, "GIFTSERVER_LOG_FORMAT"),
+        ({"GIFTSERVER_PRODUCTION": "true", "GIFTSERVER_DEMO": "1"}, "not in production. Unset GIFTSERVER_DEMO"),
     ],
 )
 @pytest.mark.parametrize("command", ["web", "flusher", "demo", "verify"])
@@ -64,6 +65,14 @@ def test_a_wrong_setting_is_one_sentence_and_status_2(command, environment, said
     assert done.returncode == 2
     assert said in sentence(done)
     assert "hush" not in done.stderr
+
+
+def test_there_is_no_demo_in_production(tmp_path):
+    """Whether it was asked for by the setting or by the command; nothing is started."""
+    done = giftserver("demo", "--data-dir", str(tmp_path / "new"), GIFTSERVER_PRODUCTION="true")
+    assert done.returncode == 2
+    assert "unset GIFTSERVER_PRODUCTION" in sentence(done)
+    assert not (tmp_path / "new").exists()
 
 
 def test_settings_shows_values_sources_and_no_secret():

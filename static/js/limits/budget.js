@@ -47,7 +47,7 @@ export class SessionBudget {
     this.coins.setAttribute('aria-invalid', String(problem !== ''));
     const running = this.#running;
     const standing = running === null
-      ? 'Coins for gifts from now on, for some hours. It can be lowered while it runs, not raised.'
+      ? 'Coins for gifts, and as many to buy, from now on for some hours. It can be lowered while it runs, not raised.'
       : `${count(running.coins)} coins until ${clockIn(running.resets_at_ms, this.#answer.zone)}. Until then it can only be lowered.`;
     const words = problem || standing;
     if (this.words.textContent !== words) this.words.textContent = words;

@@ -72,8 +72,7 @@ export class LimitsEditor {
       input.setAttribute('aria-invalid', String(wrong));
       problem.textContent = wrong ? WRONG : hint;
     }
-    const { platform_day_coins: platform } = this.#answer;
-    const lines = (this.#changes() ?? []).map((change) => [beginOf(...change, platform), wishWords(change, this.scope, this.#answer)]);
+    const lines = (this.#changes() ?? []).map((change) => [beginOf(change, this.scope, this.#answer), wishWords(change, this.scope, this.#answer)]);
     const told = lines.map(([, words]) => words).join('\n');
     if (told === this.told) return; // the same words again would be read aloud again
     this.told = told;

@@ -56,17 +56,22 @@ export function placeOf(zone) {
   return zone.replaceAll('_', ' ');
 }
 
-/** When a wish begins: `now`, or `later` for a looser one. `platform` is the limit of a day without a choice. */
-export function beginOf(kind, before, wished, platform) {
-  const most = (coins) => coins ?? (kind === 'day' ? platform : null) ?? Infinity;
-  return most(wished) > most(before) ? 'later' : 'now';
+/** When a wish begins: `now`, or `later` where it allows more, beside what the other scope has, or will have by then. */
+export function beginOf([kind, before, wished], scope, answer) {
+  const other = scope === 'own' ? 'guardian' : 'own';
+  const waiting = answer.waiting.filter((one) => one.scope === other && one.kind === kind).map((one) => one.coins);
+  const everybodys = (kind === 'day' ? answer.platform_day_coins : null) ?? Infinity;
+  const inForce = (coins, beside) => (coins === null && beside === null ? everybodys : Math.min(coins ?? Infinity, beside ?? Infinity));
+  const besides = [limitOf(answer, kind)[`${other}_coins`], ...waiting];
+  return besides.some((beside) => inForce(wished, beside) > inForce(before, beside)) ? 'later' : 'now';
 }
 
 /** "A day: 150 coins → 200 coins, in 24 hours: tomorrow at 21:06." */
-export function wishWords([kind, before, wished], scope, answer, nowMs = Date.now()) {
+export function wishWords(wish, scope, answer, nowMs = Date.now()) {
+  const [kind, before, wished] = wish;
   const [from, to] = [before, wished].map((coins) => amountWords(coins, kind, scope, answer));
   const change = `${KINDS[kind].title}: ${from} → ${to}`;
-  if (beginOf(kind, before, wished, answer.platform_day_coins) === 'now') return `${change}, at once.`;
+  if (beginOf(wish, scope, answer) === 'now') return `${change}, at once.`;
   return `${change}, in 24 hours: ${dayAndClock(nowMs + 86_400_000, answer.zone, nowMs)}.`;
 }
 

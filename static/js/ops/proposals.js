@@ -5,32 +5,54 @@ import { changesOf } from './price_changes.js';
 import { priceTable } from './price_table.js';
 import { momentOf, saidOf } from './payment_words.js';
 
+const SHOWN = 3;
+
 /** What was proposed, newest first: who proposed and approved it, what it changes, and the second person's yes. */
 export class Proposals {
+  #all = false;
+
   /** @param {{session: Session, approved: () => void}} parts */
   constructor({ session, approved }) {
     this.session = session;
     this.approved = approved;
     this.list = document.getElementById('proposals');
+    this.older = document.getElementById('proposals-older');
+    this.older.addEventListener('click', () => this.#showOlder());
   }
 
   clear() {
+    this.#all = false;
+    this.older.hidden = true;
     fill(this.list);
   }
 
   /** @param {object} prices the answer of GET /v1/ops/prices */
   show(prices) {
-    if (prices.lists.length === 0) return fill(this.list, element('li.proposals__none.small.secondary', {}, 'Nothing has been proposed.'));
-    return fill(this.list, ...prices.lists.map((proposal) => this.#draw(proposal, prices)));
+    const { lists, in_force_version } = prices;
+    if (lists.length === 0) return fill(this.list, element('li.proposals__none.small.secondary', {}, 'Nothing has been proposed.'));
+    // The newest few, and in any case all that wait and the one in force.
+    const few = Math.max(SHOWN, lists.filter(({ version }) => version >= in_force_version).length);
+    fill(this.list, ...lists.map((proposal) => this.#draw(proposal, prices)));
+    for (const old of [...this.list.children].slice(few)) old.hidden = !this.#all;
+    this.older.hidden = this.#all || lists.length <= few;
+    return undefined;
   }
 
-  #draw(proposal, { in_force, in_force_version }) {
+  #showOlder() {
+    this.#all = true;
+    this.older.hidden = true;
+    const old = [...this.list.children].filter((one) => one.hidden);
+    for (const one of old) one.hidden = false;
+    old[0].querySelector('summary').focus();
+  }
+
+  #draw(proposal, { in_force, in_force_version, lists }) {
     const { version, approved_by } = proposal;
     const changes = approved_by === null ? changesOf(in_force, proposal.prices) : [];
     return element(
       'li.proposal',
       { data: { version, approved: String(approved_by !== null) } },
-      element('header.proposal__head', {}, element('h3', {}, `Version ${version}`), standing(proposal, in_force_version)),
+      element('header.proposal__head', {}, element('h3', {}, `Version ${version}`), standing(proposal, in_force_version, lists)),
       element('p.small.secondary', {}, whoOf(proposal)),
       approved_by === null && changesPart(changes),
       element(
@@ -78,8 +100,10 @@ export class Proposals {
   }
 }
 
-function standing({ version, approved_by }, inForce) {
+function standing({ version, approved_by, approved_at_ms: at }, inForce, lists) {
   if (version === inForce) return element('span.state', { data: { tone: 'good' } }, 'In force');
+  const overtaken = lists.some((one) => one.version > version && one.approved_by !== null && one.approved_at_ms < at);
+  if (overtaken) return element('span.state', { data: { tone: 'plain' } }, 'Approved too late, never in force');
   if (approved_by !== null) return element('span.state', { data: { tone: 'plain' } }, 'Was in force');
   return element('span.state', { data: { tone: version < inForce ? 'plain' : 'wait' } }, version < inForce ? 'Overtaken' : 'Waits for a second person');
 }

@@ -75,7 +75,7 @@ export class Propose {
       this.#told(made);
       this.proposed();
     } catch (error) {
-      this.#refuse(error.temporary ? `${saidOf(error)} Look at the proposals above before you press again: it may be among them.` : saidOf(error));
+      this.#refuse(error.temporary ? `${saidOf(error)} Look at the proposals below before you press again: it may be among them.` : saidOf(error));
     } finally {
       this.#busy = false;
       this.send.removeAttribute('aria-disabled');
@@ -84,7 +84,7 @@ export class Propose {
 
   #told({ version, prices }) {
     const changes = changesOf(this.#inForce, prices).length;
-    const much = changes === 0 ? 'It changes nothing.' : 'What it changes stands with it, above.';
+    const much = changes === 0 ? 'It changes nothing.' : 'What it changes stands with it, below.';
     this.#say('good', element('p', {}, `Version ${version} is proposed. ${much} A second person must approve it.`));
   }
 

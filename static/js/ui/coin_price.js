@@ -27,7 +27,7 @@ export class CoinPrice extends EventTarget {
     if (asked === this.#asked && answer !== null) this.#set(answer.price);
   }
 
-  /** 99 → "≈ $1.42", never less than it costs; empty where coins are not sold, or while that is not known. */
+  /** 99 → "≈ USD 1.42", never less than it costs; empty where coins are not sold, or while that is not known. */
   of(coins) {
     return this.#rate === null ? '' : `≈ ${inMoney(coins, this.#rate)}`;
   }

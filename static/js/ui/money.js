@@ -14,18 +14,17 @@ export function decimal(minor, exponent) {
 }
 
 /**
- * What something costs, in words.
+ * What something costs, in words: "USD 9.99", beyond doubt and the same everywhere.
  *
  * @param {{amount_minor: number, currency: string, exponent: number}} cost
- * @param {"symbol"|"code"} display "$9.99", or "USD 9.99" where it must be beyond doubt
  */
-export function price({ amount_minor, currency, exponent }, display = 'symbol') {
+export function price({ amount_minor, currency, exponent }) {
   const digits = { minimumFractionDigits: exponent, maximumFractionDigits: exponent };
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency, currencyDisplay: display, ...digits });
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency, currencyDisplay: 'code', ...digits });
   return format.format(decimal(amount_minor, exponent));
 }
 
-/** "$1.43 per 100": what coins cost, those on top counted too, to the nearest minor unit. Only to be looked at. */
+/** "USD 1.43 per 100": what coins cost, those on top counted too, to the nearest minor unit. Only to be looked at. */
 export function perHundred({ amount_minor, coins, bonus_coins, currency, exponent }) {
   const each = Math.round((amount_minor * HUNDRED) / (coins + bonus_coins));
   return `${price({ amount_minor: each, currency, exponent })} per ${HUNDRED}`;
@@ -34,5 +33,5 @@ export function perHundred({ amount_minor, coins, bonus_coins, currency, exponen
 /** "USD 4.99"; of a currency that this page does not know, its minor units, and that they are. */
 export function amountOf(amountMinor, currency) {
   const exponent = EXPONENTS[currency];
-  return exponent === undefined ? `${amountMinor} minor units of ${currency}` : price({ amount_minor: amountMinor, currency, exponent }, 'code');
+  return exponent === undefined ? `${amountMinor} minor units of ${currency}` : price({ amount_minor: amountMinor, currency, exponent });
 }

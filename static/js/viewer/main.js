@@ -47,7 +47,7 @@ function assemble(catalog) {
   const layer = new LayerHost(find('#layer'), { catalog: catalog.body, language: catalog.language, ...choices });
   const panel = new GiftPanel(catalog, money, budget);
   const ring = new ComboRing({ onTap: (run) => sending.tap(run.gift, run.quantity), onChange: place });
-  const quick = new QuickGifts(catalog, money, (gift) => sending.tap(gift, 1));
+  const quick = new QuickGifts(catalog, money, budget, (gift, bar) => (bar === null ? sending.tap(gift, 1) : sending.barred(gift, bar)));
   const receipts = new Receipts(catalog);
   const feed = new Feed(catalog);
   const sending = new Sending({
@@ -120,6 +120,7 @@ function connect() {
   notices.clear('refusal');
   money.refresh({ now: true });
   budget.forget();
+  budget.opened(); // gifts one tap away show what is left before any panel is opened
   client = new GiftClient({
     room: roomId,
     getTicket: ticket,

@@ -10,14 +10,16 @@ export class QuickGifts {
   #host = find('.quick');
   #catalog;
   #money;
+  #budget;
   #ids;
   #onTap;
 
-  /** @param {Catalog} catalog @param {CoinPrice} money @param {(gift: object) => void} onTap */
-  constructor(catalog, money, onTap) {
+  /** @param {Catalog} catalog @param {CoinPrice} money @param {Budget} budget @param {(gift: object, bar: object|null) => void} onTap `bar`: a limit in the way */
+  constructor(catalog, money, budget, onTap) {
     this.#catalog = catalog;
     this.#money = money;
-    money.addEventListener('change', () => this.#name());
+    this.#budget = budget;
+    for (const source of [money, budget]) source.addEventListener('change', () => this.#name());
     this.#onTap = onTap;
     this.#ids = this.#kept();
     this.#draw();
@@ -60,18 +62,24 @@ export class QuickGifts {
         element('img', { src: this.#catalog.art(gift), alt: '', width: 30, height: 30 }),
         element('span.quick__price', { 'aria-hidden': 'true' }, written(gift.coins)),
       );
-      button.addEventListener('click', () => this.#onTap(gift));
+      button.addEventListener('click', () => this.#onTap(gift, this.#bar(gift)));
       return button;
     }));
     this.#name();
   }
 
-  /** There is no room for words, so they are said and shown on pointing. */
+  #bar(gift) {
+    return this.#budget.resting ? null : this.#budget.bars(gift.coins);
+  }
+
+  /** There is no room for words, so they are said and shown on pointing; what cannot be sent now is dimmed. */
   #name() {
     for (const button of this.#host.children) {
       const gift = this.#catalog.get(button.dataset.gift);
       const cost = [inCoins(gift.coins), this.#money.of(gift.coins)].filter(Boolean).join(', ');
-      button.title = `Send ${this.#catalog.name(gift)} for ${cost}`;
+      const why = this.#bar(gift)?.why ?? (this.#budget.resting ? 'You are taking a break' : '');
+      button.setAttribute('aria-disabled', String(why !== ''));
+      button.title = [`Send ${this.#catalog.name(gift)} for ${cost}`, why].filter(Boolean).join(': ');
       button.setAttribute('aria-label', button.title);
     }
   }

@@ -25,10 +25,11 @@ export class Balance {
   #expected_until_ms = 0;
   #followers = new Set();
 
-  /** @param {{session: Session, changed: () => void, refused: (state: string) => void}} parts */
-  constructor({ session, changed, refused }) {
+  /** @param {{session: Session, changed: () => void, held: (wallet: object) => void, refused: (state: string) => void}} parts `held` hears every answer */
+  constructor({ session, changed, held, refused }) {
     this.session = session;
     this.changed = changed;
+    this.held = held;
     this.refused = refused;
     this.shown = document.getElementById('balance');
     this.unknown = document.getElementById('balance-unknown');
@@ -102,6 +103,7 @@ export class Balance {
     for (const follower of this.#followers) follower(wallet.coins);
     this.#explain(wallet);
     this.hold.show(wallet);
+    this.held(wallet);
     const before = this.#known;
     this.#known = wallet;
     if (before && before.coins !== wallet.coins) this.#expected_until_ms = 0;

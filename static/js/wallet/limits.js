@@ -20,9 +20,10 @@ export class Limits {
   #timer = 0;
   #coins = null;
 
-  /** @param {{session: Session, balance: Balance}} parts */
-  constructor({ session, balance }) {
+  /** @param {{session: Session, balance: Balance, changed: () => void}} parts `changed` runs after a decision */
+  constructor({ session, balance, changed }) {
     this.session = session;
+    this.changed = changed;
     this.section = document.getElementById('limits');
     this.rest = element('p.limits__break', { role: 'status', hidden: true });
     this.held = element('div.limits__held');
@@ -79,6 +80,7 @@ export class Limits {
     const answer = await this.session.request(method, path, body);
     this.#asked += 1; // a question of before is answered by now
     if (this.#answer !== null) this.#draw(answer);
+    this.changed();
   }
 
   #build() {

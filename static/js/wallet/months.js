@@ -149,7 +149,7 @@ function numberOf(total, answer) {
 }
 
 function amountOf({ currency, exponent, ...moved }, field) {
-  return price({ amount_minor: moved[field], currency, exponent }, 'code');
+  return price({ amount_minor: moved[field], currency, exponent });
 }
 
 function nameOf({ creator }, rooms) {

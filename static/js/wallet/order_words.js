@@ -144,13 +144,13 @@ function contradictionOf(payment) {
   if (said === undefined) return '';
   const [minor, currency] = said.length > 2 ? said.slice(1) : [null, said[1]];
   const theirs = minor === null ? `your money in ${currency}` : amountOf(Number(minor), currency);
-  return `The provider has ${theirs}, your order is ${price(payment, 'code')}.`;
+  return `The provider has ${theirs}, your order is ${price(payment)}.`;
 }
 
 /** What went back: of an order that was not paid as it was ordered, another amount than that of the order. */
 function givenBackOf(payment) {
   const [, minor, currency] = payment.steps.map((step) => GIVEN_BACK.exec(step.detail)).findLast((found) => found !== null) ?? [];
-  return currency === undefined ? price(payment, 'code') : amountOf(Number(minor), currency);
+  return currency === undefined ? price(payment) : amountOf(Number(minor), currency);
 }
 
 function until(payment) {

@@ -121,6 +121,6 @@ function faceOf(payment) {
   const { text, tone } = shortStateOf(payment);
   return [
     element('span.order__what', {}, element('span.order__title', {}, counted(coinsOf(payment), 'coin')), element('span.small.secondary', {}, momentOf(payment.created_at_ms))),
-    element('span.order__end', {}, element('span.order__amount', {}, price(payment, 'code')), element('span.order__state', { data: { tone } }, text)),
+    element('span.order__end', {}, element('span.order__amount', {}, price(payment)), element('span.order__state', { data: { tone } }, text)),
   ];
 }

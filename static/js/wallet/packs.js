@@ -32,7 +32,11 @@ export class Packs {
     fill(this.host, ...packs, element('div.skeleton.offer-card__skeleton', { data: { span: COLUMNS - (WAITING_PACKS % COLUMNS) } }));
   }
 
-  /** @param {object} answer GET /v1/store @param {{pack: string}|{coins: number}|null} choice what stays chosen, where it is still sold */
+  /**
+   * Without a choice that stays, a modest pack is chosen, or the dearest below it that one may still buy; else none.
+   *
+   * @param {object} answer GET /v1/store @param {{pack: string}|{coins: number}|null} choice what stays chosen, where it is still sold
+   */
   draw(answer, choice = null) {
     this.#answer = answer;
     this.#bad = '';
@@ -41,8 +45,10 @@ export class Packs {
     const { packs, custom } = answer;
     const bonuses = packs.some((pack) => pack.bonus_coins > 0);
     fill(this.host, ...packs.map((pack) => card(pack, answer, bonuses)), custom && this.#custom(packs.length));
-    const modest = { pack: packs[Math.min(MODEST_PLACE, packs.length - 1)]?.id };
-    [choice, modest, { coins: custom?.coins_min }].some((one) => this.select(one));
+    const left = answer.left_coins ?? Infinity;
+    const modest = packs.slice(0, MODEST_PLACE + 1).findLast((pack) => pack.coins <= left);
+    const least = packs.length === 0 && custom?.coins_min <= left ? { coins: custom.coins_min } : null;
+    [choice, modest && { pack: modest.id }, least].some((one) => this.select(one));
   }
 
   /** Choose without a press; false when it is not sold any more. */
@@ -62,6 +68,11 @@ export class Packs {
     if (value === undefined) return null;
     if (value !== CUSTOM) return { pack: value };
     return this.#problem() === '' ? { coins: numberIn(this.field.value) } : null;
+  }
+
+  /** Coins of the pack that is chosen for who has not chosen; 0 without packs. */
+  get modest() {
+    return this.#answer?.packs.slice(0, MODEST_PLACE + 1).at(-1)?.coins ?? 0;
   }
 
   /** The server knows the custom amount: this is what it costs; null while that is asked. */

@@ -23,11 +23,11 @@ const names = new GiftNames();
 const money = new CoinPrice(session);
 const reports = new Reports({ session });
 const statement = new Statement({ session, names, state: setState, reported });
-const balance = new Balance({ session, changed: () => statement.refresh(), refused: setState });
+const balance = new Balance({ session, changed: () => statement.refresh(), held: (wallet) => store.held(wallet), refused: setState });
 const topUp = new TopUp({ session, added: () => balance.expect() });
 const store = new Store({ session, ordered: (payment) => panel.open(payment.id, payment), again: openStore });
 const orders = new Orders({ session, opened: (payment) => panel.open(payment.id, payment) });
-const limits = new Limits({ session, balance });
+const limits = new Limits({ session, balance, changed: () => store.refresh() });
 const panel = new OrderPanel({ session, balance, changed: orderChanged, again: (payment) => store.choose(payment), closed: forgetReturn, reported });
 
 balance.follow((coins) => money.show(byId('balance-money'), coins));

@@ -17,6 +17,7 @@ export class Store {
   #timer = 0;
   #busy = false;
   #stuck = false;
+  #held = false;
 
   /**
    * @param {{session: Session, ordered: (payment: object) => void, again: () => void}} parts
@@ -32,7 +33,8 @@ export class Store {
     this.offers = document.getElementById('store-offers');
     this.sum = document.getElementById('store-sum');
     this.debt = element('p.small', { id: 'store-debt', hidden: true });
-    this.sum.after(this.debt);
+    this.left = element('p.small.secondary', { id: 'store-left', hidden: true });
+    this.sum.after(this.debt, this.left);
     this.problem = document.getElementById('store-problem');
     this.button = document.getElementById('store-pay');
     this.refused = document.getElementById('store-refused');
@@ -77,6 +79,18 @@ export class Store {
     const answer = await this.session.get('/v1/store').catch(() => null);
     if (answer === null || opened !== this.#opened || answer.providers.length === 0) return;
     this.#draw(answer, this.packs.choice);
+  }
+
+  /** The wallet is on hold, or is not any more: whether that bars buying, the server says. */
+  held({ on_hold }) {
+    if (on_hold === null || on_hold === this.#held) return; // not known: what stands, stays
+    this.#held = on_hold;
+    this.refresh();
+  }
+
+  /** A case has the wallet on hold, and nothing can be ordered. */
+  get #barred() {
+    return this.#answer?.on_hold === true;
   }
 
   /** Choose what an order was for, and go to the button that buys it. */
@@ -178,7 +192,7 @@ export class Store {
   }
 
   async #pay() {
-    if (this.#busy || this.#answer === null) return;
+    if (this.#busy || this.#barred || this.#answer === null) return;
     if (this.#terms === null) {
       if (this.packs.choice === null) this.packs.complain();
       else if (this.#stuck) this.#chose(0);
@@ -225,7 +239,7 @@ export class Store {
     this.#asked += 1; // what refresh asks is older than what the order was told
     clearTimeout(this.#timer);
     this.#terms = { pack, coins, amount_minor, bonus_coins, currency, exponent };
-    this.#say(`The price has changed. Nothing was charged. ${counted(coins + bonus_coins, 'coin')} cost ${price(this.#terms, 'code')} now: press again to buy at this price.`);
+    this.#say(`The price has changed. Nothing was charged. ${counted(coins + bonus_coins, 'coin')} cost ${price(this.#terms)} now: press again to buy at this price.`);
     this.#label();
   }
 
@@ -245,14 +259,23 @@ export class Store {
     this.debt.textContent = coins === 0 ? '' : `${count(coins)} of these coins ${coins === 1 ? 'pays' : 'pay'} what you owe.`;
   }
 
+  /** What limits leave, where that is less than what is chosen, or than most people buy. */
+  #tellLeft() {
+    const left = this.#answer?.left_coins ?? Infinity;
+    this.left.hidden = this.#barred || left >= Math.max(this.packs.modest, this.#terms?.coins ?? 0);
+    this.left.textContent = left === 0 ? 'Your limits leave nothing to buy for now.' : `You can buy ${counted(left, 'coin')} at most for now.`;
+  }
+
   /** The sum above the button, and what the button says. */
   #label() {
     const terms = this.#terms;
     const undecided = this.#answer !== null && this.packs.choice === null;
     const waiting = this.#busy || (terms === null && !this.#stuck && !undecided);
-    this.button.setAttribute('aria-disabled', String(waiting));
-    if (this.#busy) this.button.textContent = 'Opening the payment page…';
-    else if (terms !== null) this.button.textContent = `Pay ${price(terms, 'code')}`;
+    this.button.setAttribute('aria-disabled', String(waiting || this.#barred));
+    this.#tellLeft();
+    if (this.#barred) this.button.textContent = 'Your wallet is on hold';
+    else if (this.#busy) this.button.textContent = 'Opening the payment page…';
+    else if (terms !== null) this.button.textContent = `Pay ${price(terms)}`;
     else if (this.#stuck) this.button.textContent = 'Ask for the price again';
     else this.button.textContent = undecided ? 'Choose how many coins' : 'Asking for the price…';
     this.#owe(terms === null ? 0 : Math.min(this.#answer.owed_coins ?? 0, terms.coins + terms.bonus_coins));

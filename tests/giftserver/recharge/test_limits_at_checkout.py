@@ -50,6 +50,60 @@ async def test_an_order_counts_until_it_ends_unpaid(shop: Shop) -> None:
     await shop.proved()
 
 
+async def test_the_store_says_what_is_left(shop: Shop) -> None:
+    """Of the tightest limit, less what was ordered; nothing in a break, and that a case has the wallet on hold."""
+
+    async def left(user: str = "ana") -> int | None:
+        found = (await shop.web.http.get("/v1/store", headers=shop.web.bearer(user))).json()
+        return None if found["on_hold"] else int(found["left_coins"])
+
+    assert await left() == 1_500
+    payment = await shop.paid()
+    await shop.until_state(payment["id"], "credited")
+    assert await left() == 800
+    subject = {"kind": "payment", "id": payment["id"]}
+    report = {"key": new_key(), "subject": subject, "reason": "unauthorised", "hold": True}
+    answer = await shop.web.http.post("/v1/reports", json=report, headers=shop.web.bearer("ana"))
+    assert (answer.status_code, await left()) == (200, None)
+    olga = shop.web.bearer("olga", "admin")
+    (case,) = (await shop.web.http.get("/v1/ops/cases", headers=olga)).json()["cases"]
+    step = {"version": case["version"], "reason": "it was them"}
+    await shop.web.http.post(f"/v1/ops/cases/{case['id']}/release", json=step, headers=olga)
+    assert await left() == 800
+    await put(shop.web, day_coins=730)
+    assert await left() == 30
+    await put(shop.web, day_coins=500)
+    assert await left() == 0
+    await put(shop.web, "/break", user="ben", method="POST", hours=1)
+    assert await left("ben") == 0
+
+
+async def test_a_sessions_budget_holds_for_orders(shop: Shop) -> None:
+    """What is ordered while it runs, counted apart from gifts and from what was ordered before it."""
+    small = {"pack": "coins-70", "amount_minor": 99, "bonus_coins": 0}
+    first = await shop.paid()
+    await shop.until_state(first["id"], "credited")
+    async with shop.web.engines.database.begin() as connection:
+        await connection.execute(text("ALTER TABLE payment DISABLE TRIGGER USER"))
+        await connection.execute(text("UPDATE payment SET created_at = created_at - interval '2 seconds'"))
+        await connection.execute(text("ALTER TABLE payment ENABLE TRIGGER USER"))
+    shown = await put(shop.web, "/session", method="POST", coins=100, hours=1)
+    assert (of(shown, "session")["bought_coins"], of(shown, "session")["left_coins"]) == (0, 100)
+    await passed(shop, "session", 100, coins=101, pack=None, amount_minor=145, bonus_coins=0)
+    second = await shop.ordered(**small)
+    error = assert_refused(await shop.order(**small), 403, "limit_reached")
+    assert (error["left_coins"], error["resets_at_ms"]) == (30, of(shown, "session")["resets_at_ms"])
+    assert "30 are left of it and this order is 70" in error["message"]
+    shown = (await shop.web.http.get("/v1/limits", headers=shop.web.bearer("ana"))).json()
+    assert (of(shown, "session")["bought_coins"], of(shown, "session")["left_coins"]) == (70, 100)
+    await shop.web.http.post(f"/v1/payments/{second['id']}/cancel", headers=shop.web.bearer("ana"))
+    await shop.ordered(**small)
+    async with shop.web.engines.database.begin() as connection:
+        await connection.execute(text("ALTER TABLE limit_change DISABLE TRIGGER limit_change_stays"))
+        await connection.execute(text("UPDATE limit_change SET ends_at = now() WHERE field = 'session'"))
+    await shop.ordered(**small)
+
+
 async def test_who_is_new_buys_little_at_first(settings: Settings, static_dir: Path) -> None:
     """Until a day after the first purchase, however often they order; one that ended unpaid does not count."""
     new = settings.model_copy(update={"static_dir": static_dir, "limit_first_day_coins": 1_400})

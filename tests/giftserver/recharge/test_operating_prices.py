@@ -1,12 +1,15 @@
 """Prices as operators change them: two persons, in force everywhere soon, and never for an order that was made."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
 from giftserver.auth.tokens import mint
+from giftserver.durable.audit_log import Actor
+from giftserver.durable.prices import propose as store_list
 from giftserver.recharge import pricing
 from giftserver.recharge.prices import built_in
 from tests.giftserver.conftest import assert_refused
@@ -56,6 +59,34 @@ async def test_a_list_needs_a_second_person(shop):
     assert (found["price_version"], found["packs"][0]["amount_minor"]) == (version, 199)
     assert (await approve(shop, version, "pia")).json()["approved_by"] == "otto"
     assert_refused(await approve(shop, 9_999), 404, "not_found")
+
+
+async def test_a_list_that_was_overtaken_cannot_be_approved(shop):
+    """It would never be in force; of several approved at once the newest is, and what was approved stays so."""
+    old, new, newer = [await propose(shop, prices()) for _ in range(3)]
+    assert (await approve(shop, new)).status_code == 200
+    refused = assert_refused(await approve(shop, old), 409, "prices_overtaken")
+    assert f"Version {new}, which is newer, is in force" in refused["message"]
+    acts = (await shop.web.http.get("/v1/ops/audit", headers=shop.web.bearer("olga", "admin"))).json()["acts"]
+    assert [act["action"] for act in acts].count("approve_prices") == 1
+    assert (await approve(shop, newer)).status_code == 200
+    assert (await approve(shop, new, "pia")).json()["approved_by"] == "otto"
+    for _ in range(6):
+        pair = [await propose(shop, prices()) for _ in range(2)]
+        await asyncio.gather(*(approve(shop, version) for version in pair))
+        lists = (await shop.web.http.get("/v1/ops/prices", headers=shop.web.bearer("olga", "admin"))).json()["lists"]
+        first, second = (next(one for one in lists if one["version"] == version) for version in pair)
+        assert second["approved_by"] == "otto"
+        assert first["approved_at_ms"] is None or first["approved_at_ms"] <= second["approved_at_ms"]
+
+
+async def test_a_list_of_earlier_rules_stays_in_force(shop):
+    """What was accepted is sold at: a rule that came later stops new lists only."""
+    cheap = prices()
+    cheap["regions"][0]["packs"][5]["amount_minor"] = 1
+    stored = await store_list(shop.web.engines.database, json.dumps(cheap), Actor("olga", "admin"))
+    assert (await approve(shop, stored.version)).status_code == 200
+    assert (await store(shop))["packs"][5]["amount_minor"] == 1
 
 
 async def test_an_order_keeps_its_price(shop):
@@ -138,12 +169,12 @@ async def test_the_price_of_a_coin_is_the_dearest_of_the_list_in_force(shop):
         "price_version": 0, "price": {"currency": "USD", "exponent": 2, "rate_minor": 143, "rate_coins": 100},
     }  # fmt: skip
     assert (await coin(shop, "JP"))["price"] == {"currency": "JPY", "exponent": 0, "rate_minor": 215, "rate_coins": 100}
-    packs = [{"id": "few", "coins": 3, "amount_minor": 100}, {"id": "many", "coins": 700, "amount_minor": 999}]
+    packs = [{"id": "few", "coins": 30, "amount_minor": 100}, {"id": "many", "coins": 700, "amount_minor": 999}]
     fewer = {"countries": ["US"], "currency": "KWD", "packs": packs}
     version = await propose(shop, prices(regions=[fewer]))
     assert (await coin(shop))["price_version"] == 0
     await approve(shop, version)
-    price = {"currency": "KWD", "exponent": 3, "rate_minor": 100, "rate_coins": 3}
+    price = {"currency": "KWD", "exponent": 3, "rate_minor": 100, "rate_coins": 30}
     assert await coin(shop) == {"price_version": version, "price": price}
     assert (await coin(shop, "JP"))["price"] is None
     shop.web.services.recharges.providers.clear()

@@ -71,6 +71,9 @@ WRONG = {
     "a price of nothing": ("regions.0.packs.0.amount_minor", 0, "cannot be read"),
     "a price in floats": ("regions.0.packs.0.amount_minor", 0.99, "cannot be read"),
     "a price as text": ("regions.0.packs.0.amount_minor", "99", "cannot be read"),
+    "a long id": ("regions.0.packs.0.id", "a" * 65, "64 at most"),
+    "a coin for nearly nothing": ("regions.0.packs.5.amount_minor", 1, "pack coins-7000 sells a coin for less than"),
+    "a custom rate for nearly nothing": ("regions.0.custom.rate_coins", 10**6, "the custom rate sells a coin for less"),
     "bounds the wrong way": ("regions.0.custom.coins_max", 29, "from coins_min to coins_max"),
     "an endless amount": ("regions.0.custom.coins_max", 10**12, "more than one payment"),
     "an offer twice": ("promotions", [OFFER, OFFER], "is there twice"),
@@ -79,6 +82,7 @@ WRONG = {
     "an offer that ends first": (
         "promotions.0", {**OFFER, "starts": "2026-12-02T00:00:00Z", "ends": "2026-12-01T00:00:00Z"}, "before it starts",
     ),
+    "an offer with a long id": ("promotions.0.id", "a" * 65, "64 at most"),
     "an offer for no pack": ("promotions.0.packs", ["coins-1"], "no pack coins-1"),
     "an unknown field": ("regions.0.tax", 19, "cannot be read"),
 }  # fmt: skip
@@ -89,6 +93,16 @@ def test_what_cannot_be_a_price_list_says_why(path, value, words):
     """Each mistake is named with its place and what is right."""
     with pytest.raises(WrongPrices, match=words):
         read_price_list(changed(path, value))
+
+
+def test_a_coin_may_be_ten_times_cheaper_and_no_more():
+    """A tenth of the dearest is a large discount; less than that is refused, whichever of the two is wrong."""
+    packs = [{"id": "few", "coins": 10, "amount_minor": 100}, {"id": "many", "coins": 100, "amount_minor": 100}]
+    region = {"countries": ["*"], "currency": "USD", "packs": packs}
+    assert read_price_list(json.dumps({"regions": [region]})).regions[0].packs[1].coins == 100
+    packs[1]["coins"] = 101
+    with pytest.raises(WrongPrices, match="lower every price"):
+        read_price_list(json.dumps({"regions": [region]}))
 
 
 def test_the_best_value_is_the_cheapest_coin():

@@ -119,7 +119,7 @@ def bodies_of(new_key: Callable[[], str], prices: Any, proposed: int) -> dict[st
         "propose_prices": prices,
         "approve_prices": {"version": proposed},
         "put_zone": {"zone": "Europe/Berlin"},
-        "set_budget": {"coins": 50, "hours": 1},
+        "set_budget": {"coins": 5_000, "hours": 1},
         "break_for_ward": {"hours": 1},
         "report": {"key": new_key(), "subject": {"kind": "user", "id": "mira"}, "reason": "other"},
         "hold_case": {"version": 1, "reason": "a test"},

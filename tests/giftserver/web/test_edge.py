@@ -7,6 +7,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from giftserver.web.api import endpoints
 from tests.giftserver.conftest import Web, assert_refused
 
 SECURITY = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
@@ -42,7 +43,8 @@ async def test_allowed_origins_may_read_the_answers(web: Web) -> None:
     origin = web.settings.base_url
     preflight = await web.http.options("/v1/rooms/harbour", headers={"origin": origin, **PREFLIGHT})
     assert preflight.status_code == 204
-    assert "PUT" in preflight.headers["access-control-allow-methods"]
+    allowed = set(preflight.headers["access-control-allow-methods"].split(", "))
+    assert allowed == {endpoint.method for endpoint in endpoints(web.settings)} == {"GET", "POST", "PUT", "DELETE"}
     assert "authorization" in preflight.headers["access-control-allow-headers"]
     for path, status in (("/v1/rooms", 200), ("/v1/wallet", 401), ("/v1/nothing", 404)):
         answer = await web.http.get(path, headers={"origin": origin})

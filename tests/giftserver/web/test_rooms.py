@@ -1,11 +1,15 @@
 """Rooms over HTTP: reading for everybody, changing for their creators."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from giftserver.auth.tokens import ROLES
+from giftserver.web.api import endpoints
 from tests.giftserver.conftest import Web, assert_refused
+from tests.giftserver.web.sockets import joined
 
 OWN: list[tuple[str, str, Any]] = [
     ("PUT", "/v1/rooms/harbour", {"title": "Mine now"}),
@@ -90,6 +94,29 @@ async def test_a_room_belongs_to_its_creator(web: Web) -> None:
             kept = {**body, "creator": "mira"} if method == "PUT" else body
             answer = await web.http.request(method, path, headers=headers, json=kept)
             assert answer.status_code == 200, answer.text
+
+
+async def test_a_token_of_one_room_is_good_for_nothing_else(web: Web) -> None:
+    """Whatever asks who comes and is not about that room is refused in words; its paths and its socket are not."""
+    bound = {role: web.bearer("mira", role, room="harbour") for role in ROLES}
+    asked = 0
+    for endpoint in endpoints(web.settings):
+        for role in endpoint.roles or ():
+            path = re.sub(r"\{\w+\}", "x", endpoint.path.replace("{room}", "attic"))
+            answer = await web.http.request(endpoint.method, path, headers=bound[role], json={})
+            assert "only for room harbour" in assert_refused(answer, 403, "forbidden")["message"], path
+            asked += 1
+    assert asked > 50
+    for method, path, body in OWN:
+        kept = {**body, "creator": "mira"} if method == "PUT" else body
+        answer = await web.http.request(method, path, headers=bound["creator"], json=kept)
+        assert answer.status_code == 200, answer.text
+    for role in ROLES:
+        ticket = (await web.http.post("/v1/tickets", headers=bound[role], json={})).json()
+        assert ticket["room"] == "harbour"
+        async with joined(web, None, query=f"?ticket={ticket['ticket']}") as client:
+            assert (await client.wait("welcome"))["room"] == "harbour"
+    assert (await web.http.get("/v1/catalog", headers=bound["viewer"])).status_code == 200
 
 
 async def test_only_an_admin_gives_a_room_away(web: Web) -> None:

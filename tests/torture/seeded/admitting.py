@@ -2,6 +2,8 @@
 
 from tests.torture.seeded.bug import Bug, Edit, bug
 
+CLI = "tests/giftserver/test_cli.py"
+ROOMS = "tests/giftserver/web/test_rooms.py"
 TOKENS = "tests/giftserver/auth/test_tokens.py"
 TICKETS = "tests/giftserver/auth/test_tickets.py"
 SESSIONS = "tests/giftserver/web/test_sessions.py"
@@ -242,5 +244,20 @@ BUGS: tuple[Bug, ...] = (
         "a price that changed undoes what was bought", "giftserver/gifts/service.py",
         "return earlier or refusal or", "return refusal or earlier or",
         f"{COMMANDS}::test_a_price_that_changes_meanwhile",
+    ),
+    bug(
+        "a demo in production", "giftserver/settings.py", "        if self.production and self.demo:\n",
+        "        if False:\n", f"{CLI}::test_there_is_no_demo_in_production",
+    ),
+    bug(
+        "a token of one room is good everywhere", "giftserver/web/endpoint.py",
+        "if found.room is not None and found.room != room:",
+        "if found.room is not None and room is not None and found.room != room:",
+        f"{ROOMS}::test_a_token_of_one_room_is_good_for_nothing_else",
+    ),
+    bug(
+        "preflights know only some methods", "giftserver/web/edge.py",
+        '", ".join(sorted(methods))', '"GET, POST, PUT"',
+        "tests/giftserver/web/test_edge.py::test_allowed_origins_may_read_the_answers",
     ),
 )  # fmt: skip

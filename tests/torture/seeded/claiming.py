@@ -114,7 +114,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "more is refunded than was paid", KEEPING,
-        "amount_minor > paid - int(await connection.scalar(taken) or 0)", "False",
+        "amount_minor > row.amount_minor - int(await connection.scalar(taken) or 0)", "False",
         f"{REFUNDING}::test_an_operator_gives_money_back_for_unspent_coins",
     ),
     bug(

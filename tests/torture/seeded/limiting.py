@@ -3,6 +3,7 @@
 from tests.torture.seeded.bug import SCRIPTS, Bug, bug
 
 SENDING = "tests/giftserver/limits/test_sending.py"
+LOOSENING = "tests/giftserver/limits/test_loosening.py"
 GUARDIANS = "tests/giftserver/limits/test_guardians.py"
 CHECKOUT = "tests/giftserver/recharge/test_limits_at_checkout.py"
 GIFTS = f"{SCRIPTS}/send_gifts.lua"
@@ -71,7 +72,17 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug("higher limits at once", DECIDING, "RAISE_S if looser else 0)", "0)", STRICTER),
     bug(
-        "no limit is a low limit", DECIDING, "(default if coins is None else coins) >", "(coins or 0) >", STRICTER,
+        "no limit is a low limit", DECIDING, "return any(_in_force({coins, beside}, default) >",
+        "return any(_in_force({coins or 0, beside}, default) >", STRICTER,
+    ),
+    bug(
+        "a limit is judged alone", DECIDING, "{beside, waiting.get((other, amount), beside)}, default)",
+        "{None}, default)", f"{LOOSENING}::test_a_guardians_stricter_limit_above_the_platforms_begins_at_once",
+    ),
+    bug(
+        "what waits beside a decision is not seen", DECIDING,
+        "{beside, waiting.get((other, amount), beside)}, default)", "{beside}, default)",
+        f"{LOOSENING}::test_nothing_gets_looser_within_a_day_of_any_decision",
     ),
     bug(
         "what waits begins after all", DECIDING,
@@ -80,7 +91,11 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug("breaks get shorter", DECIDING, "    if before is not None and until < before:\n", "    if False:\n", STRICTER),
     bug("budgets grow", DECIDING, "        if coins > running.coins:\n", "        if False:\n", STRICTER),
-    bug("the looser of two limits", DECIDING, "return min((coins for", "return max((coins for", BESIDE),
+    bug(
+        "the looser of two limits", DECIDING,
+        "return min((coins for coins in decided if coins is not None), default=None)",
+        "return max((coins for coins in decided if coins is not None), default=None)", BESIDE,
+    ),
     bug(
         "anybody's ward", "giftserver/limits/service.py",
         "if by is not None and not await is_guardian(connection, str(by.user), user):", "if False:", BESIDE,
@@ -113,7 +128,16 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug("a break from sending alone", BOUGHT, "    if locked_s:\n", "    if False:\n", ORDERS),
     bug(
-        "anybody buys anything at first", BOUGHT, "    if first_day != NONE:\n", "    if False:\n",
+        "a budget for gifts alone", BOUGHT,
+        "    if standing.budget is not None:\n        ends_s", "    if False:\n        ends_s",
+        f"{CHECKOUT}::test_a_sessions_budget_holds_for_orders",
+    ),
+    bug(
+        "a budget counts what was ordered before it", BOUGHT, "(WHERE created_at >= :session_from)", "(WHERE true)",
+        f"{CHECKOUT}::test_a_sessions_budget_holds_for_orders",
+    ),
+    bug(
+        "anybody buys anything at first", BOUGHT, "[] if first_day == NONE else await", "[] if True else await",
         f"{CHECKOUT}::test_who_is_new_buys_little_at_first",
     ),
     bug(

@@ -5,6 +5,7 @@ from tests.torture.seeded.bug import Bug, Edit, bug
 PAYMENTS = "tests/giftserver/durable/test_payments.py"
 WEBHOOKS = "tests/giftserver/recharge/test_webhooks.py"
 BUYING = "tests/giftserver/recharge/test_buying.py"
+PRICES = "tests/giftserver/recharge/test_prices.py"
 OPERATING = "tests/giftserver/recharge/test_operating_prices.py"
 MOVES = "giftserver/durable/payment_moves.py"
 STORED = "giftserver/durable/payments.py"
@@ -20,6 +21,8 @@ REFUSED = f"{WEBHOOKS}::test_what_is_not_the_providers_is_refused_and_nothing_is
 LOST = f"{WEBHOOKS}::test_without_any_webhook_the_reconciler_credits"
 LATE = f"{WEBHOOKS}::test_a_late_payment_of_an_expired_session_is_credited_once"
 MIGRATION = "giftserver/durable/migrations/versions/r0005_payments.py"
+OWN = "tests/giftserver/cases/test_own_affairs.py"
+REVIEWED = f"{OWN}::test_nobody_refunds_or_reviews_their_own_purchase"
 
 BUGS: tuple[Bug, ...] = (
     bug(
@@ -274,5 +277,49 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "what is too large is not counted as refused", "giftserver/web/payments.py",
         "            return _not_taken(services, name, too_large)\n", "            return too_large\n", REFUSED,
+    ),
+    bug(
+        "an operator gives themselves coins", "giftserver/durable/adjustments.py",
+        "    check_other(by, new.user)\n", "", f"{OWN}::test_nobody_adjusts_their_own_wallet",
+    ),
+    bug(
+        "an operator decides about their own coins", "giftserver/durable/adjustments.py",
+        "    check_other(by, row.user_id)\n", "", f"{OWN}::test_nobody_adjusts_their_own_wallet",
+    ),
+    bug(
+        "a proposal of one's own from before is approved", "giftserver/durable/adjustments.py",
+        "    if state == \"approved\" and row.proposed_by == row.user_id:", "    if False:",
+        f"{OWN}::test_the_database_refuses_adjustments_of_ones_own_wallet",
+    ),
+    bug(
+        "the database lets anybody decide about themselves",
+        "giftserver/durable/migrations/versions/r0013_own_affairs.py",
+        "WHEN (NEW.decided_by = NEW.user_id OR NEW.proposed_by", "WHEN (false AND NEW.proposed_by",
+        f"{OWN}::test_the_database_refuses_adjustments_of_ones_own_wallet",
+    ),
+    bug(
+        "an operator's own case", "giftserver/durable/cases.py", "    check_other(by, case.person)\n", "",
+        f"{OWN}::test_nobody_takes_a_step_in_their_own_case",
+    ),
+    bug(
+        "an operator's own refund", "giftserver/durable/claims.py",
+        "            check_other(by, row.user_id)\n", "            pass\n", REVIEWED,
+    ),
+    bug(
+        "an operator's own payment in review", "giftserver/recharge/reviews.py",
+        "    check_other(by, payment.user_id)\n", "", REVIEWED,
+    ),
+    bug(
+        "an old price list is approved", "giftserver/durable/prices.py",
+        "            if version < in_force:\n", "            if False:\n",
+        f"{OPERATING}::test_a_list_that_was_overtaken_cannot_be_approved",
+    ),
+    bug(
+        "a pack that nobody can order", "giftserver/recharge/prices.py", "len(text) <= ID_CHARACTERS_MAX and ", "",
+        f"{PRICES}::test_what_cannot_be_a_price_list_says_why",
+    ),
+    bug(
+        "coins for nearly nothing", "giftserver/recharge/prices.py", "    yield from _too_cheap(where, region)\n", "",
+        f"{PRICES}::test_a_coin_may_be_ten_times_cheaper_and_no_more",
     ),
 )  # fmt: skip
