@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import event, select, text
 from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from giftserver.durable.spending import spending_of
@@ -45,11 +46,20 @@ def open_database(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
-        pool_pre_ping=True,
         connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": answer_s, "server_settings": settings},
     )
     event.listen(engine.sync_engine, "handle_error", _drop_silent)
+    event.listen(engine.sync_engine, "checkout", _replace_closed)
     return engine
+
+
+def _replace_closed(connection: Any, *_: object) -> None:
+    """A connection that PostgreSQL ended meanwhile is made anew.
+
+    Its socket has told so: nothing needs to be asked for that, which would be three questions for each of ours.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("PostgreSQL ended this connection")
 
 
 def _drop_silent(context: ExceptionContext) -> None:

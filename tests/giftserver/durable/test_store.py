@@ -48,6 +48,29 @@ async def behind_a_proxy(url: str, statement_timeout_ms: int) -> AsyncIterator[t
         await proxy.stop()
 
 
+async def test_connections_that_the_server_ended_are_made_anew(book, until):
+    """All that waited in the pool: whoever comes next notices nothing."""
+    engine = open_database(book.url, pool_size=3)
+    waiting = [await engine.connect() for _ in range(3)]
+    drivers = [(await one.get_raw_connection()).driver_connection for one in waiting]
+    for one in waiting:
+        await one.close()
+    await book.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+        "AND datname = current_database() AND application_name = 'giftserver'"
+    )
+
+    async def ended() -> bool:
+        return all(driver.is_closed() for driver in drivers)
+
+    await until(ended)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            connection = await stack.enter_async_context(engine.connect())
+            assert await connection.scalar(text("SELECT 1")) == 1
+    await engine.dispose()
+
+
 async def test_a_server_that_hangs_is_given_up(book, monkeypatch):
     """Whether it hangs in the middle of a transaction or in the pool: an error in time, then work goes on."""
     monkeypatch.setattr(store, "ANSWER_MARGIN_S", 0.1)

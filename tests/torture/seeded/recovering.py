@@ -132,4 +132,9 @@ BUGS = (
         "            if seen[shard].view.clock_went_back:\n", "            if False:\n",
         f"{CLOCK}::test_a_room_that_opened_later_than_now_is_open",
     ),
+    bug(
+        "a connection that PostgreSQL ended is used", "giftserver/durable/store.py",
+        "    if connection.driver_connection.is_closed():\n", "    if False:\n",
+        "tests/giftserver/durable/test_store.py::test_connections_that_the_server_ended_are_made_anew",
+    ),
 )  # fmt: skip
