@@ -105,8 +105,9 @@ def give_a_combo(page: Page) -> None:
     """Seven clovers: one tap on the send button, six on the ring it becomes."""
     choose(page, "tray", "clover").click()
     expect(page.locator(".ring")).to_be_visible()
-    for _ in range(6):
-        page.locator(".ring").press("Enter")  # Space would repeat where a busy machine lets go of it late
+    ring = page.locator(".ring")
+    ring.press("Enter")  # Space would repeat where a busy machine lets go of it late
+    ring.evaluate("(ring) => { for (let more = 0; more < 5; more += 1) ring.click(); }")  # or the combo might end
     expect(page.locator(".ring__times")).to_have_attribute("data-value", "7")
     answered(page)
 
