@@ -2,8 +2,7 @@
 
 Of the decisions of one person, scope and field that have begun, the newest holds. One that makes what holds in all
 stricter, or leaves it, begins at once, another one RAISE_S later, and a newer one takes the place of an older one that
-has not begun. The number of what holds
-is how many have begun, so it only grows; Redis takes the newest number.
+has not begun. The number of what holds is how many have begun, so it only grows; Redis takes the newest number.
 """
 
 from collections.abc import Mapping, Sequence
