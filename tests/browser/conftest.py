@@ -55,14 +55,16 @@ def artifacts() -> Path:
     return folder
 
 
-LONGEST = ("test_one_gift_all_the_way.py", "test_recorded_traffic.py")
+LONGEST = (
+    "test_one_gift_all_the_way.py", "test_recorded_traffic.py", "test_limits.py", "test_dispute.py", "test_cases.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests come last: the browser's own event loop stays on this thread, and no async test can follow it.
 
     Of their files the longest come first, so that parallel workers end at about the same time: those in LONGEST, which
-    are one test each, then the fullest.
+    are few tests that do much, then the fullest.
     """
     tests = Counter(item.path for item in items)
     here = Path(__file__).parent

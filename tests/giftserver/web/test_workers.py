@@ -204,6 +204,9 @@ async def give(site: Site, settings: Settings, user: str, taken: list[str], flow
                 messages = json.loads(await viewer.recv())
                 answer = next((one for one in messages if one.get("id") == id and one["type"] != "gift"), None)
             if answer["type"] == "error":
+                if answer["code"] == "rate_limited":  # nothing was charged; as long as the server says
+                    await asyncio.sleep(answer["retry_after_ms"] / 1_000)
+                    continue
                 assert answer["code"] == "room_not_live", answer
                 return
             taken.append(user)
