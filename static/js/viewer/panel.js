@@ -171,13 +171,14 @@ export class GiftPanel extends EventTarget {
   #cell(gift, i) {
     const { why, bar } = this.#lock(gift);
     const name = this.#catalog.name(gift);
+    const reason = why && element('span.gift__why', {}, element('span.gift__lock', { 'aria-hidden': 'true' }), why);
     const cell = element(
       'button.gift', { type: 'button', tabindex: i === 0 ? 0 : -1, title: this.#catalog.alt(gift), data: { gift: gift.id, why: why ?? '' }, 'aria-disabled': why ? 'true' : null },
       element('span.gift__light', { 'aria-hidden': 'true' }),
       element('img.gift__art', { src: this.#catalog.art(gift), alt: '', width: 52, height: 52, loading: 'lazy', decoding: 'async' }),
       element('span.gift__name', {}, name),
-      why ? element('span.gift__why', {}, element('span.gift__lock', { 'aria-hidden': 'true' }), why) : price(gift.coins, 'span.gift__price'),
-      why === null && this.#money.tag(gift.coins),
+      (why === null || bar !== null) && price(gift.coins, 'span.gift__price'), // what a limit bars has its price all the same
+      reason ?? this.#money.tag(gift.coins),
     );
     cell.addEventListener('click', () => (why ? this.#emit('locked', { gift, why, bar }) : this.choose(gift)));
     cell.addEventListener('dblclick', () => !why && gift.combo && this.#send.hidden === false && this.#send.click());

@@ -3,7 +3,7 @@ import { copyButton } from '../ui/copy.js';
 import { sheet } from '../ui/dialog.js';
 import { element, fill } from '../ui/element.js';
 import { count, counted } from '../ui/numbers.js';
-import { price } from '../ui/money.js';
+import { perHundred, price } from '../ui/money.js';
 import { afterwardsOf, disputeOf } from './dispute_words.js';
 import { OrderWatch } from './order_watch.js';
 import { coinsOf, endedUnpaid, findingOf, isOpen, methodOf, momentOf, standingOf } from './order_words.js';
@@ -125,7 +125,7 @@ export class OrderPanel {
     fill(
       this.face,
       element('p.order__coins', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), counted(coinsOf(payment), 'coin')),
-      element('p.order__price', {}, [price(payment), parts].filter(Boolean).join(' · ')),
+      element('p.order__price', {}, [price(payment), parts, perHundred({ ...payment, bonus_coins: bonus })].filter(Boolean).join(' · ')),
     );
   }
 
