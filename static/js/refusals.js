@@ -128,6 +128,7 @@ function limitReached({ limit, limit_coins: most, left_coins: left, resets_at_ms
     day: [`Your limit is ${coins(most)} a day; ${remains} today.`, 'A new day begins'],
     month: [`Your limit is ${coins(most)} a month; ${remains} this month.`, 'A new month begins'],
     session: [`Your budget for now is ${coins(most)}; ${remains} of it.`, 'It ends'],
+    new: [`Until a day after the first purchase you can buy ${coins(most)}; ${remains}.`, 'That ends'],
   }[limit] ?? ['This would go over your spending limit.', ''];
   const cost = priceCoins ? ` This gift is ${number(priceCoins)}.` : '';
   const when = again && at ? ` ${again} ${onDayAndClock(at)}.` : '';

@@ -256,7 +256,7 @@ def test_every_limit_has_its_words(visit: Visit) -> None:
         """async () => {
           const { sentenceOf, wayOutOf } = await import('/static/js/refusals.js');
           const at = new Date(2031, 10, 27).getTime();
-          const reached = ['gift', 'day', 'month', 'session', 'locked', 'a_limit_of_tomorrow'].map((limit) =>
+          const reached = ['gift', 'day', 'month', 'session', 'new', 'locked', 'a_limit_of_tomorrow'].map((limit) =>
             ({ code: 'limit_reached', limit, limit_coins: 150, left_coins: 1, resets_at_ms: at }));
           const others = ['limit_stays', 'age_restricted', 'guardian_refused', 'not_your_ward'];
           return [...reached, ...others.map((code) => ({ code }))].map((error) =>
@@ -264,7 +264,7 @@ def test_every_limit_has_its_words(visit: Visit) -> None:
         }"""
     )
     sentences = [sentence for sentence, _ in said]
-    assert sentences[:5] == [
+    assert sentences[:6] == [
         "Your limit is 150 coins a gift. This gift is 199.",
         "Your limit is 150 coins a day; 1 is left today. This gift is 199."
         " A new day begins on Thu 27 November 2031 at 00:00.",
@@ -272,6 +272,8 @@ def test_every_limit_has_its_words(visit: Visit) -> None:
         " A new month begins on Thu 27 November 2031 at 00:00.",
         "Your budget for now is 150 coins; 1 is left of it. This gift is 199."
         " It ends on Thu 27 November 2031 at 00:00.",
+        "Until a day after the first purchase you can buy 150 coins; 1 is left. This gift is 199."
+        " That ends on Thu 27 November 2031 at 00:00.",
         "You are taking a break from sending and buying until Thu 27 November 2031 at 00:00. Nothing was charged.",
     ]
     assert all("_" not in sentence for sentence in sentences)
