@@ -317,7 +317,7 @@ async def may_ask(engine: AsyncEngine, id: str, every_s: float) -> float:
     async with engine.begin() as connection:
         if (await connection.execute(taken)).rowcount:
             return 0.0
-        return max(0.1, float(await connection.scalar(left) or 0))
+        return min(every_s, max(0.1, float(await connection.scalar(left) or 0)))  # the other may have begun later
 
 
 # Half of its age after the last time, an hour at least, so about ten times in the half year of a dispute.

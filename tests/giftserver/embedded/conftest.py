@@ -22,7 +22,7 @@ SIGNALS = (
 )
 
 OWNER = """
-import json, sys
+import json, select, sys
 from pathlib import Path
 from giftserver.embedded import Instance, running
 import giftserver.embedded.instance as module
@@ -35,6 +35,8 @@ module.Instance = Kept
 with running(Path(sys.argv[1]), database="postgres" in sys.argv[2:]) as urls:
     try:
         print(json.dumps({"owner": kept[0].owner, "pids": kept[0].pids, "urls": urls.environment()}), flush=True)
+        while not select.select([sys.stdin], [], [], 0.1)[0]:  # a signal just before a read would wait for its end
+            pass
         sys.stdin.read()
     except KeyboardInterrupt:
         print(json.dumps({"alive": all(engine.alive for engine in kept[0]._engines.values())}), flush=True)
