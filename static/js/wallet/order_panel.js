@@ -125,7 +125,8 @@ export class OrderPanel {
     fill(
       this.face,
       element('p.order__coins', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), counted(coinsOf(payment), 'coin')),
-      element('p.order__price', {}, [price(payment), parts, perHundred({ ...payment, bonus_coins: bonus })].filter(Boolean).join(' · ')),
+      element('p.order__price', {}, [price(payment), parts].filter(Boolean).join(' · ')),
+      element('p.small.secondary', {}, perHundred({ ...payment, bonus_coins: bonus })),
     );
   }
 
