@@ -136,14 +136,15 @@ async def storm(stack: Stack, viewers: int) -> list[Rule]:
 
 async def inexact(stack: Stack, crowd: list[Returner]) -> int:
     """How many viewers were told of other gifts than the room's history has up to where they are. Every gift is one."""
+    told = [(viewer.gifts, viewer.offset, viewer.since) for viewer in crowd]  # before: the history has all of it
     history = open_history(stack.settings, stack.engines.rooms_redis)
     _, records = await history.page(HOT, 0, 100_000)
     first = records[0].offset
     before = [0, *itertools.accumulate(int(record.kind == EVENT) for record in records)]
     return sum(
-        viewer.gifts != before[viewer.offset - first + 1] - before[viewer.since - first + 1]
-        for viewer in crowd
-        if viewer.since >= first - 1
+        gifts != before[offset - first + 1] - before[since - first + 1]
+        for gifts, offset, since in told
+        if since >= first - 1
     )
 
 
