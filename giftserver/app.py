@@ -170,6 +170,7 @@ def create_app(settings: Settings, engines: Engines) -> Starlette:
             await services.recharges.close()
             await services.hub.stop()
             services.wheel.stop()
+            services.metrics.hand_over()
 
     app = Starlette(
         routes=[WebSocketRoute("/v1/rooms/{room}/ws", room_socket), *routes(settings)],

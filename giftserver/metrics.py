@@ -4,7 +4,10 @@ Web processes that share a port keep their counts in files of one folder (the li
 environment variable PROMETHEUS_MULTIPROC_DIR turns on), and whichever is asked tells the counts of all.
 """
 
+import asyncio
+from bisect import bisect_left
 from collections.abc import Mapping
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -13,6 +16,36 @@ LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 
 CLOSED = ("fenced", "memory", "backlog", "unreachable")
 """Why a shard takes no gifts."""
+
+
+HAND_OVER_S: Final = 0.2
+"""What gifts move is counted here first, and handed to the library's metrics so often: they take a lock each time."""
+
+
+class Observations:
+    """A histogram's next observations, sorted into its buckets."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram: Any = histogram
+        self._bounds = histogram._upper_bounds
+        self._begin()
+
+    def _begin(self) -> None:
+        self._counts, self._sum = [0] * len(self._bounds), 0.0
+
+    def add(self, amount: float) -> None:
+        """One more."""
+        self._counts[bisect_left(self._bounds, amount)] += 1
+        self._sum += amount
+
+    def hand_over(self) -> None:
+        """Let the histogram have them."""
+        counts, total = self._counts, self._sum
+        self._begin()
+        for bucket, count in zip(self._histogram._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._histogram._sum.inc(total)
 
 
 class Metrics:
@@ -72,6 +105,12 @@ class Metrics:
             multiprocess_mode="livemostrecent",
         )  # fmt: skip
 
+        self._accepted = self.gifts.labels("accepted")
+        self._seconds = Observations(self.gift_seconds)
+        self._batches = Observations(self.batch_gifts), Observations(self.batch_seconds)
+        self._gifts_now = self._coins_now = 0
+        self._handing_over: asyncio.TimerHandle | None = None
+
     def closed(self, shards: Mapping[str, int]) -> None:
         """So many shards take no gifts now, by reason; a reason that is not named has none."""
         for reason in CLOSED:
@@ -79,6 +118,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
+        self.hand_over()
         if not values.ValueClass._multiprocess:
             return generate_latest(self.registry)
         everybody = CollectorRegistry()
@@ -87,5 +127,36 @@ class Metrics:
 
     def batch(self, gifts: int, seconds: float) -> None:
         """One script call decided this many gifts."""
-        self.batch_gifts.observe(gifts)
-        self.batch_seconds.observe(seconds)
+        sizes, times = self._batches
+        sizes.add(gifts)
+        times.add(seconds)
+        self._soon()
+
+    def gift(self, refused: str | None, seconds: float) -> None:
+        """A gift was answered after this time: accepted, or refused with this code."""
+        if refused is None:
+            self._gifts_now += 1
+        else:
+            self.gifts.labels(refused).inc()
+        self._seconds.add(seconds)
+        self._soon()
+
+    def charged(self, coins: int) -> None:
+        """A gift was accepted for the first time."""
+        self._coins_now += coins
+
+    def _soon(self) -> None:
+        if self._handing_over is None:
+            self._handing_over = asyncio.get_running_loop().call_later(HAND_OVER_S, self.hand_over)
+
+    def hand_over(self) -> None:
+        """Let the library's metrics have what was counted here since the last time."""
+        if self._handing_over is None:
+            return
+        self._handing_over.cancel()
+        self._handing_over = None
+        gifts, coins, self._gifts_now, self._coins_now = self._gifts_now, self._coins_now, 0, 0
+        self._accepted.inc(gifts)
+        self.gift_coins.inc(coins)
+        for one in (self._seconds, *self._batches):
+            one.hand_over()

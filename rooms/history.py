@@ -46,8 +46,7 @@ class _Combo(msgspec.Struct, array_like=True, frozen=True):
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event to append: `id` makes it idempotent, `combo_key` joins it to a combo ("" for none)."""
 
     id: str

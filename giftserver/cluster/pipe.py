@@ -148,17 +148,18 @@ class Pipes:
 
     def __init__(self, redis: Any, timeout_s: float) -> None:
         self._redis, self._timeout_s = redis, timeout_s
+        self._cluster = redis if isinstance(redis, ClusterRedis) else None  # asked once: it costs more than a call
         self._pipes: dict[tuple[Redis, int], Pipe] = {}
 
     async def call(self, lane: int, *command: Any) -> Any:
         """Reply of a command about keys of one slot, followed through a cluster. Raises redis-py's errors."""
-        if not isinstance(self._redis, ClusterRedis):
+        if self._cluster is None:
             return await self._pipe(self._redis, lane).call(*command)
 
         async def call(server: Any, asking: bool) -> Any:
             return await (ask(server, *command) if asking else self._pipe(server, lane).call(*command))
 
-        return await self._redis.follow(slot_of(command), call)
+        return await self._cluster.follow(slot_of(command), call)
 
     def _pipe(self, server: Redis, lane: int) -> Pipe:
         place = server, lane % CONNECTIONS

@@ -82,7 +82,6 @@ class GiftService:
         self._catalog, self._rooms, self._ledger = catalog, rooms, ledger
         self._announcer, self._database, self._metrics = announcer, database, metrics
         self._too_young = too_young
-        self._accepted = metrics.gifts.labels("accepted")
         self._tasks: set[asyncio.Task[None]] = set()
         self._slow: dict[str, asyncio.Future[None]] = {}
         """The last gift of each sender that is on the way to the ledger and not there yet: done once it is."""
@@ -163,11 +162,8 @@ class GiftService:
         task.add_done_callback(self._tasks.discard)
 
     def _count(self, reply: Reply, started_s: float) -> None:
-        if isinstance(reply, Refusal):
-            self._metrics.gifts.labels(reply.code.name).inc()
-        else:
-            self._accepted.inc()
-        self._metrics.gift_seconds.observe(time.perf_counter() - started_s)
+        refused = reply.code.name if isinstance(reply, Refusal) else None
+        self._metrics.gift(refused, time.perf_counter() - started_s)
 
     async def send(self, sender: Identity, room_id: str, command: SendGift) -> Reply:
         """Send a gift like `post`, and wait for what becomes of it."""
@@ -255,7 +251,7 @@ class GiftService:
         receipt = receipt_of(event.key, outcome)
         self._announcer.submit(event.room, room_event(receipt.transfer, event, combo=gift.combo))
         if not outcome.repeated:
-            self._metrics.gift_coins.inc(outcome.coins)
+            self._metrics.charged(outcome.coins)
         return receipt
 
     def _judge(self, room: RoomRecord | None, gift: Gift | None, command: SendGift) -> Refusal | None:

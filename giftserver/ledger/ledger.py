@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -236,8 +237,7 @@ class Ledger:
 
     def _call(self, shard: int, epoch: str, orders: Sequence[GiftOrder]) -> tuple[list[str], list[str | int | bytes]]:
         """Keys and arguments of one script call."""
-        day = time.strftime("%Y%m%d", time.gmtime(self._day * DAY_S))
-        names = [keys.meta(shard), keys.events(shard), keys.earned(shard, day)]
+        names = [keys.meta(shard), keys.events(shard), keys.earned(shard, _name_of(self._day))]
         wallets, receipts = keys.wallet(shard, ""), keys.receipts(shard)
         terms = []
         payloads = []
@@ -317,6 +317,12 @@ class Ledger:
         workers = [worker for worker in self._workers if worker is not None]
         await asyncio.gather(*workers, return_exceptions=True)
         await self._pipes.close()
+
+
+@lru_cache(2)
+def _name_of(day: int) -> str:
+    """A day since 1970 as yyyymmdd."""
+    return time.strftime("%Y%m%d", time.gmtime(day * DAY_S))
 
 
 def _tell(told: Told, outcome: Outcome) -> None:
