@@ -64,12 +64,28 @@ class Metrics:
             "giftserver_payments_paid_uncredited", "Paid for 5 minutes and not credited: look at these",
             registry=registry, multiprocess_mode="livemostrecent",
         )  # fmt: skip
+        self._add_payouts(registry)
         self.rule_findings = Counter(
             "giftserver_rule_findings", "Findings that opened a case or joined one", ["rule"], registry=registry
         )
         self.closed_shards = Gauge(
             "giftserver_closed_shards", "Shards that take no gifts, when asked", ["reason"], registry=registry,
             multiprocess_mode="livemostrecent",
+        )  # fmt: skip
+
+    def _add_payouts(self, registry: CollectorRegistry) -> None:
+        self.payouts = Counter(
+            "giftserver_payouts", "Steps of payouts: sent, paid, failed, returned, held, away, review", ["step"],
+            registry=registry,
+        )  # fmt: skip
+        self.payouts_unsettled = Gauge(
+            "giftserver_payouts_unsettled",
+            "Sending for an hour: `unknown`, the provider gave no answer: look at these; `pending`, it is on its way",
+            ["outcome"], registry=registry, multiprocess_mode="livemostrecent",
+        )  # fmt: skip
+        self.payouts_review = Gauge(
+            "giftserver_payouts_review", "Payouts whose provider says what cannot be: look at these",
+            registry=registry, multiprocess_mode="livemostrecent",
         )  # fmt: skip
 
     def closed(self, shards: Mapping[str, int]) -> None:
