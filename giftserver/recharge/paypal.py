@@ -27,6 +27,8 @@ from giftserver.recharge.provider import (
     CheckoutOrder,
     DisputeNews,
     Movement,
+    PayoutNews,
+    PayoutOrder,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -177,6 +179,14 @@ class PayPalProvider:
         if text_at(made, "status") not in REFUNDS:
             raise ProviderAway(f"the refund is {text_at(made, 'status')[:32]}")
         return REFUNDS[text_at(made, "status")]
+
+    async def payout(self, order: PayoutOrder) -> PayoutNews:
+        """See Provider."""
+        raise ProviderRefused("PayPal pays nobody out yet")
+
+    async def find_payout(self, payout: str) -> PayoutNews | None:
+        """See Provider."""
+        raise ProviderRefused("PayPal pays nobody out yet")
 
     async def movements(self, from_s: float, until_s: float) -> list[Movement]:
         """See Provider. PayPal's transaction search lags hours behind and is an extra right of an app: not asked."""

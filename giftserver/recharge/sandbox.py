@@ -13,6 +13,8 @@ from giftserver.recharge.provider import (
     CheckoutOrder,
     DisputeNews,
     Movement,
+    PayoutNews,
+    PayoutOrder,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -148,6 +150,14 @@ class SandboxProvider:
         answer = await self._ask("POST", path, json={"amount_minor": amount_minor}, headers={"idempotency-key": key})
         refund: _Refund = _read(answer, _Refund)
         return refund.state == "succeeded"
+
+    async def payout(self, order: PayoutOrder) -> PayoutNews:
+        """See Provider."""
+        raise ProviderRefused("the sandbox pays nobody out yet")
+
+    async def find_payout(self, payout: str) -> PayoutNews | None:
+        """See Provider."""
+        raise ProviderRefused("the sandbox pays nobody out yet")
 
     async def movements(self, from_s: float, until_s: float) -> list[Movement]:
         """See Provider."""
