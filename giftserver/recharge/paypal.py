@@ -184,7 +184,7 @@ class PayPalProvider:
         """See Provider."""
         raise ProviderRefused("PayPal pays nobody out yet")
 
-    async def find_payout(self, payout: str) -> PayoutNews | None:
+    async def find_payout(self, payout: str, ref: str = "") -> PayoutNews | None:
         """See Provider."""
         raise ProviderRefused("PayPal pays nobody out yet")
 

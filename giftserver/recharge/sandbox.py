@@ -155,7 +155,7 @@ class SandboxProvider:
         """See Provider."""
         raise ProviderRefused("the sandbox pays nobody out yet")
 
-    async def find_payout(self, payout: str) -> PayoutNews | None:
+    async def find_payout(self, payout: str, ref: str = "") -> PayoutNews | None:
         """See Provider."""
         raise ProviderRefused("the sandbox pays nobody out yet")
 
