@@ -167,6 +167,14 @@ async def hear(engine: AsyncEngine, id: str, news: PayoutNews, provider: str, li
         return await _move(connection, now, news)
 
 
+async def flag(engine: AsyncEngine, id: str, wrong: str) -> None:
+    """Have a person look at a payout."""
+    async with engine.begin() as connection:
+        now = await _locked(connection, id)
+        if now is not None:
+            await _flag(connection, now, wrong)
+
+
 def mismatch(stored: PayoutRecord, news: PayoutNews, provider: str, live: bool) -> str | None:
     """What contradicts the payout's terms, in words; None when nothing does."""
     if news.payout != stored.id or (stored.provider_ref or news.ref) != news.ref or provider != stored.provider:

@@ -13,12 +13,19 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.payout_accounts import masked
-from giftserver.durable.payout_moves import Due, begin, due_payouts, hear, look_again, refused, unsettled
+from giftserver.durable.payout_moves import Due, begin, due_payouts, flag, hear, look_again, refused, unsettled
 from giftserver.durable.payouts import PayoutRecord, payout_by_id
 from giftserver.failpoints import failpoint
 from giftserver.metrics import Metrics
 from giftserver.recharge.payout_states import STOPPABLE, PayoutState
-from giftserver.recharge.provider import PayoutNews, PayoutOrder, Provider, ProviderAway, ProviderRefused
+from giftserver.recharge.provider import (
+    PAYOUT_AGAIN_S,
+    PayoutNews,
+    PayoutOrder,
+    Provider,
+    ProviderAway,
+    ProviderRefused,
+)
 
 log = structlog.get_logger()
 
@@ -44,6 +51,7 @@ PAID_AFTER_ALL_WITHIN: Final = timedelta(days=1)
 """The same of what was said to have failed: a call that was on its way may arrive later."""
 
 UNSETTLED_S: Final = 3_600.0
+NO_ANSWER: Final = "no answer for 28 days: look at the provider whether it was paid"
 
 
 class PayoutKeeper:
@@ -102,13 +110,17 @@ class PayoutKeeper:
 
     async def _ask(self, now: PayoutRecord, provider: Provider) -> float | None:
         """Ask what became of a payout, and only if there is none at the provider send it again."""
-        found = await provider.find_payout(now.id)
+        found = await provider.find_payout(now.id, now.provider_ref or "")
         if found is not None:
             return await self._heard(now, found, provider)
-        if now.state is PayoutState.SENDING:
-            log.info("payout_sent_again", payout=now.id)
-            return await self._send(now, provider)
-        return _wait(now)
+        if now.state is not PayoutState.SENDING:
+            return _wait(now)
+        if now.sent_at is None or datetime.now(UTC) - now.sent_at > timedelta(seconds=PAYOUT_AGAIN_S):
+            await flag(self._database, now.id, NO_ANSWER)  # the provider may have forgotten our id, and pay twice
+            log.error("payout_in_review", payout=now.id, provider=provider.name, reason=NO_ANSWER)
+            return _wait(now)
+        log.info("payout_sent_again", payout=now.id)
+        return await self._send(now, provider)
 
     async def _send(self, now: PayoutRecord, provider: Provider) -> float | None:
         order = PayoutOrder(

@@ -7,9 +7,13 @@ plug-in must pass.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from giftserver.recharge.states import State
+
+PAYOUT_AGAIN_S: Final = 28 * 86_400
+"""So long after it was first asked for, a payout may be asked for again. A provider forgets our id later (PayPal after
+30 days), and would pay twice: by then a person must look."""
 
 
 class ProviderAway(Exception):
@@ -210,15 +214,18 @@ class Provider(Protocol):
     async def payout(self, order: PayoutOrder) -> PayoutNews:
         """Pay somebody out, once for each `order.payout`: asked again it is the same payout, as it is then.
 
-        Raises ProviderAway when it is not known whether it was made. Raises ProviderRefused when nothing was sent and
-        nothing would be: also for an amount, currency or address other than under the same `order.payout` before.
+        Raises ProviderAway when it is not known whether it was made: so, too, when we are not let in. Raises
+        ProviderRefused when nothing was sent for this order and nothing would be, as for an amount other than that of
+        an earlier order of this id. May be asked again for PAYOUT_AGAIN_S.
         """
         ...
 
-    async def find_payout(self, payout: str) -> PayoutNews | None:
-        """What is true of our payout now, None when there is none and none is on its way.
+    async def find_payout(self, payout: str, ref: str = "") -> PayoutNews | None:
+        """What is true of our payout now; `ref` is its reference, once the provider told one.
 
-        Raises ProviderRefused when it pays nobody out, as `capabilities` say.
+        None when there is none; also when there is one of which no reference was told, at a provider that cannot look
+        for our id. Then `payout` is what finds it. Raises ProviderRefused when it pays nobody out, as `capabilities`
+        say, and for nothing else.
         """
         ...
 

@@ -252,7 +252,7 @@ class StripeProvider:
         """See Provider. Stripe pays others only through Connect: docs/decisions/0016-payments.md."""
         raise ProviderRefused("Stripe pays nobody out here")
 
-    async def find_payout(self, payout: str) -> PayoutNews | None:
+    async def find_payout(self, payout: str, ref: str = "") -> PayoutNews | None:
         """See Provider."""
         raise ProviderRefused("Stripe pays nobody out here")
 
