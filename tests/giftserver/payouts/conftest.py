@@ -15,7 +15,8 @@ from tests.giftserver.shop import open_shop
 @pytest.fixture
 async def empty_office(settings: Settings, static_dir: Path) -> AsyncIterator[Office]:
     """Nobody has earned anything, or has an account."""
-    async with open_shop(settings.model_copy(update={"static_dir": static_dir}), retry_scale=0.1) as shop:
+    changes = {"static_dir": static_dir, "limit_day_coins": 10_000_000}
+    async with open_shop(settings.model_copy(update=changes), retry_scale=0.1) as shop:
         await add_rooms(shop.web.engines)
         yield Office(shop)
 

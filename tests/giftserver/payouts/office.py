@@ -30,18 +30,14 @@ class Office:
         providers = self.shop.inquiry.providers
         self.keeper = PayoutKeeper(web.engines.database, providers, web.settings.base_url, self.shop.metrics)
 
-    async def earn(self, diamonds: int, user: str = "mira", sender: str = "gus") -> None:
-        """Gifts of so many diamonds to mira (in harbour) or tomas (in attic), booked."""
+    async def earn(self, diamonds: int, sender: str = "gus") -> None:
+        """Gifts of so many diamonds to mira, booked."""
         await self.shop.web.give_coins(sender, diamonds)
+        await self.shop.coins(sender)
         who = Identity(sender, sender.title(), "viewer", None, float("inf"))
-        room = {"mira": "harbour", "tomas": "attic"}[user]
-        hundreds = diamonds // 100
-        while hundreds:
-            quantity = min(hundreds, 99)
-            command = SendGift(id=1, key=new_key(), gift="fountain", quantity=quantity)
-            reply = await self.shop.web.services.gifts.send(who, room, command)
-            assert not isinstance(reply, Refusal), reply
-            hundreds -= quantity
+        command = SendGift(id=1, key=new_key(), gift="fountain", quantity=diamonds // 100)
+        reply = await self.shop.web.services.gifts.send(who, "harbour", command)
+        assert not isinstance(reply, Refusal), reply
         await self.shop.web.settle()
 
     async def set_account(
@@ -158,7 +154,7 @@ class Office:
     async def release(self, case: str) -> None:
         """End the hold of a case."""
         headers = self.shop.web.bearer("olga", "admin")
-        found = (await self.shop.web.http.get(f"/v1/ops/cases/{case}", headers=headers)).json()
+        found = (await self.shop.web.http.get(f"/v1/ops/cases/{case}", headers=headers)).json()["case"]
         body = {"version": found["version"], "reason": "a test"}
         done = await self.shop.web.http.post(f"/v1/ops/cases/{case}/release", json=body, headers=headers)
         assert done.status_code == 200, done.text
