@@ -140,6 +140,16 @@ async def test_forgeries_are_told_beside_it(sandbox: Sandbox, merchant: Merchant
     assert {hook.event["payout"]["amount_minor"] for hook in merchant.hooks} == {99, 1_099}
 
 
+async def test_without_an_address_nobody_is_told(sandbox: Sandbox, merchant: Merchant) -> None:
+    """Its events are there to read, and are not sent anywhere, also when they are to be sent again."""
+    made = await make(sandbox)
+    (event,) = expect_ok(await sandbox.http.get("/v1/events", params={"payout": made["id"]}))["events"]
+    expect_ok(await sandbox.post("/v1/webhooks/resend", {"event": event["id"]}))
+    await sandbox.post("/v1/payouts", told(merchant, payout="out_2"))
+    await merchant.until(lambda: merchant.hooks)
+    assert [hook.event["payout"]["payout"] for hook in merchant.hooks] == ["out_2"]
+
+
 @pytest.mark.parametrize(
     ("mischief", "amounts"),
     [({}, [-99, 99]), ({"movement_wrong": True}, [-100, 100]), ({"movement_missing": True}, [])],
