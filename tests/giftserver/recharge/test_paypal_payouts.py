@@ -92,7 +92,7 @@ def nothing_of(batch: dict[str, Any], way: str) -> None:
         case "no number":
             items[0]["payout_item"]["amount"]["value"] = "1e3"
         case "no currency of ours":
-            items[0]["payout_item"]["amount"]["currency"] = "XXX"
+            items[0]["payout_item"]["amount"]["currency"] = "ZZZ"
 
 
 @pytest.mark.parametrize(

@@ -187,8 +187,9 @@ async def test_a_restart_goes_on_with_it(start: Start, clock: Time, tmp_path: Pa
         await sandbox.post("/v1/payouts", told(merchant))
         await merchant.until(lambda: merchant.hooks)
     clock.ahead_ms += 61_000
-    async with start(journal=tmp_path / "journal", clock=clock):
+    async with start(journal=tmp_path / "journal", clock=clock) as again:
         await merchant.until(lambda: merchant.kinds[-1] == "payout.paid")
+        assert [payout["state"] for payout in await found(again)] == ["paid"]
 
 
 async def test_the_addresses_are_shown_beside_the_test_cards(sandbox: Sandbox) -> None:
