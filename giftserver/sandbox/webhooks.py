@@ -82,9 +82,10 @@ class Webhooks:
             self._senders[about] = self._background.start(self._send(about))
 
     def again(self, event: AnyEvent) -> None:
-        """Deliver an event once more, honestly and beside everything else."""
+        """Deliver an event once more, honestly and beside everything else; nowhere if nobody is to be told."""
         kept = self._book.kept(event)
-        self._background.start(self._until_taken(kept, event, self._now_s))
+        if kept.webhook_url:
+            self._background.start(self._until_taken(kept, event, self._now_s))
 
     async def sent(self, session: str, limit_s: float) -> None:
         """Wait until a session's events are delivered, at most `limit_s`."""

@@ -140,6 +140,16 @@ async def test_forgeries_are_told_beside_it(sandbox: Sandbox, merchant: Merchant
     assert {hook.event["payout"]["amount_minor"] for hook in merchant.hooks} == {99, 1_099}
 
 
+async def test_without_an_address_nobody_is_told(sandbox: Sandbox, merchant: Merchant) -> None:
+    """Its events are there to read, and are not sent anywhere, also when they are to be sent again."""
+    made = await make(sandbox)
+    (event,) = expect_ok(await sandbox.http.get("/v1/events", params={"payout": made["id"]}))["events"]
+    expect_ok(await sandbox.post("/v1/webhooks/resend", {"event": event["id"]}))
+    await sandbox.post("/v1/payouts", told(merchant, payout="out_2"))
+    await merchant.until(lambda: merchant.hooks)
+    assert [hook.event["payout"]["payout"] for hook in merchant.hooks] == ["out_2"]
+
+
 @pytest.mark.parametrize(
     ("mischief", "amounts"),
     [({}, [-99, 99]), ({"movement_wrong": True}, [-100, 100]), ({"movement_missing": True}, [])],
@@ -177,8 +187,9 @@ async def test_a_restart_goes_on_with_it(start: Start, clock: Time, tmp_path: Pa
         await sandbox.post("/v1/payouts", told(merchant))
         await merchant.until(lambda: merchant.hooks)
     clock.ahead_ms += 61_000
-    async with start(journal=tmp_path / "journal", clock=clock):
+    async with start(journal=tmp_path / "journal", clock=clock) as again:
         await merchant.until(lambda: merchant.kinds[-1] == "payout.paid")
+        assert [payout["state"] for payout in await found(again)] == ["paid"]
 
 
 async def test_the_addresses_are_shown_beside_the_test_cards(sandbox: Sandbox) -> None:
