@@ -18,6 +18,7 @@ from giftserver.durable.refunds import due_refunds, refund_gift
 from giftserver.durable.statement import AccountName
 from giftserver.recharge import balances
 from giftserver.web import studio
+from tests.giftserver.conftest import assert_refused
 from tests.giftserver.payouts.office import Office
 from tests.giftserver.recharge.buyers import send
 from tests.giftserver.test_explain import run
@@ -85,6 +86,18 @@ async def test_a_gift_is_given_back_once_its_diamonds_are_there(office: Office) 
     assert await refund_gift(database, gift) is not None
     assert await office.balances() == (0, 0, 0)
     await office.shop.proved()
+
+
+async def test_a_request_waits_for_who_changes_the_account(office: Office) -> None:
+    """Somebody takes diamonds out at the same moment: what is left after that is what can be paid out."""
+    async with office.shop.web.engines.database.connect() as connection, connection.begin():
+        await connection.execute(text("UPDATE account SET balance = 5000 WHERE kind = 'earnings'"))
+        asking = asyncio.create_task(office.ask())
+        async with asyncio.timeout(10):
+            while not await office.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                assert not asking.done(), "it did not wait"
+                await asyncio.sleep(0.01)
+    assert assert_refused(await asking, 409, "payout_too_large")["available_diamonds"] == 5_000
 
 
 async def test_everything_at_once(office: Office) -> None:
