@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from giftserver.durable import earnings
+from giftserver.durable import earnings, payouts
 from giftserver.durable.explain import explain
 from giftserver.durable.payout_story import payout_lines, payout_story
 from giftserver.durable.proof.claims import claims_are_booked
@@ -98,6 +99,23 @@ async def test_a_request_waits_for_who_changes_the_account(office: Office) -> No
                 assert not asking.done(), "it did not wait"
                 await asyncio.sleep(0.01)
     assert assert_refused(await asking, 409, "payout_too_large")["available_diamonds"] == 5_000
+
+
+async def test_nobody_changes_the_account_while_it_is_looked_at(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the look at what is available until it is set aside the creator's account is locked."""
+    real, looked = payouts.standing_of, []
+
+    async def locked(connection: AsyncConnection, user: str) -> earnings.Standing:
+        with pytest.raises(DBAPIError, match="could not obtain lock"):
+            await office.sql("SELECT 1 FROM account WHERE kind = 'earnings' FOR NO KEY UPDATE NOWAIT")
+        looked.append(user)
+        return await real(connection, user)
+
+    monkeypatch.setattr(payouts, "standing_of", locked)
+    await office.asked()
+    assert looked == ["mira"]
 
 
 async def test_everything_at_once(office: Office) -> None:

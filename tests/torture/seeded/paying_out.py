@@ -26,7 +26,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a payout looks at diamonds that others take", ASKING,
         "        await lock_accounts(connection, names)\n", "",
-        f"{BOOKS}::test_a_request_waits_for_who_changes_the_account",
+        f"{BOOKS}::test_nobody_changes_the_account_while_it_is_looked_at",
     ),
     bug(
         "any payout is available", ASKING, "        if new.diamonds > available:\n", "        if False:\n",
