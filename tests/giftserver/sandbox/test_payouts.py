@@ -133,6 +133,16 @@ async def test_one_that_was_moved_by_hand_stays_there(clock: Time, by_hand: Payo
     assert now.payout.state == end
 
 
+async def test_it_can_be_slow(sandbox: Sandbox, merchant: Merchant) -> None:
+    """By mischief its steps come later: one that was made after it is paid before it."""
+    await sandbox.mischief(payouts_slow_s=3_600)
+    await make(sandbox, address="paid@sandbox")
+    await sandbox.mischief()
+    await sandbox.post("/v1/payouts", told(merchant, address="paid@sandbox", payout="out_2"))
+    await merchant.until(lambda: "payout.paid" in merchant.kinds)
+    assert [payout["state"] for payout in await found(sandbox)] == ["pending"]
+
+
 async def test_it_is_made_and_nobody_says_so(sandbox: Sandbox) -> None:
     """By mischief the answer is an error, though the payout is there; asked again it is the same one."""
     await sandbox.mischief(payouts_unanswered=1)
