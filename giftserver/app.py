@@ -32,6 +32,7 @@ from giftserver.limits.service import SpendingLimits
 from giftserver.metrics import Metrics
 from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
+from giftserver.recharge.payouts import Payouts
 from giftserver.recharge.providers import open_providers
 from giftserver.recharge.service import Recharges
 from giftserver.rules.addresses import OrderAllowance
@@ -110,6 +111,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     announcer = Announcer(history, metrics.announced.labels("web").inc, metrics.announce_failures.inc)
     hub = build_hub(settings, engines, history, presenter, catalog.version, metrics)
     people = build_people(settings)
+    providers = open_providers(settings)
     limits = SpendingLimits(engines.database, ledger.wallets, settings.limit_day_coins, settings.minors)
     session_ends = SessionEnds(partial(sessions_ended, engines.database))
     session_ends.on_end = lambda user: people.close(user, BAD_TOKEN)
@@ -137,10 +139,11 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         receipts=ReceiptKeys.of(settings),
         recharges=Recharges(
             engines.database,
-            open_providers(settings),
+            providers,
             settings.base_url,
             (settings.limit_day_coins, settings.limit_first_day_coins),
         ),
+        payouts=Payouts(engines.database, providers),
         limits=limits,
         order_allowance=OrderAllowance(settings.orders_per_address),
         metrics=metrics,

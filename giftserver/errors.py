@@ -44,6 +44,25 @@ WALLET_NOT_STILL: Final = ErrorCode(
 REVIEW_REFUSED: Final = ErrorCode(
     "review_refused", 409, False, "The payment cannot be decided so; nothing was credited"
 )
+PAYOUTS_OFF: Final = ErrorCode("payouts_off", 404, False, "This server has no such way to be paid out")
+PAYOUT_NOT_FOUND: Final = ErrorCode(
+    "payout_not_found", 404, False, "There is no payout of this id that the caller may see"
+)
+PAYOUT_TOO_SMALL: Final = ErrorCode("payout_too_small", 409, False, "It is less than the least that is paid out")
+PAYOUT_TOO_LARGE: Final = ErrorCode(
+    "payout_too_large", 409, False, "The caller has not so many diamonds that can be paid out"
+)
+PAYOUT_DAY_FULL: Final = ErrorCode("payout_day_full", 409, False, "The day's maximum of payouts would be passed")
+PAYOUT_ACCOUNT_NEEDED: Final = ErrorCode(
+    "payout_account_needed", 409, False, "There is no account yet to pay out to; set one first"
+)
+PAYOUT_ACCOUNT_NEW: Final = ErrorCode("payout_account_new", 409, False, "The account was changed less than a day ago")
+PAYOUT_ADDRESS_REFUSED: Final = ErrorCode(
+    "payout_address_refused", 400, False, "The provider pays out to no such address"
+)
+PAYOUT_UNDER_WAY: Final = ErrorCode(
+    "payout_under_way", 409, False, "The payout was sent or is over, and cannot be stopped"
+)
 WEBHOOK_REFUSED: Final = ErrorCode("webhook_refused", 400, False, "The webhook is not believed; nothing was kept")
 METHOD_NOT_ALLOWED: Final = ErrorCode("method_not_allowed", 405, False, "The path is right, the method is not")
 TOO_LARGE: Final = ErrorCode("too_large", 413, False, "The body is longer than the server reads")
@@ -80,6 +99,15 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     ADJUSTMENT_REFUSED,
     WALLET_NOT_STILL,
     REVIEW_REFUSED,
+    PAYOUTS_OFF,
+    PAYOUT_NOT_FOUND,
+    PAYOUT_TOO_SMALL,
+    PAYOUT_TOO_LARGE,
+    PAYOUT_DAY_FULL,
+    PAYOUT_ACCOUNT_NEEDED,
+    PAYOUT_ACCOUNT_NEW,
+    PAYOUT_ADDRESS_REFUSED,
+    PAYOUT_UNDER_WAY,
     WEBHOOK_REFUSED,
     METHOD_NOT_ALLOWED,
     TOO_LARGE,

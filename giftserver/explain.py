@@ -10,13 +10,15 @@ import msgspec
 
 from giftserver.cli import Sentence, engines_for, load_settings, reachable
 from giftserver.durable.explain import Explanation, OnItsWay, explain
-from giftserver.durable.payment_story import PaymentStory, payment_lines, payment_story
+from giftserver.durable.payment_story import payment_lines, payment_story
+from giftserver.durable.payout_story import payout_lines, payout_story
 from giftserver.durable.statement import PLATFORM, AccountName
 from giftserver.engines import open_engines
 from giftserver.settings import Settings
 
 PAYMENT: Final = "pay_"
-"""How the ids of payments begin."""
+PAYOUT: Final = "out_"
+"""How the ids of payments and of payouts begin."""
 
 SHOWN_MAX: Final = 20
 """Gifts and credits in flight that are listed; `--json` has all."""
@@ -39,13 +41,14 @@ class ExplainAnswer(msgspec.Struct, frozen=True):
 def command(account: str, last: int, as_json: bool) -> None:
     """Show every entry of ACCOUNT with the balance after it, and what is still in flight.
 
-    ACCOUNT is a user's id for the wallet, earnings:CREATOR, frozen:USER, owed:USER, platform:KIND (coins_sold,
-    promotions, gifts_spent, diamonds_issued, owed_to_platform, adjustments), platform:revenue:USD,
-    platform:charged_back:USD, clearing:PROVIDER:USD, disputed:PROVIDER:USD, or a payment's id, for who bears what of
-    it. Status 1 when there is no such account, or when it does not add up.
+    ACCOUNT is a user's id for the wallet, earnings:CREATOR, payout_held:CREATOR, frozen:USER, owed:USER, platform:KIND
+    (coins_sold, promotions, gifts_spent, diamonds_issued, paid_out, owed_to_platform, adjustments),
+    platform:revenue:USD, platform:paid_out:USD, platform:charged_back:USD, clearing:PROVIDER:USD,
+    disputed:PROVIDER:USD, a payment's id, for who bears what of it, or a payout's, for where it is. Status 1 when
+    there is no such account, or when it does not add up.
     """
-    if account.startswith(PAYMENT):
-        explain_payment(account)
+    if account.startswith((PAYMENT, PAYOUT)):
+        explain_money(account)
         return
     name = AccountName.parse(account)
     with engines_for(load_settings(), existing=True) as settings, reachable():
@@ -61,19 +64,23 @@ def command(account: str, last: int, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def explain_payment(id: str) -> None:
-    """Print what became of a payment. Raises Sentence when there is none."""
+def explain_money(id: str) -> None:
+    """Print what became of a payment or a payout. Raises Sentence when there is none."""
     with engines_for(load_settings(), existing=True) as settings, reachable():
-        told = asyncio.run(_ask_payment(settings, id))
+        told = asyncio.run(_ask_money(settings, id))
     if told is None:
-        raise Sentence(f"There is no payment {id}.")
-    for line in payment_lines(told):
+        raise Sentence(f"There is no {'payment' if id.startswith(PAYMENT) else 'payout'} {id}.")
+    for line in told:
         click.echo(line)
 
 
-async def _ask_payment(settings: Settings, id: str) -> PaymentStory | None:
+async def _ask_money(settings: Settings, id: str) -> list[str] | None:
     async with open_engines(settings) as engines:
-        return await payment_story(engines.database, id)
+        if id.startswith(PAYMENT):
+            payment = await payment_story(engines.database, id)
+            return None if payment is None else list(payment_lines(payment))
+        payout = await payout_story(engines.database, id)
+        return None if payout is None else list(payout_lines(payout))
 
 
 async def _ask(settings: Settings, name: AccountName, last: int) -> Explanation | None:
@@ -84,6 +91,8 @@ async def _ask(settings: Settings, name: AccountName, last: int) -> Explanation 
 def _why_none(name: AccountName) -> str:
     if name.owner == PLATFORM:
         return "the platform has platform:coins_sold, platform:gifts_spent and others; see `giftserver explain --help`."
+    if name.kind == "payout_held":
+        return f"{name.owner or 'nobody'} never asked for a payout."
     if name.kind == "earnings":
         return f"no gift that earned diamonds for {name.owner or 'nobody'} has been booked yet."
     return f"{name.owner} was never credited coins (a creator's diamonds are in earnings:{name.owner})."

@@ -97,6 +97,7 @@ class Metrics:
             "giftserver_payments_paid_uncredited", "Paid for 5 minutes and not credited: look at these",
             registry=registry, multiprocess_mode="livemostrecent",
         )  # fmt: skip
+        self._add_payouts(registry)
         self.rule_findings = Counter(
             "giftserver_rule_findings", "Findings that opened a case or joined one", ["rule"], registry=registry
         )
@@ -104,12 +105,26 @@ class Metrics:
             "giftserver_closed_shards", "Shards that take no gifts, when asked", ["reason"], registry=registry,
             multiprocess_mode="livemostrecent",
         )  # fmt: skip
-
         self._accepted = self.gifts.labels("accepted")
         self._seconds = Observations(self.gift_seconds)
         self._batches = Observations(self.batch_gifts), Observations(self.batch_seconds)
         self._gifts_now = self._coins_now = 0
         self._handing_over: asyncio.TimerHandle | None = None
+
+    def _add_payouts(self, registry: CollectorRegistry) -> None:
+        self.payouts = Counter(
+            "giftserver_payouts", "Steps of payouts: sent, paid, failed, returned, held, away, review", ["step"],
+            registry=registry,
+        )  # fmt: skip
+        self.payouts_unsettled = Gauge(
+            "giftserver_payouts_unsettled",
+            "Sending for an hour: `unknown`, the provider gave no answer: look at these; `pending`, it is on its way",
+            ["outcome"], registry=registry, multiprocess_mode="livemostrecent",
+        )  # fmt: skip
+        self.payouts_review = Gauge(
+            "giftserver_payouts_review", "Payouts whose provider says what cannot be: look at these",
+            registry=registry, multiprocess_mode="livemostrecent",
+        )  # fmt: skip
 
     def closed(self, shards: Mapping[str, int]) -> None:
         """So many shards take no gifts now, by reason; a reason that is not named has none."""

@@ -21,6 +21,7 @@ from giftserver.limits.service import SpendingLimits
 from giftserver.metrics import Metrics
 from giftserver.people import People
 from giftserver.receipts.keys import ReceiptKeys
+from giftserver.recharge.payouts import Payouts
 from giftserver.recharge.service import Recharges
 from giftserver.rules.addresses import OrderAllowance
 from giftserver.settings import Settings
@@ -56,6 +57,7 @@ class Services:
     session_ends: SessionEnds
     receipts: ReceiptKeys
     recharges: Recharges
+    payouts: Payouts
     limits: SpendingLimits
     order_allowance: OrderAllowance
     metrics: Metrics

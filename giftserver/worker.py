@@ -1,5 +1,5 @@
 """The worker process: coordinates the shards, carries credits to the wallets in Redis, gives late gifts back, follows
-payments."""
+payments and payouts."""
 
 import asyncio
 import contextlib
@@ -25,6 +25,7 @@ from giftserver.limits.service import SpendingLimits
 from giftserver.metrics import Metrics
 from giftserver.recharge.claims import ClaimKeeper
 from giftserver.recharge.inquiry import Inquiry
+from giftserver.recharge.payout_keeper import PayoutKeeper
 from giftserver.recharge.processor import EventProcessor
 from giftserver.recharge.providers import open_providers
 from giftserver.recharge.reconciler import Reconciler
@@ -60,6 +61,7 @@ PAUSE_S: Final = 0.5
 REFUND_S: Final = 0.25
 LIMITS_S: Final = 1.0
 EVENTS_S: Final = 0.005
+PAYOUTS_S: Final = 0.25
 RECONCILE_S: Final = 1.0
 
 
@@ -204,6 +206,7 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
     reconciler = Reconciler(engines.database, inquiry, metrics, settings.payments_quiet_s)
     limits = SpendingLimits(engines.database, ledger.wallets, settings.limit_day_coins)
     claims = ClaimKeeper(engines.database, ledger.wallets, inquiry, metrics)
+    payouts = PayoutKeeper(engines.database, inquiry.providers, settings.base_url, metrics)
     tasks = [
         asyncio.create_task(proving, name="verify"),
         asyncio.create_task(coordinator.run(stop), name="coordinator"),
@@ -220,6 +223,7 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
         tasks += [
             asyncio.create_task(_again(events.step, EVENTS_S, stop, LOOK_MAX_S), name="provider events"),
             asyncio.create_task(_again(reconciler.step, RECONCILE_S, stop), name="reconciler"),
+            asyncio.create_task(_again(payouts.step, PAYOUTS_S, stop, RECONCILE_S), name="payouts"),
         ]
     try:
         await asyncio.gather(*tasks)

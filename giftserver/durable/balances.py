@@ -1,22 +1,30 @@
-"""What the book has on the clearing accounts of a provider: in all, and of the payments that were ordered in a time."""
+"""What the book has on the clearing accounts of a provider: in all, and of what was ordered in a time.
+
+Payments and payouts to creators are compared in the same way: the provider knows both by our id.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.payment_tables import payment
+from giftserver.durable.payout_tables import payout
 from giftserver.durable.tables import account
 
-# By the references of the transfers that book a payment, and its claims.
+# By the references of the transfers that book a payment, and its claims; or a payout, which is on its way as long as
+# it is sending: some providers take the money at once.
 BOOKED: Final = text("""
     WITH asked AS (
         SELECT id, currency, updated_at FROM payment
         WHERE provider = :provider AND created_at >= :since AND created_at < :until
+        UNION ALL SELECT id, currency, CASE WHEN state = 'sending' THEN now() ELSE updated_at END FROM payout
+        WHERE provider = :provider AND created_at >= :since AND created_at < :until
     ), named AS (
-        SELECT id AS payment, 'recharge:' || id AS reference FROM asked
+        SELECT asked.id AS payment, step.name || asked.id AS reference
+        FROM asked CROSS JOIN (VALUES ('recharge:'), ('payout-paid:'), ('payout-returned:')) AS step (name)
         UNION ALL SELECT c.payment, step.name || c.id
         FROM claim AS c JOIN asked ON asked.id = c.payment
         CROSS JOIN (VALUES ('claim-open:'), ('claim-lost:'), ('claim-won:')) AS step (name)
@@ -34,7 +42,9 @@ BOOKED: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class BookedPayment:
-    """What a payment and its claims moved on the clearing account, in minor units, and when that last changed."""
+    """What a payment and its claims, or a payout, moved on the clearing account, in minor units, and when that last
+    changed.
+    """
 
     payment: str
     currency: str
@@ -43,15 +53,17 @@ class BookedPayment:
 
 
 async def booked_payments(engine: AsyncEngine, provider: str, since: datetime, until: datetime) -> list[BookedPayment]:
-    """Every payment of a provider that was ordered in that time, paid or not."""
+    """Every payment and payout of a provider that was ordered in that time, paid or not."""
     values = {"provider": provider, "since": since, "until": until}
     async with engine.connect() as connection:
         return [BookedPayment(*row) for row in await connection.execute(BOOKED, values)]
 
 
 async def known_payments(engine: AsyncEngine, provider: str, ids: list[str]) -> set[str]:
-    """Which of these are payments of ours, by this provider."""
-    query = select(payment.c.id).where(payment.c.provider == provider, payment.c.id.in_(ids))
+    """Which of these are payments or payouts of ours, by this provider."""
+    query = union_all(
+        *(select(one.c.id).where(one.c.provider == provider, one.c.id.in_(ids)) for one in (payment, payout))
+    )
     async with engine.connect() as connection:
         return set((await connection.execute(query)).scalars())
 

@@ -31,6 +31,7 @@ OWED_TO_PLATFORM: Final = Name("owed_to_platform", "platform", "coins")
 ADJUSTMENTS: Final = Name("adjustments", "platform", "coins")
 GIFTS_SPENT: Final = Name("gifts_spent", "platform", "coins")
 DIAMONDS_ISSUED: Final = Name("diamonds_issued", "platform", "diamonds")
+PAID_OUT: Final = Name("paid_out", "platform", "diamonds")
 
 
 def wallet(owner: str) -> Name:
@@ -41,6 +42,16 @@ def wallet(owner: str) -> Name:
 def earnings(owner: str) -> Name:
     """The account of a creator's diamonds."""
     return Name("earnings", owner, "diamonds")
+
+
+def payout_held(owner: str) -> Name:
+    """The account of a creator's diamonds that are set aside for payouts under way."""
+    return Name("payout_held", owner, "diamonds")
+
+
+def paid_out(currency: str) -> Name:
+    """The account of the money that creators were paid."""
+    return Name("paid_out", "platform", currency)
 
 
 def clearing(provider: str, currency: str) -> Name:

@@ -28,15 +28,13 @@ from giftserver.durable.claim_tables import claim, claim_gift
 from giftserver.durable.claims import ClaimRecord, booked, change, let_go, locked
 from giftserver.durable.clawed import in_turn
 from giftserver.durable.credits import add_to_outbox
+from giftserver.durable.earnings import PENDING_DAYS
 from giftserver.durable.lots import OPENED, WON, lot_of
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import add_step
 from giftserver.durable.posting import open_accounts, post
 from giftserver.durable.tables import account, transfer
 from giftserver.recharge.states import State
-
-PENDING_DAYS: Final = 14
-"""Diamonds become a creator's for good this many days after the UTC day they were earned on."""
 
 GIFTS: Final = text("""
     SELECT t.id, t.creator, t.room, t.shard, t.coins, t.diamonds, (t.event_at AT TIME ZONE 'UTC')::date AS day

@@ -110,11 +110,16 @@ async def set_aside(engine: AsyncEngine, user: str) -> Aside:
 
 async def is_in_a_case(engine: AsyncEngine, user: str) -> bool:
     """Whether this person's wallet is on hold because of a case that an operator decides."""
+    async with engine.connect() as connection:
+        return await has_case_hold(connection, user)
+
+
+async def has_case_hold(connection: AsyncConnection, user: str) -> bool:
+    """The same in the caller's transaction: after `in_turn` no such hold comes or goes until that ends."""
     query = select(func.count()).where(
         wallet_hold.c.user_id == user, wallet_hold.c.released_at.is_(None), wallet_hold.c.reference.like("case:%")
     )
-    async with engine.connect() as connection:
-        return bool(await connection.scalar(query))
+    return bool(await connection.scalar(query))
 
 
 async def holds_of(engine: AsyncEngine, user: str) -> list[str]:

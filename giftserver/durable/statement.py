@@ -9,11 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from giftserver.durable.history import at_ms, public_transfer
 
 PLATFORM: Final = "platform"
-ASSETS: Final = {"wallet": "coins", "earnings": "diamonds", "frozen": "coins", "owed": "coins"}
+ASSETS: Final = {
+    "wallet": "coins", "earnings": "diamonds", "frozen": "coins", "owed": "coins", "payout_held": "diamonds",
+}  # fmt: skip
 """Assets of the kinds of account that people have."""
 
-MONEY: Final = ("clearing", "disputed", "revenue", "charged_back")
+MONEY: Final = ("clearing", "disputed", "revenue", "charged_back", "paid_out")
 """Kinds of account in a currency, which their names end with."""
+
+PAID_OUT: Final = "paid_out"
+"""Kind that there is in diamonds, too: so it is meant where no currency is named."""
 
 FIND: Final = text("""
     SELECT a.id, a.kind, a.owner, a.asset, a.balance, a.version, coalesce(sum(e.amount), 0)::bigint AS total,
@@ -46,7 +51,8 @@ class AccountName:
     def parse(cls, name: str) -> "AccountName":
         """`earnings:<creator>`, `frozen:<user>`, `platform:<kind>`, `clearing:<provider>:<currency>`, `wallet:<user>`.
 
-        Of the platform's money `platform:<kind>:<currency>`; anything else is a user's id.
+        Of the platform's money `platform:<kind>:<currency>`; `platform:paid_out` alone is that of diamonds. Anything
+        else is a user's id.
         """
         prefix, colon, rest = name.partition(":")
         owner, _, currency = rest.rpartition(":")
@@ -55,7 +61,9 @@ class AccountName:
         if prefix in MONEY and currency:
             return cls(prefix, owner, currency)
         if colon and prefix == PLATFORM:
-            return cls(owner, PLATFORM, currency) if owner in MONEY else cls(rest, PLATFORM)
+            if owner in MONEY:
+                return cls(owner, PLATFORM, currency)
+            return cls(rest, PLATFORM, "diamonds" if rest == PAID_OUT else None)
         return cls("wallet", name)
 
     def __str__(self) -> str:
@@ -115,7 +123,7 @@ def _line(row: Any) -> Line:
         what = gift_in_words(row.sender, row.creator, row.room, row.gift, row.quantity)
         if row.kind == "refund":
             what = f"{what}: {row.note}"
-    elif row.kind is not None and (row.kind.startswith("claim") or row.kind == "adjustment"):
+    elif row.kind is not None and (row.kind.startswith(("claim", "payout")) or row.kind == "adjustment"):
         what = row.note or ""
     transfer = public_transfer(row) if row.id is not None else "missing"
     when = at_ms(row.event_at) if row.event_at is not None else 0

@@ -1,6 +1,6 @@
 """Tables of the durable ledger, as SQLAlchemy Core metadata; those of payments are in
-`payment_tables.py`, `claim_tables.py` and `limit_tables.py`, those of cases in `case_tables.py`, those of rules in
-`rule_tables.py`.
+`payment_tables.py`, `claim_tables.py` and `limit_tables.py`, those of payouts in `payout_tables.py`, those of cases in
+`case_tables.py`, those of rules in `rule_tables.py`.
 
 The migrations create them, with their triggers; a test holds the two together. Times are timestamptz, amounts are
 whole coins or diamonds.
@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0013"
+SCHEMA_REVISION: Final = "0014"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -50,6 +50,9 @@ OWED_TO_PLATFORM: Final = 5
 
 ADJUSTMENTS: Final = 6
 """Account of coins that operators gave or took; its balance is minus what they gave more than they took."""
+
+PAID_OUT: Final = 7
+"""Account of the diamonds that creators were paid money for."""
 
 FIRST_PERSONAL_ACCOUNT: Final = 1000
 """Accounts below this id belong to the platform and are locked after all others."""
@@ -79,8 +82,9 @@ account = Table(
     CheckConstraint(
         "(kind, asset) IN (('wallet', 'coins'), ('earnings', 'diamonds'), ('coins_sold', 'coins'), "
         "('gifts_spent', 'coins'), ('diamonds_issued', 'diamonds'), ('promotions', 'coins'), "
-        "('frozen', 'coins'), ('owed', 'coins'), ('owed_to_platform', 'coins'), ('adjustments', 'coins')) "
-        "OR kind IN ('clearing', 'revenue', 'disputed', 'charged_back') AND asset ~ '^[A-Z]{3}$'",
+        "('frozen', 'coins'), ('owed', 'coins'), ('owed_to_platform', 'coins'), ('adjustments', 'coins'), "
+        "('payout_held', 'diamonds'), ('paid_out', 'diamonds')) "
+        "OR kind IN ('clearing', 'revenue', 'disputed', 'charged_back', 'paid_out') AND asset ~ '^[A-Z]{3}$'",
         name="account_kind",
     ),
     CheckConstraint(
@@ -121,7 +125,7 @@ transfer = Table(
     Column("hash", LargeBinary),  # of gifts: this one and all before it in its shard, see giftserver.durable.chain
     UniqueConstraint("sender", "key", name="transfer_sender_key"),
     CheckConstraint("kind = 'gift' OR kind ~ '^[a-z_]{1,32}$'", name="transfer_kind"),
-    CheckConstraint("coins BETWEEN 1 AND 1000000000000", name="transfer_coins"),
+    CheckConstraint("coins BETWEEN 1 AND 1000000000000 OR coins = 0 AND kind LIKE 'payout%'", name="transfer_coins"),
     CheckConstraint("diamonds BETWEEN 0 AND 1000000000000", name="transfer_diamonds"),
     CheckConstraint(
         "CASE WHEN kind = 'gift' THEN "
@@ -284,6 +288,9 @@ GUARDS: Final = {
     "payment": ("payment_keeps_its_terms",),
     "payment_step": ("payment_step_insert_only",),
     "payment_review": ("payment_review_insert_only",),
+    "payout": ("payout_keeps_its_terms", "payout_goes_forward"),
+    "payout_step": ("payout_step_insert_only",),
+    "payout_account": ("payout_account_insert_only",),
     "price_list": ("price_list_keeps_its_body",),
     "limit_change": ("limit_change_stays",),
     "audit_log": ("audit_log_insert_only",),

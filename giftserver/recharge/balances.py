@@ -1,4 +1,5 @@
-"""Our book against a provider's: payment by payment, for all that was ordered in a time, with what became of it since.
+"""Our book against a provider's: payment by payment and payout by payout, for all that was ordered in a time, with what
+became of it since.
 
 A payment's money is compared as a whole, so nothing depends on the minute in which either side booked a movement. What
 moved just now may be on its way to the other side: it is told, and is no difference yet.
@@ -44,7 +45,8 @@ class Balance:
     """One provider and currency, in minor units.
 
     `clearing_minor` is the account's balance now; `ours_minor` and `theirs_minor` are of the payments compared. Fees,
-    payouts to the bank and other business of the account are not in our book: they explain what the provider has left.
+    payouts to our own bank and other business of the account are not in our book: they explain what the provider has
+    left. Payouts to creators are: they are compared as payments are.
     """
 
     provider: str

@@ -21,12 +21,24 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from giftserver.recharge.money import EXPONENTS
 from giftserver.recharge.paypal_certificates import Certificates
 from giftserver.recharge.paypal_disputes import dispute_news
-from giftserver.recharge.paypal_reading import list_at, sum_minor, text_at, value_at
+from giftserver.recharge.paypal_payouts import PAYOUTS, about_payout, find_payout, pay_out
+from giftserver.recharge.paypal_reading import (
+    CURRENCIES,
+    PayPalNo,
+    decimal,
+    list_at,
+    read_answer,
+    sum_minor,
+    text_at,
+    value_at,
+)
 from giftserver.recharge.provider import (
     Capabilities,
     CheckoutOrder,
     DisputeNews,
     Movement,
+    PayoutNews,
+    PayoutOrder,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -49,13 +61,6 @@ ORDERS: Final = ("v2", "checkout", "orders")
 DISPUTES: Final = ("v1", "customer", "disputes")
 CAPTURE: Final = "capture:"
 ORDER_ID: Final = ("supplementary_data", "related_ids", "order_id")
-WHOLE: Final = frozenset({"JPY", "HUF", "TWD"})
-"""PayPal takes these without decimals, whatever ISO 4217 says: https://developer.paypal.com/reference/currency-codes/"""
-
-CURRENCIES: Final = frozenset(EXPONENTS) & WHOLE.union({
-    "AUD", "BRL", "CAD", "CHF", "CZK", "DKK", "EUR", "GBP", "HKD", "ILS", "MXN", "MYR", "NOK", "NZD", "PHP", "PLN",
-    "SEK", "SGD", "THB", "USD",
-})  # fmt: skip
 PAGE: Final = {"user_action": "PAY_NOW", "shipping_preference": "NO_SHIPPING"}
 NEVER_CAPTURE: Final = [{"op": "replace", "path": "/intent", "value": "AUTHORIZE"}]
 PAGES: Final = ("payer-action", "approve")
@@ -72,7 +77,7 @@ class PayPalProvider:
     """One PayPal app, by its id and secret, and its webhook's id. `certificates_at` is for tests."""
 
     name: Final = "paypal"
-    capabilities: Final = Capabilities("PayPal", ("PayPal",), CURRENCIES, refunds=True)
+    capabilities: Final = Capabilities("PayPal", ("PayPal",), CURRENCIES, refunds=True, payouts=PAYOUTS)
 
     def __init__(
         self, client_id: str, client_secret: str, webhook_id: str, *, api_base: str, live: bool,
@@ -87,7 +92,7 @@ class PayPalProvider:
 
     async def create(self, order: CheckoutOrder) -> Snapshot:
         """See Provider. The payment's id is PayPal-Request-Id, which PayPal remembers for six hours."""
-        amount = {"currency_code": order.currency, "value": _decimal(order.amount_minor, order.currency)}
+        amount = {"currency_code": order.currency, "value": decimal(order.amount_minor, order.currency)}
         unit = {"custom_id": order.payment, "invoice_id": order.payment, "description": order.description[:127]}
         back = {"return_url": order.return_url, "cancel_url": order.return_url}
         body = {
@@ -117,12 +122,12 @@ class PayPalProvider:
             refusal = ""
             try:
                 await self._ask("POST", *ORDERS, ref, "capture", json={}, key=f"{_payment(order)}-capture")
-            except _No as problem:
+            except PayPalNo as problem:
                 if problem.status != 422:
                     raise
                 refusal = problem.issue or "refused"
             found = await self._with_disputes(await self._ask("GET", *ORDERS, ref))
-        except _No as problem:
+        except PayPalNo as problem:
             if problem.status == 404:
                 return None
             raise
@@ -138,7 +143,7 @@ class PayPalProvider:
         """
         try:
             return await self.fetch(self._refs.get(payment, payment))
-        except _No as problem:
+        except PayPalNo as problem:
             if payment not in self._refs and problem.status in (400, 422):  # an id that cannot be one of PayPal's
                 return None
             raise
@@ -156,7 +161,7 @@ class PayPalProvider:
             return found
         try:
             await self._ask("PATCH", *ORDERS, found.ref, json=NEVER_CAPTURE)
-        except _No as problem:
+        except PayPalNo as problem:
             log.warning("paypal_order_not_cancelled", payment=found.payment, reason=str(problem))
         return await self.fetch(ref) or found
 
@@ -170,13 +175,21 @@ class PayPalProvider:
         taken = [text_at(one, "id") for one in list_at(unit, "payments", "captures") if text_at(one, "status") in TAKEN]
         if not taken:
             raise ProviderRefused("nothing was paid")
-        body = {"amount": {"currency_code": currency, "value": _decimal(amount_minor, currency)}}
+        body = {"amount": {"currency_code": currency, "value": decimal(amount_minor, currency)}}
         made = await self._ask("POST", "v2", "payments", "captures", taken[0], "refund", json=body, key=key)
         if text_at(made, "status") not in REFUNDS:  # what it was at first may be what is repeated for the key
             made = await self._ask("GET", "v2", "payments", "refunds", text_at(made, "id"))
         if text_at(made, "status") not in REFUNDS:
             raise ProviderAway(f"the refund is {text_at(made, 'status')[:32]}")
         return REFUNDS[text_at(made, "status")]
+
+    async def payout(self, order: PayoutOrder) -> PayoutNews:
+        """See Provider. The payout's id is the batch's, which PayPal takes once in 30 days."""
+        return await pay_out(self._ask, order, self.live)
+
+    async def find_payout(self, payout: str, ref: str = "") -> PayoutNews | None:
+        """See Provider. PayPal looks for its own reference only: without one None is all that can be said."""
+        return await find_payout(self._ask, payout, ref, self.live)
 
     async def movements(self, from_s: float, until_s: float) -> list[Movement]:
         """See Provider. PayPal's transaction search lags hours behind and is an extra right of an app: not asked."""
@@ -231,13 +244,13 @@ class PayPalProvider:
             if answer.status_code != 401:
                 break
             self._token = ""  # it was taken back before its time
-        return _read(answer)
+        return read_answer(answer)
 
     async def _bearer(self) -> str:
         async with self._renewing:
             if not self._token or time.monotonic() >= self._token_until_s:
                 form = {"grant_type": "client_credentials"}
-                got = _read(await self._send("POST", "/v1/oauth2/token", data=form, auth=self._login))
+                got = read_answer(await self._send("POST", "/v1/oauth2/token", data=form, auth=self._login))
                 life_s, self._token = value_at(got, "expires_in"), text_at(got, "access_token")
                 if not self._token or not isinstance(life_s, int):
                     raise ProviderAway("the answer cannot be read")
@@ -267,7 +280,7 @@ class PayPalProvider:
                 for item in list_at(listed, "items"):
                     whole = await self._ask("GET", *DISPUTES, text_at(item, "dispute_id"))
                     news.append(dispute_news(whole, found.currency, found.captured_minor))
-        except _No as problem:
+        except PayPalNo as problem:
             log.warning("paypal_disputes_not_read", payment=found.payment, reason=str(problem))
             return found
         given = sum_minor(
@@ -298,30 +311,6 @@ class PayPalProvider:
         )  # fmt: skip
 
 
-class _No(ProviderRefused):
-    """PayPal's refusal: its HTTP status, and the issue it names."""
-
-    def __init__(self, status: int, issue: str) -> None:
-        super().__init__(f"HTTP {status} {issue}")
-        self.status, self.issue = status, issue
-
-
-def _read(answer: httpx.Response) -> Any:
-    status = answer.status_code
-    body = None
-    with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError):
-        body = msgspec.json.decode(answer.content or b"{}")
-    if status in (408, 409, 429) or status >= 500 or status < 200 or 300 <= status < 400:
-        raise ProviderAway(f"HTTP {status}")
-    if status >= 400:
-        raise _No(
-            status, (text_at(body, "details", 0, "issue") or text_at(body, "name") or text_at(body, "error"))[:64]
-        )
-    if not isinstance(body, dict):
-        raise ProviderAway("the answer cannot be read")
-    return body
-
-
 def _payment(order: Any) -> str:
     """Our payment's id, which we wrote in two places; nothing for another shop's orders in the same account."""
     unit = value_at(order, "purchase_units", 0)
@@ -341,7 +330,9 @@ def _state(order: Any, taken: list[Any], last: str) -> State:
 
 
 def _about(kind: str, resource: Any) -> tuple[str, str] | None:
-    """Reference and payment of an event; None when it is of no use here."""
+    """Reference and payment, or payout, of an event; None when it is of no use here."""
+    if kind.startswith("PAYMENT.PAYOUTS"):
+        return about_payout(resource)
     custom = text_at(resource, "custom_id")
     if kind.startswith("CHECKOUT."):
         ref, custom = text_at(resource, "order_id") or text_at(resource, "id"), _payment(resource)
@@ -356,13 +347,3 @@ def _about(kind: str, resource: Any) -> tuple[str, str] | None:
     up = [text_at(link, "href") for link in list_at(resource, "links") if text_at(link, "rel") == "up"]
     capture = next((href.rpartition("/")[2] for href in up if "/captures/" in href), text_at(resource, "id"))
     return (CAPTURE + capture, custom) if capture else None
-
-
-def _decimal(amount_minor: int, currency: str) -> str:
-    """The amount as PayPal takes it, such as 4.99 and 750."""
-    if currency not in CURRENCIES:
-        raise ProviderRefused(f"PayPal does not take {currency}")
-    whole, rest = divmod(amount_minor, 10 ** EXPONENTS[currency])
-    if amount_minor <= 0 or (currency in WHOLE and rest):
-        raise ProviderRefused("PayPal does not take this amount")
-    return f"{whole}" if currency in WHOLE else f"{whole}.{rest:0{EXPONENTS[currency]}d}"

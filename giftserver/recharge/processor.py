@@ -1,4 +1,4 @@
-"""Provider events that were kept: each payment they are about is asked for, and moved.
+"""Provider events that were kept: each payment they are about is asked for, and moved; of a payout its keeper is told.
 
 What was asked after an event had come holds for that event too: the many events of one purchase are few questions.
 """
@@ -13,6 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.payment_moves import flag
+from giftserver.durable.payout_moves import hurry
+from giftserver.durable.payouts import ID as PAYOUT
 from giftserver.durable.provider_events import DueEvent, due_events, put_off, settle_events
 from giftserver.metrics import Metrics
 from giftserver.recharge.inquiry import Inquiry
@@ -56,7 +58,10 @@ class EventProcessor:
         due = await due_events(self._database, PAGE)
         about: dict[Checkout, list[DueEvent]] = {}
         for event in due:
-            about.setdefault((event.provider, event.provider_ref), []).append(event)
+            if PAYOUT.fullmatch(event.payment):
+                await self._hurry(event)
+            else:
+                about.setdefault((event.provider, event.provider_ref), []).append(event)
         known = [event for checkout, events in about.items() for event in events if self._is_known(checkout, event)]
         await self._settle(known, "done")
         for checkout, events in about.items():
@@ -68,6 +73,15 @@ class EventProcessor:
             for checkout in [checkout for checkout, look in self._looks.items() if look in done]:
                 self._looks.pop(checkout).result()
         return len(due)
+
+    async def _hurry(self, event: DueEvent) -> None:
+        """Have a payout's keeper ask at once; it books what becomes of it."""
+        known = await hurry(self._database, event.payment, event.provider)
+        if not known and event.tries < TRIES_MAX:
+            await put_off(self._database, [event])
+            self._metrics.provider_events.labels(event.provider, "unknown").inc()
+        else:
+            await self._settle([event], "done" if known else "unknown")
 
     def _is_known(self, checkout: Checkout, event: DueEvent) -> bool:
         asked_at = self._asked.get(checkout)

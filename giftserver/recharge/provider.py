@@ -7,9 +7,13 @@ plug-in must pass.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 from giftserver.recharge.states import State
+
+PAYOUT_AGAIN_S: Final = 28 * 86_400
+"""So long after it was first asked for, a payout may be asked for again. A provider forgets our id later (PayPal after
+30 days), and would pay twice: by then a person must look."""
 
 
 class ProviderAway(Exception):
@@ -21,14 +25,26 @@ class ProviderRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class PayoutAddress:
+    """Where a provider pays people out to: `label` are words for a form, `pattern` what an address matches fully."""
+
+    label: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do. `methods` in words for buyers; `currencies` None: any; `movements`: it lists its own."""
+    """What a provider can do. `methods` in words for buyers; `currencies` None: any; `movements`: it lists its own.
+
+    `payouts` None: it pays nobody out.
+    """
 
     title: str
     methods: tuple[str, ...]
     currencies: frozenset[str] | None
     refunds: bool
     movements: bool = False
+    payouts: PayoutAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +100,48 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class PayoutOrder:
+    """What a provider is asked to pay out. `payout` is our id, and the key under which asking again is the same.
+
+    `amount_minor` in minor units of `currency`; `address` matches the pattern of `capabilities`. `webhook_url`: where
+    news goes, for a provider that is told so; empty: nowhere.
+    """
+
+    payout: str
+    amount_minor: int
+    currency: str
+    address: str
+    description: str
+    webhook_url: str = ""
+
+
+PayoutNewsState = Literal["pending", "paid", "failed", "returned"]
+"""On its way; arrived; never arrived; arrived and came back. Of the last three only paid can still change."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutNews:
+    """A payout as its provider has it now: what it says of the amount, in minor units of `currency`.
+
+    `ref` is the provider's reference, `payout` our id, `live` says whether it was real money. `reason`: why it failed
+    or came back, as the provider calls it.
+    """
+
+    ref: str
+    payout: str
+    state: PayoutNewsState
+    amount_minor: int
+    currency: str
+    live: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderEvent:
-    """Something happened to the payment `ref`; `id` is the provider's own, the same for every copy."""
+    """Something happened to the payment or payout of ours that `payment` names, which is `ref` at the provider.
+
+    `id` is the provider's own, the same for every copy.
+    """
 
     id: str
     kind: str
@@ -98,7 +154,8 @@ class ProviderEvent:
 class Movement:
     """Money that moved at a provider, in minor units of `currency`: above zero what it owes us more by it.
 
-    `kind` is charge, refund or dispute, of our `payment`; or fee, payout or other, which are of none ("").
+    `kind` is charge, refund or dispute, of our `payment`; payout, of our payout; or fee, payout (to our own bank) or
+    other, which are of none ("").
     """
 
     id: str
@@ -152,6 +209,24 @@ class Provider(Protocol):
 
     async def refund(self, ref: str, amount_minor: int, key: str) -> bool:
         """Give a part of what was paid back, once for each key; whether that succeeded."""
+        ...
+
+    async def payout(self, order: PayoutOrder) -> PayoutNews:
+        """Pay somebody out, once for each `order.payout`: asked again it is the same payout, as it is then.
+
+        Raises ProviderAway when it is not known whether it was made: so, too, when we are not let in. Raises
+        ProviderRefused when nothing was sent for this order and nothing would be, as for an amount other than that of
+        an earlier order of this id. May be asked again for PAYOUT_AGAIN_S.
+        """
+        ...
+
+    async def find_payout(self, payout: str, ref: str = "") -> PayoutNews | None:
+        """What is true of our payout now; `ref` is its reference, once the provider told one.
+
+        None when there is none; also when there is one of which no reference was told, at a provider that cannot look
+        for our id. Then `payout` is what finds it. Raises ProviderRefused when it pays nobody out, as `capabilities`
+        say, and for nothing else.
+        """
         ...
 
     async def movements(self, from_s: float, until_s: float) -> list[Movement]:

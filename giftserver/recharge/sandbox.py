@@ -1,6 +1,7 @@
 """The sandbox provider: pretend money through the same contract as real money. Its other side is giftserver/sandbox."""
 
 import contextlib
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -13,6 +14,10 @@ from giftserver.recharge.provider import (
     CheckoutOrder,
     DisputeNews,
     Movement,
+    PayoutAddress,
+    PayoutNews,
+    PayoutNewsState,
+    PayoutOrder,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -20,6 +25,7 @@ from giftserver.recharge.provider import (
     Snapshot,
 )
 from giftserver.recharge.states import State
+from giftserver.sandbox.receivers import ADDRESS
 from giftserver.sandbox.signing import HEADER, verify
 from giftserver.trust import authorities
 
@@ -33,9 +39,9 @@ STATES: Final = {
     "cancelled": State.CANCELLED,
     "failed": State.FAILED,
 }
-
-
 DISPUTES: Final = {"closed": "won"}
+REFUSALS: Final = (400, 409)
+"""With these statuses it was the order that was refused, not whoever asked."""
 
 
 class _Dispute(msgspec.Struct, frozen=True):
@@ -82,11 +88,26 @@ class _Movements(msgspec.Struct, frozen=True):
     movements: list[_Movement]
 
 
+class _Payout(msgspec.Struct, frozen=True):
+    id: str
+    payout: str
+    amount_minor: int
+    currency: str
+    state: PayoutNewsState
+    live: bool
+    reason: str | None = None
+
+
+class _Payouts(msgspec.Struct, frozen=True):
+    payouts: list[_Payout]
+
+
 class _Event(msgspec.Struct, frozen=True):
     id: str
     kind: str
     live: bool
-    session: _Session
+    session: _Session | None = None
+    payout: _Payout | None = None
 
 
 class SandboxProvider:
@@ -94,8 +115,9 @@ class SandboxProvider:
 
     name: Final = "sandbox"
     capabilities: Final = Capabilities(
-        "Sandbox", ("Card", "Pocket wallet", "Bank transfer"), currencies=None, refunds=True, movements=True
-    )
+        "Sandbox", ("Card", "Pocket wallet", "Bank transfer"), currencies=None, refunds=True, movements=True,
+        payouts=PayoutAddress("Sandbox address, such as paid@sandbox", ADDRESS),
+    )  # fmt: skip
 
     def __init__(self, url: str, secret: str, webhook_secret: str, *, live: bool = False) -> None:
         self.live = live
@@ -123,8 +145,10 @@ class SandboxProvider:
         """See Provider."""
         try:
             answer = await self._ask("GET", f"/v1/sessions/{quote(ref, safe='')}")
-        except _NotThere:
-            return None
+        except _No as problem:
+            if problem.status == 404:
+                return None
+            raise
         return _snapshot(_read(answer, _Session))
 
     async def find(self, payment: str) -> Snapshot | None:
@@ -149,6 +173,35 @@ class SandboxProvider:
         refund: _Refund = _read(answer, _Refund)
         return refund.state == "succeeded"
 
+    async def payout(self, order: PayoutOrder) -> PayoutNews:
+        """See Provider."""
+        if not re.fullmatch(ADDRESS, order.address):
+            raise ProviderRefused("this is no address of the sandbox")
+        body = {
+            "payout": order.payout,
+            "amount_minor": order.amount_minor,
+            "currency": order.currency,
+            "address": order.address,
+            "description": order.description,
+            "webhook_url": order.webhook_url,
+        }
+        try:
+            answer = await self._ask("POST", "/v1/payouts", json=body, headers={"idempotency-key": order.payout})
+        except _No as problem:
+            if problem.status not in REFUSALS:  # it says nothing of an earlier try
+                raise ProviderAway(str(problem)) from problem
+            raise
+        return _payout_news(_read(answer, _Payout))
+
+    async def find_payout(self, payout: str, ref: str = "") -> PayoutNews | None:
+        """See Provider."""
+        try:
+            answer = await self._ask("GET", "/v1/payouts", params={"payout": payout})
+        except _No as problem:
+            raise ProviderAway(str(problem)) from problem
+        found = _read(answer, _Payouts).payouts
+        return _payout_news(found[0]) if found else None
+
     async def movements(self, from_s: float, until_s: float) -> list[Movement]:
         """See Provider."""
         asked = {"from_ms": int(from_s * 1_000), "until_ms": int(until_s * 1_000)}
@@ -167,7 +220,11 @@ class SandboxProvider:
             event = msgspec.json.decode(raw, type=_Event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return Rejected("the body is not an event")
-        return [ProviderEvent(event.id, event.kind, event.session.id, event.session.payment, event.live)]
+        if event.session is not None:
+            return [ProviderEvent(event.id, event.kind, event.session.id, event.session.payment, event.live)]
+        if event.payout is not None:
+            return [ProviderEvent(event.id, event.kind, event.payout.id, event.payout.payout, event.live)]
+        return Rejected("the body is not an event")
 
     async def close(self) -> None:
         """See Provider."""
@@ -178,17 +235,19 @@ class SandboxProvider:
             answer = await self._http.request(method, path, **more)
         except httpx.HTTPError as problem:
             raise ProviderAway(type(problem).__name__) from problem
-        if answer.status_code == 404:
-            raise _NotThere(path)
         if answer.status_code >= 500 or answer.status_code == 429:
             raise ProviderAway(f"HTTP {answer.status_code}")
         if answer.status_code >= 400:
-            raise ProviderRefused(f"HTTP {answer.status_code}")
+            raise _No(answer.status_code)
         return answer
 
 
-class _NotThere(ProviderRefused):
-    """HTTP 404."""
+class _No(ProviderRefused):
+    """The sandbox's refusal: its HTTP status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
 
 
 def _read(answer: httpx.Response, kind: Any) -> Any:
@@ -218,4 +277,10 @@ def _snapshot(session: _Session) -> Snapshot:
             for one in session.disputes
         ),
         failed_refunds=tuple(one.key for one in session.refunds if one.state == "failed"),
+    )
+
+
+def _payout_news(payout: _Payout) -> PayoutNews:
+    return PayoutNews(
+        payout.id, payout.payout, payout.state, payout.amount_minor, payout.currency, payout.live, payout.reason
     )

@@ -17,6 +17,8 @@ from giftserver.recharge.provider import (
     CheckoutOrder,
     DisputeNews,
     Movement,
+    PayoutNews,
+    PayoutOrder,
     ProviderAway,
     ProviderEvent,
     ProviderRefused,
@@ -245,6 +247,14 @@ class StripeProvider:
         if made.status not in REFUNDS:
             raise ProviderAway(f"the refund is {made.status[:32]}")
         return REFUNDS[made.status]
+
+    async def payout(self, order: PayoutOrder) -> PayoutNews:
+        """See Provider. Stripe pays others only through Connect: docs/decisions/0016-payments.md."""
+        raise ProviderRefused("Stripe pays nobody out here")
+
+    async def find_payout(self, payout: str, ref: str = "") -> PayoutNews | None:
+        """See Provider."""
+        raise ProviderRefused("Stripe pays nobody out here")
 
     async def movements(self, from_s: float, until_s: float) -> list[Movement]:
         """See Provider."""

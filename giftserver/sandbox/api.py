@@ -15,10 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from giftserver.sandbox.bodies import (
     MoveDispute,
     NewDispute,
+    NewPayout,
     NewRefund,
     NewSession,
     Resend,
     Settle,
+    SettlePayout,
     read_body,
 )
 from giftserver.sandbox.book import Book
@@ -26,7 +28,8 @@ from giftserver.sandbox.checkout import Checkout
 from giftserver.sandbox.claims import Claims
 from giftserver.sandbox.mischief import Mischief
 from giftserver.sandbox.movements import movements
-from giftserver.sandbox.objects import Kept, Refused
+from giftserver.sandbox.objects import AnyKept, Kept, KeptPayout, Refused
+from giftserver.sandbox.payouts import Payouts
 from giftserver.sandbox.webhooks import Webhooks
 
 PREFIX: Final = "/v1"
@@ -34,6 +37,7 @@ SEND_FIRST_S: Final = 3.0
 """How long an answer waits for the webhooks that are to arrive before it."""
 
 UNAVAILABLE: Final = Refused(503, "unavailable", "The provider cannot do this now: try again.")
+UNANSWERED: Final = Refused(500, "error", "Something went wrong on the provider's side.")
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _MOMENT: Final = re.compile(r"[0-9]{1,15}")
@@ -74,8 +78,11 @@ class KeyGuard:
 class Api:
     """Handlers of the API: each returns what becomes JSON, or a Refused."""
 
-    def __init__(self, book: Book, checkout: Checkout, claims: Claims, webhooks: Webhooks) -> None:
+    def __init__(
+        self, book: Book, checkout: Checkout, claims: Claims, payouts: Payouts, webhooks: Webhooks
+    ) -> None:  # fmt: skip
         self._book, self._checkout, self._claims, self._webhooks = book, checkout, claims, webhooks
+        self._payouts = payouts
 
     def routes(self) -> list[Route]:
         """Routes of every handler."""
@@ -92,6 +99,9 @@ class Api:
             ("POST", f"{session}/disputes", self.dispute),
             ("PUT", f"{session}/mischief", self.plague),
             ("POST", "/disputes/{id}", self.move_dispute),
+            ("POST", "/payouts", self.pay_out),
+            ("GET", "/payouts", self.find_payouts),
+            ("POST", "/payouts/{id}/settle", self.settle_payout),
             ("GET", "/balance", self.balance),
             ("GET", "/movements", self.movements),
             ("GET", "/events", self.events),
@@ -177,20 +187,51 @@ class Api:
         body = await read_body(request, MoveDispute)
         return body if isinstance(body, Refused) else self._claims.move(request.path_params["id"], body.state)
 
+    async def pay_out(self, request: Request) -> Any:
+        """`POST /v1/payouts`: the merchant pays somebody."""
+        if self._book.creations_to_fail > 0:
+            self._book.creations_to_fail -= 1
+            return UNAVAILABLE
+        key, body = _key(request), await read_body(request, NewPayout)
+        if isinstance(body, Refused) or isinstance(key, Refused):
+            return body if isinstance(body, Refused) else key
+        made = self._payouts.make(key, body)
+        if isinstance(made, KeptPayout) and self._book.payouts_to_leave_unanswered > 0:
+            self._book.payouts_to_leave_unanswered -= 1
+            return UNANSWERED
+        return made if isinstance(made, Refused) else made.payout
+
+    async def find_payouts(self, request: Request) -> Any:
+        """`GET /v1/payouts?payout=`: the payouts of a merchant's reference."""
+        payout = request.query_params.get("payout")
+        if payout is None:
+            return Refused(400, "bad_request", "Name the payout: `?payout=<reference>`.")
+        found = [self._fetched(kept) for kept in self._book.payouts if kept.payout.payout == payout]
+        refused = next((one for one in found if isinstance(one, Refused)), None)
+        return refused or {"payouts": [one.payout for one in found if isinstance(one, KeptPayout)]}
+
+    async def settle_payout(self, request: Request) -> Any:
+        """`POST /v1/payouts/{id}/settle`, a control of tests: it arrives, fails, or comes back."""
+        body = await read_body(request, SettlePayout)
+        return body if isinstance(body, Refused) else self._payouts.settle(request.path_params["id"], body.state)
+
     async def balance(self, request: Request) -> Any:
         """`GET /v1/balance`: by currency what came, what went, and what is left."""
         balances: dict[str, dict[str, int]] = {}
+        names = ("captured_minor", "refunded_minor", "disputed_minor", "paid_out_minor", "net_minor")
         for kept in self._book.sessions:
             session = kept.session
             if session.captured_minor == 0:
                 continue
-            sums = balances.setdefault(
-                session.currency, {"captured_minor": 0, "refunded_minor": 0, "disputed_minor": 0, "net_minor": 0}
-            )
+            sums = balances.setdefault(session.currency, dict.fromkeys(names, 0))
             sums["captured_minor"] += session.captured_minor
             sums["refunded_minor"] += session.refunded_minor
             sums["disputed_minor"] += kept.disputed_minor
             sums["net_minor"] += session.captured_minor - session.refunded_minor - kept.disputed_minor
+        for payout in (one.payout for one in self._book.payouts if one.payout.state == "paid"):
+            sums = balances.setdefault(payout.currency, dict.fromkeys(names, 0))
+            sums["paid_out_minor"] += payout.amount_minor
+            sums["net_minor"] -= payout.amount_minor
         return {"balances": balances}
 
     async def movements(self, request: Request) -> Any:
@@ -201,10 +242,11 @@ class Api:
         return {"movements": movements(self._book, int(asked[0]), int(asked[1]))}
 
     async def events(self, request: Request) -> Any:
-        """`GET /v1/events?session=`: every event in order, delivered or not."""
+        """`GET /v1/events?session=`, or `?payout=` with the sandbox's id: every event in order, delivered or not."""
         id = request.query_params.get("session")
         if id is not None and isinstance(refused := self._checkout.current(id), Refused):
             return refused
+        id = id if id is not None else request.query_params.get("payout")
         return {"events": list(self._book.events(id))}
 
     async def resend(self, request: Request) -> Any:
@@ -223,7 +265,7 @@ class Api:
         return self._book.mischief
 
     async def plan_mischief(self, request: Request) -> Any:
-        """`PUT /v1/mischief`: for sessions to come."""
+        """`PUT /v1/mischief`: for sessions and payouts to come."""
         body = await read_body(request, Mischief)
         if isinstance(body, Mischief):
             self._book.plan(body)
@@ -241,8 +283,8 @@ class Api:
     def _named(self, request: Request) -> Kept | Refused:
         return self._checkout.current(request.path_params["id"])
 
-    def _fetched(self, kept: Kept | Refused) -> Kept | Refused:
-        if isinstance(kept, Kept) and kept.fetches_to_fail > 0:
+    def _fetched(self, kept: AnyKept | Refused) -> AnyKept | Refused:
+        if not isinstance(kept, Refused) and kept.fetches_to_fail > 0:
             self._book.keep(kept.but(fetches_to_fail=kept.fetches_to_fail - 1))
             return UNAVAILABLE
         return kept
@@ -255,8 +297,8 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _session(found: Kept | Refused) -> Any:
-    return found if isinstance(found, Refused) else found.session
+def _session(found: AnyKept | Refused) -> Any:
+    return found.session if isinstance(found, Kept) else found
 
 
 def _key(request: Request) -> str | Refused:

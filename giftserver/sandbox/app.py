@@ -19,6 +19,7 @@ from giftserver.sandbox.html import not_found
 from giftserver.sandbox.journal import Journal
 from giftserver.sandbox.objects import Refused
 from giftserver.sandbox.pages import Pages
+from giftserver.sandbox.payouts import Payouts
 from giftserver.sandbox.webhooks import Webhooks
 
 
@@ -36,6 +37,7 @@ def create_app(config: SandboxConfig, clock: Clock = now_ms) -> Starlette:
     background = Background()
     claims = Claims(book)
     checkout = Checkout(config, book, claims, background)
+    payouts = Payouts(config, book, background)
     webhooks = Webhooks(config, book, background)
 
     @contextlib.asynccontextmanager
@@ -44,6 +46,7 @@ def create_app(config: SandboxConfig, clock: Clock = now_ms) -> Starlette:
         book.on_event = webhooks.take
         webhooks.resume()
         checkout.resume()
+        payouts.resume()
         try:
             yield
         finally:
@@ -52,7 +55,7 @@ def create_app(config: SandboxConfig, clock: Clock = now_ms) -> Starlette:
             book.close()
 
     return Starlette(
-        routes=[*Api(book, checkout, claims, webhooks).routes(), *Pages(checkout, clock).routes()],
+        routes=[*Api(book, checkout, claims, payouts, webhooks).routes(), *Pages(checkout, clock).routes()],
         middleware=[Middleware(KeyGuard, secret=config.secret)],
         exception_handlers={404: _nothing_here, 405: _wrong_method},
         lifespan=lifespan,

@@ -6,7 +6,8 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from giftserver.sandbox.addresses import problem_of
-from giftserver.sandbox.objects import DisputeState, Reason, Refused
+from giftserver.sandbox.objects import DisputeState, PayoutState, Reason, Refused
+from giftserver.sandbox.receivers import ADDRESS
 
 BODY_BYTES_MAX: Final = 65_536
 AMOUNT_MINOR_MAX: Final = 999_999_999_999
@@ -56,6 +57,27 @@ class Settle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `POST /v1/sessions/{id}/settle`."""
 
     result: Literal["settled", "bounced"] = "settled"
+
+
+class NewPayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `POST /v1/payouts`; without `webhook_url` nobody is told what becomes of it."""
+
+    payout: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    amount_minor: Amount
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
+    address: Annotated[str, msgspec.Meta(pattern=rf"^{ADDRESS}\Z")]
+    description: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    webhook_url: str = ""
+
+    def __post_init__(self) -> None:
+        if self.webhook_url and (problem := problem_of(self.webhook_url)):
+            raise ValueError(f"`webhook_url` {problem}")
+
+
+class SettlePayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `POST /v1/payouts/{id}/settle`."""
+
+    state: PayoutState = "paid"
 
 
 class Resend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

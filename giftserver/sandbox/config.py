@@ -15,7 +15,8 @@ class SandboxConfig:
     """Settings of one sandbox. Raises ValueError when they cannot work.
 
     `secret` is the merchant's API key, `webhook_secret` signs webhooks. Without `journal` everything is forgotten at
-    the end. `public_url` is where customers' browsers reach it. `retry_scale` multiplies the waits between attempts.
+    the end. `public_url` is where customers' browsers reach it. `retry_scale` multiplies the waits between attempts,
+    and between the steps of payouts.
     """
 
     secret: str = field(repr=False)

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from giftserver.sandbox.mischief import Mischief
-from giftserver.sandbox.objects import Event, Kept
+from giftserver.sandbox.objects import Event, Kept, KeptPayout, PayoutEvent
 
 
 class SessionLine(msgspec.Struct, frozen=True, tag_field="what", tag="session"):
@@ -21,6 +21,18 @@ class EventLine(msgspec.Struct, frozen=True, tag_field="what", tag="event"):
     """A new event, not yet delivered."""
 
     event: Event
+
+
+class PayoutLine(msgspec.Struct, frozen=True, tag_field="what", tag="payout"):
+    """A payout as it is from now on."""
+
+    kept: KeptPayout
+
+
+class PayoutEventLine(msgspec.Struct, frozen=True, tag_field="what", tag="payout_event"):
+    """A new event of a payout, not yet delivered."""
+
+    event: PayoutEvent
 
 
 class DeliveredLine(msgspec.Struct, frozen=True, tag_field="what", tag="delivered"):
@@ -38,12 +50,12 @@ class KeyLine(msgspec.Struct, frozen=True, tag_field="what", tag="key"):
 
 
 class MischiefLine(msgspec.Struct, frozen=True, tag_field="what", tag="mischief"):
-    """Mischief for sessions to come."""
+    """Mischief for sessions and payouts to come."""
 
     mischief: Mischief
 
 
-Line = SessionLine | EventLine | DeliveredLine | KeyLine | MischiefLine
+Line = SessionLine | EventLine | PayoutLine | PayoutEventLine | DeliveredLine | KeyLine | MischiefLine
 
 
 class JournalDamaged(Exception):

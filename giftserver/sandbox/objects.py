@@ -1,4 +1,4 @@
-"""What the sandbox keeps and shows: sessions with their refunds and disputes, events, and refusals."""
+"""What the sandbox keeps and shows: sessions with their refunds and disputes, payouts, events, and refusals."""
 
 import secrets
 from dataclasses import dataclass
@@ -17,11 +17,13 @@ Method = Literal["card", "wallet", "bank"]
 RefundState = Literal["succeeded", "failed"]
 Reason = Literal["fraudulent", "not_received", "duplicate", "unauthorised_minor"]
 DisputeState = Literal["warning", "open", "won", "lost", "closed"]
+PayoutState = Literal["pending", "paid", "failed", "returned"]
 Kind = Literal[
     "session.requires_action", "session.authorised", "session.captured", "session.declined", "session.failed",
     "session.expired", "session.cancelled", "refund.succeeded", "refund.failed",
     "dispute.warning", "dispute.open", "dispute.won", "dispute.lost", "dispute.closed",
 ]  # fmt: skip
+PayoutKind = Literal["payout.pending", "payout.paid", "payout.failed", "payout.returned"]
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -93,6 +95,42 @@ class Event(msgspec.Struct, frozen=True):
     live: bool
     session: Session
 
+    @property
+    def about(self) -> str:
+        """Id of the session."""
+        return self.session.id
+
+
+class Payout(msgspec.Struct, frozen=True):
+    """Money for somebody's `address`, in minor units of `currency`. `payout` is the merchant's reference."""
+
+    id: str
+    payout: str
+    amount_minor: int
+    currency: str
+    address: str
+    description: str
+    state: PayoutState
+    reason: str | None
+    live: bool
+    created_ms: int
+    updated_ms: int
+
+
+class PayoutEvent(msgspec.Struct, frozen=True):
+    """A change, with the payout as it was then: the body of a webhook."""
+
+    id: str
+    kind: PayoutKind
+    created_ms: int
+    live: bool
+    payout: Payout
+
+    @property
+    def about(self) -> str:
+        """Id of the payout."""
+        return self.payout.id
+
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A session with what only the sandbox knows.
@@ -126,3 +164,29 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     def but(self, **changes: Any) -> "Kept":
         """The same with other fields."""
         return msgspec.structs.replace(self, **changes)
+
+
+class KeptPayout(msgspec.Struct, frozen=True, kw_only=True):
+    """A payout with what only the sandbox knows.
+
+    `number` counts payouts from 0. Without `webhook_url` nobody is told.
+    """
+
+    payout: Payout
+    number: int
+    webhook_url: str
+    mischief: Mischief
+    fetches_to_fail: int = 0
+
+    @property
+    def id(self) -> str:
+        """Id of the payout."""
+        return self.payout.id
+
+    def but(self, **changes: Any) -> "KeptPayout":
+        """The same with other fields."""
+        return msgspec.structs.replace(self, **changes)
+
+
+AnyEvent = Event | PayoutEvent
+AnyKept = Kept | KeptPayout

@@ -8,6 +8,7 @@ from giftserver.sandbox.addresses import with_session
 from giftserver.sandbox.cards import CARDS, spaced
 from giftserver.sandbox.money import in_words
 from giftserver.sandbox.objects import Kept
+from giftserver.sandbox.receivers import RECEIVERS
 from giftserver.sandbox.words import DECLINES, ENDS
 
 _METHODS: Final = (("card", "Card"), ("wallet", "Pocket"), ("bank", "Bank transfer"))
@@ -56,7 +57,7 @@ def pay_screen(kept: Kept, method: str, wrong: Mapping[str, str], expiry: str) -
     return (
         f'<div class="order">{_order(kept)}{_notice(kept)}</div>'
         '<div class="pay"><fieldset class="card methods"><legend>How do you want to pay?</legend>'
-        f"{tabs}{panels}</fieldset>{_CANCEL}{_test_cards()}</div>"
+        f"{tabs}{panels}</fieldset>{_CANCEL}{_test_cards()}{_test_receivers()}</div>"
     )
 
 
@@ -127,5 +128,14 @@ def _test_cards() -> str:
     return (
         '<details class="card"><summary>Test cards</summary>'
         '<p class="soft">Any date to come, any three digits as security code.</p>'
+        f"<dl>{rows}</dl></details>"
+    )
+
+
+def _test_receivers() -> str:
+    rows = "".join(f"<div><dt>{address}</dt><dd>{fate.words}</dd></div>" for address, fate in RECEIVERS.items())
+    return (
+        '<details class="card"><summary>Test addresses of payouts</summary>'
+        '<p class="soft">Where creators are paid out to; every other address is paid.</p>'
         f"<dl>{rows}</dl></details>"
     )

@@ -1,4 +1,4 @@
-"""Webhooks: each event goes to its session's address, signed, again and again until it is taken."""
+"""Webhooks: each event goes to the address of its session or payout, signed, again and again until it is taken."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ import structlog
 from giftserver.sandbox.background import Background
 from giftserver.sandbox.book import Book
 from giftserver.sandbox.config import SandboxConfig
-from giftserver.sandbox.objects import Event, Kept
+from giftserver.sandbox.objects import AnyEvent, AnyKept, Event
 from giftserver.sandbox.signing import HEADER, sign
 from giftserver.trust import authorities
 
@@ -44,14 +44,14 @@ def waits_s() -> Iterator[float]:
 
 
 class Webhooks:
-    """Deliveries in the background: one after the other for a session, sessions beside each other.
+    """Deliveries in the background: one after the other for a session or payout, which are beside each other.
 
-    With `shuffle` a session's events go out of order, and a failed one does not hold up the others.
+    With `shuffle` the events of one go out of order, and a failed one does not hold up the others.
     """
 
     def __init__(self, config: SandboxConfig, book: Book, background: Background) -> None:
         self._config, self._book, self._background = config, book, background
-        self._queues: Final[dict[str, deque[Event]]] = {}
+        self._queues: Final[dict[str, deque[AnyEvent]]] = {}
         self._senders: Final[dict[str, asyncio.Task[None]]] = {}
         self._places: Final = asyncio.Semaphore(PARALLEL_MAX)
         self._client: Final = httpx.AsyncClient(
@@ -70,19 +70,22 @@ class Webhooks:
         """Close the connections; the deliveries must have ended."""
         await self._client.aclose()
 
-    def take(self, event: Event) -> None:
-        """Deliver an event when its turn comes."""
-        session = event.session.id
-        if session in self._queues:
-            self._queues[session].append(event)
+    def take(self, event: AnyEvent) -> None:
+        """Deliver an event when its turn comes; nowhere if nobody is to be told."""
+        about = event.about
+        if not self._book.kept(event).webhook_url:
+            self._book.delivered(event)
+        elif about in self._queues:
+            self._queues[about].append(event)
         else:
-            self._queues[session] = deque([event])
-            self._senders[session] = self._background.start(self._send(session))
+            self._queues[about] = deque([event])
+            self._senders[about] = self._background.start(self._send(about))
 
-    def again(self, event: Event) -> None:
-        """Deliver an event once more, honestly and beside everything else."""
-        kept = self._kept(event)
-        self._background.start(self._until_taken(kept, event, self._now_s))
+    def again(self, event: AnyEvent) -> None:
+        """Deliver an event once more, honestly and beside everything else; nowhere if nobody is to be told."""
+        kept = self._book.kept(event)
+        if kept.webhook_url:
+            self._background.start(self._until_taken(kept, event, self._now_s))
 
     async def sent(self, session: str, limit_s: float) -> None:
         """Wait until a session's events are delivered, at most `limit_s`."""
@@ -93,15 +96,10 @@ class Webhooks:
     def _now_s(self) -> int:
         return self._book.clock() // 1_000
 
-    def _kept(self, event: Event) -> Kept:
-        kept = self._book.session(event.session.id)
-        assert kept is not None
-        return kept
-
-    async def _send(self, session: str) -> None:
-        queue = self._queues[session]
+    async def _send(self, about: str) -> None:
+        queue = self._queues[about]
         while queue:
-            shuffle = self._kept(queue[0]).mischief.shuffle
+            shuffle = self._book.kept(queue[0]).mischief.shuffle
             events = [queue.popleft()]
             if shuffle:
                 await asyncio.sleep(GATHER_S)
@@ -111,10 +109,10 @@ class Webhooks:
             for event in events:
                 delivery = self._background.start(self._deliver(event))
                 await asyncio.wait({delivery}, timeout=APART_S if shuffle else None)
-        del self._queues[session], self._senders[session]
+        del self._queues[about], self._senders[about]
 
-    async def _deliver(self, event: Event) -> None:
-        kept, chances = self._kept(event), self._chances(event)
+    async def _deliver(self, event: AnyEvent) -> None:
+        kept, chances = self._book.kept(event), self._chances(event)
         if kept.mischief.forge:
             await self._forge(kept, event)
         async with asyncio.TaskGroup() as copies:
@@ -125,11 +123,11 @@ class Webhooks:
                     copies.create_task(self._copy(kept, event, delay_s))
         self._book.delivered(event)
 
-    async def _copy(self, kept: Kept, event: Event, delay_s: float) -> None:
+    async def _copy(self, kept: AnyKept, event: AnyEvent, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
         await self._until_taken(kept, event, self._now_s - (STALE_S if kept.mischief.stale else 0))
 
-    async def _until_taken(self, kept: Kept, event: Event, at_s: int) -> None:
+    async def _until_taken(self, kept: AnyKept, event: AnyEvent, at_s: int) -> None:
         raw, age_s = msgspec.json.encode(event), self._now_s - at_s
         for wait_s in waits_s():
             signature = sign(self._config.webhook_secret, raw, self._now_s - age_s)
@@ -138,12 +136,10 @@ class Webhooks:
             await asyncio.sleep(wait_s * self._config.retry_scale)
         log.warning("webhook_given_up", event_id=event.id, kind=event.kind)
 
-    async def _forge(self, kept: Kept, event: Event) -> None:
+    async def _forge(self, kept: AnyKept, event: AnyEvent) -> None:
         """Two forgeries, each sent once: signed with another secret, and changed after it was signed."""
         raw = msgspec.json.encode(event)
-        amount_minor = event.session.amount_minor + 1_000
-        session = msgspec.structs.replace(event.session, amount_minor=amount_minor, captured_minor=amount_minor)
-        changed = msgspec.json.encode(msgspec.structs.replace(event, session=session))
+        changed = msgspec.json.encode(_with_more_money(event))
         await self._post(kept.webhook_url, raw, sign(f"not {self._config.webhook_secret}", raw, self._now_s))
         await self._post(kept.webhook_url, changed, sign(self._config.webhook_secret, raw, self._now_s))
 
@@ -162,8 +158,8 @@ class Webhooks:
                 log.info("webhook_failed", error=type(problem).__name__)
                 return False
 
-    def _chances(self, event: Event) -> Random:
-        return Random(f"{self._kept(event).mischief.seed}/{self._book.place(event)}")
+    def _chances(self, event: AnyEvent) -> Random:
+        return Random(f"{self._book.kept(event).mischief.seed}/{self._book.place(event)}")
 
 
 async def _read_out(answer: httpx.Response) -> None:
@@ -175,7 +171,16 @@ async def _read_out(answer: httpx.Response) -> None:
             return
 
 
-def shuffled(events: list[Event], chances: Random) -> list[Event]:
+def _with_more_money(event: AnyEvent) -> AnyEvent:
+    if not isinstance(event, Event):
+        payout = msgspec.structs.replace(event.payout, amount_minor=event.payout.amount_minor + 1_000)
+        return msgspec.structs.replace(event, payout=payout)
+    amount_minor = event.session.amount_minor + 1_000
+    session = msgspec.structs.replace(event.session, amount_minor=amount_minor, captured_minor=amount_minor)
+    return msgspec.structs.replace(event, session=session)
+
+
+def shuffled(events: list[AnyEvent], chances: Random) -> list[AnyEvent]:
     """The events in another order than theirs; one event alone has only one."""
     order = chances.sample(events, len(events))
     return order if order != events else [*events[1:], *events[:1]]

@@ -27,9 +27,11 @@ from giftserver.web import (
     ops_balances,
     ops_disputes,
     ops_payments,
+    ops_payouts,
     ops_reviews,
     pages,
     payments,
+    payouts,
     prices,
     receipts,
     reports,
@@ -50,8 +52,9 @@ from rooms.codes import NOT_FOUND
 def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
     parts = (
-        gifts, receipts, rooms, wallet, statements, limits, guardians, studio, store, coin_price, payments, prices,
-        ops_payments, ops_balances, ops_disputes, ops_reviews, sessions, reports, cases, adjustments, audit,
+        gifts, receipts, rooms, wallet, statements, limits, guardians, studio, store, coin_price, payments, payouts,
+        prices, ops_payments, ops_payouts, ops_balances, ops_disputes, ops_reviews, sessions, reports, cases,
+        adjustments, audit,
     )  # fmt: skip
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from giftserver.auth.overlay_links import OverlayLinks
 from giftserver.cluster.client import server_of
-from giftserver.durable.earnings import earnings_of
+from giftserver.durable.earnings import PENDING_DAYS, earnings_of
 from giftserver.durable.history import earned_today
 from giftserver.durable.refunds import refunded_lately
 from giftserver.errors import GIFT_UNAVAILABLE, Refusal
@@ -18,9 +18,6 @@ from giftserver.ledger import keys
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.rooms import OWNERS, own_room
 from rooms.codes import ROOM_NOT_FOUND, UNAVAILABLE
-
-PENDING_DAYS: Final = 14
-"""Diamonds become available this many days after the UTC day they were earned on."""
 
 DAYS_SHOWN: Final = 60
 
@@ -69,10 +66,13 @@ class EarningsDay(msgspec.Struct, frozen=True):
 
 
 class EarningsAnswer(msgspec.Struct, frozen=True):
-    """The creator's settled diamonds: earned lately, ready to be paid out, paid out; days newest first."""
+    """The creator's settled diamonds: earned lately, ready to be paid out, set aside for payouts that are on their way,
+    paid out; days newest first.
+    """
 
     pending_diamonds: int
     available_diamonds: int
+    held_diamonds: int
     paid_diamonds: int
     days: list[EarningsDay]
 
@@ -135,7 +135,8 @@ async def get_earnings(call: Call[None, None]) -> EarningsAnswer | Refusal:
     return EarningsAnswer(
         pending_diamonds=pending,
         available_diamonds=max(0, earned.balance_diamonds - pending),
-        paid_diamonds=max(0, earned.earned_diamonds - earned.balance_diamonds),
+        held_diamonds=earned.held_diamonds,
+        paid_diamonds=max(0, earned.earned_diamonds - earned.balance_diamonds - earned.held_diamonds),
         days=[
             EarningsDay(day.isoformat(), diamonds, (day + timedelta(days=PENDING_DAYS)).isoformat())
             for day, diamonds in earned.days

@@ -61,6 +61,15 @@ const SENTENCES = {
   adjustment_refused: () => 'The wallet has fewer coins than are to be taken. Nothing was booked.',
   wallet_not_still: () => 'Coins are taken only from a wallet on hold whose gifts are all booked. Nothing was booked.',
   review_refused: () => 'This cannot be decided so. Nothing was credited.',
+  payouts_off: (error) => error.message || 'Nobody is paid out in this way here. Choose another account to be paid out to.',
+  payout_not_found: () => 'There is no payout of this number.',
+  payout_too_small: (error) => error.message || 'This is less than can be paid out at once. Choose more diamonds.',
+  payout_too_large: (error) => error.message || 'You have fewer diamonds that can be paid out. Choose fewer.',
+  payout_day_full: (error) => error.message || 'This is more than can be paid out today. Choose less, or come back tomorrow.',
+  payout_account_needed: () => 'Say first where the money should go.',
+  payout_account_new: (error) => error.message || 'Your account was changed within a day. For your safety it can be used a day after that.',
+  payout_address_refused: (error) => error.message || 'This is no address that can be paid out to. Look at it again.',
+  payout_under_way: (error) => error.message || 'This payout is on its way or over: it cannot be stopped any more.',
 };
 
 /** code → the way out: what the button says and what the page does. */
@@ -105,6 +114,15 @@ const WAYS_OUT = {
   adjustment_refused: { label: 'Look again', act: 'reload' },
   wallet_not_still: { label: 'Look again', act: 'reload' },
   review_refused: { label: 'Reload', act: 'reload' },
+  payouts_off: { label: 'Reload', act: 'reload' },
+  payout_not_found: { label: 'Reload', act: 'reload' },
+  payout_too_small: { label: 'Reload', act: 'reload' },
+  payout_too_large: { label: 'Reload', act: 'reload' },
+  payout_day_full: { label: 'Reload', act: 'reload' },
+  payout_account_needed: { label: 'Reload', act: 'reload' },
+  payout_account_new: { label: 'Reload', act: 'reload' },
+  payout_address_refused: { label: 'Reload', act: 'reload' },
+  payout_under_way: { label: 'Reload', act: 'reload' },
 };
 
 /** What to say about this error ({code, message, ...details}). Never empty, never only a code. */

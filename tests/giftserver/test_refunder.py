@@ -58,7 +58,7 @@ async def test_a_gift_into_a_room_that_closed_comes_back(rich: Web, refunder: Re
     desk = (await rich.http.get("/v1/studio/harbour", headers=mira)).json()
     assert (desk["diamonds_today"], desk["gifts_today"], desk["refunded"]) == (0, 0, [transfer])
     earnings = (await rich.http.get("/v1/studio/harbour/earnings", headers=mira)).json()
-    assert earnings == {"pending_diamonds": 0, "available_diamonds": 0, "paid_diamonds": 0, "days": []}
+    assert (earnings["pending_diamonds"], earnings["paid_diamonds"], earnings["days"]) == (0, 0, [])
     assert await refunder.step() == 0
 
 

@@ -13,6 +13,7 @@ from giftserver.durable import case_tables as case_tables  # into the metadata
 from giftserver.durable import claim_tables as claim_tables
 from giftserver.durable import limit_tables as limit_tables
 from giftserver.durable import payment_tables as payment_tables
+from giftserver.durable import payout_tables as payout_tables
 from giftserver.durable import reviews as reviews
 from giftserver.durable import session_ends as session_ends
 from giftserver.durable.proof import statements as sql
@@ -24,6 +25,7 @@ from giftserver.durable.proof.claims import claims_are_booked
 from giftserver.durable.proof.gift_pairs import pairs_are_the_gifts
 from giftserver.durable.proof.invariant import SHOWN_MAX, Invariant
 from giftserver.durable.proof.payments import payments_are_booked
+from giftserver.durable.proof.payouts import payouts_are_booked
 from giftserver.durable.tables import GUARDS, gift_id, metadata
 from giftserver.ledger.keys import SHARDS
 
@@ -146,6 +148,7 @@ CHECKS: Final[dict[str, Check]] = {
     "refunds are the gifts the other way round": refunds_are_the_gifts,
     "payments are what the ledger has": payments_are_booked,
     "claims are what the ledger has": claims_are_booked,
+    "payouts are what the ledger has": payouts_are_booked,
     "adjustments are what the ledger has": adjustments_are_booked,
     "nobody banned from live has an open room": banned_are_not_live,
     "each act in the audit log follows from the one before": acts_are_chained,

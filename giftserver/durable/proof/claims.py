@@ -24,7 +24,7 @@ FROZEN: Final = """
 """
 
 MONEY: Final = """
-    SELECT format('%s of %s in %s: the account has %s, payments and claims say %s', coalesce(a.kind, m.kind),
+    SELECT format('%s of %s in %s: the account has %s, payments, claims and payouts say %s', coalesce(a.kind, m.kind),
         coalesce(a.owner, m.owner), coalesce(a.asset, m.currency), coalesce(a.balance, 0), coalesce(m.minor, 0))
     FROM (SELECT kind, owner, asset, balance FROM account WHERE kind IN ('clearing', 'disputed', 'charged_back')) AS a
     FULL JOIN (
@@ -34,6 +34,7 @@ MONEY: Final = """
             UNION ALL SELECT 'clearing', p.provider, p.currency, -c.amount_minor
             FROM claim AS c JOIN payment AS p ON p.id = c.payment
             WHERE c.kind = 'dispute' AND c.state IN ('frozen', 'lost') OR c.kind = 'refund' AND c.state = 'lost'
+            UNION ALL SELECT 'clearing', provider, currency, -amount_minor FROM payout WHERE state = 'paid'
             UNION ALL SELECT 'disputed', p.provider, p.currency, c.amount_minor
             FROM claim AS c JOIN payment AS p ON p.id = c.payment WHERE c.kind = 'dispute' AND c.state = 'frozen'
             UNION ALL SELECT 'charged_back', 'platform', p.currency, c.amount_minor

@@ -155,7 +155,8 @@ CREDIT_UNLIKE_TRANSFER: Final = """
     ) AS w ON w.transfer = t.id
     WHERE t.kind IS DISTINCT FROM 'gift' AND (t.id IS NULL OR w.amount IS DISTINCT FROM c.coins
         OR w.owner IS DISTINCT FROM c.user_id
-        OR t.kind NOT LIKE 'claim%' AND t.kind <> 'adjustment' AND c.coins IS DISTINCT FROM t.coins)
+        OR t.kind NOT LIKE 'claim%' AND t.kind NOT LIKE 'payout%' AND t.kind <> 'adjustment'
+            AND c.coins IS DISTINCT FROM t.coins)
 """
 
 BELOW_ZERO: Final = """

@@ -33,6 +33,7 @@ export const ACTIONS = {
   approve_adjustment: 'Adjustment approved',
   reject_adjustment: 'Adjustment rejected',
   refund: 'Refund asked for',
+  void_payout: 'Payout stopped',
   review_credit: 'Payment credited after a look',
   review_refund: 'Payment given back after a look',
   review_close: 'Payment needs no look any more',
@@ -42,7 +43,7 @@ export const ACTIONS = {
 };
 
 const TONES = { hold: 'wait', release: 'good', ban: 'wait', unban: 'good', close_case: 'plain', approve_adjustment: 'good', reject_adjustment: 'bad' };
-const SUBJECTS = { payment: 'Payment', gift: 'Gift', user: 'Person', case: 'Case', adjustment: 'Adjustment', price_list: 'Price list' };
+const SUBJECTS = { payment: 'Payment', payout: 'Payout', gift: 'Gift', user: 'Person', case: 'Case', adjustment: 'Adjustment', price_list: 'Price list' };
 
 /** "Payment" and the like, of what a case or an act is about. */
 export function subjectOf(kind) {

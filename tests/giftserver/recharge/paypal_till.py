@@ -25,6 +25,7 @@ from starlette.routing import Route
 from giftserver.recharge.paypal import PayPalProvider
 from giftserver.recharge.paypal_certificates import UNKNOWN
 from giftserver.recharge.provider import Rejected
+from tests.giftserver.recharge.paypal_payouts_till import PayPalPayouts
 from tests.giftserver.sandbox.conftest import serving
 
 CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID = "a client id", "a client secret of the tests", "WH1"
@@ -79,6 +80,7 @@ class PayPalStandIn:
         self.certificate: bytes | None = certificate()
         self.hangs = asyncio.Event()
         self.hangs.set()
+        self.payouts = PayPalPayouts(url, self._before)
         self._keys: dict[str, dict[str, Any]] = {}
         self._numbers = itertools.count(1)
         orders = "/v2/checkout/orders"
@@ -94,6 +96,7 @@ class PayPalStandIn:
                 Route("/v2/payments/refunds/{id}", self._refunded),
                 Route("/v1/customer/disputes", self._disputes),
                 Route("/v1/customer/disputes/{id}", self._dispute),
+                *self.payouts.routes,
             ]
         )
 
@@ -231,12 +234,14 @@ class PayPalTill:
     """PayPal for the contract's tests."""
 
     old_s = 4 * 86_400.0
+    receiver = "creator@example.org"
 
     def __init__(self, stand_in: PayPalStandIn) -> None:
         self.paypal = stand_in
         self.all: list[PayPalProvider] = []
         self.provider = self.opened(stand_in.url)
         self.broken = self.opened("http://127.0.0.1:9")
+        self.stranger = self.opened(stand_in.url, "another secret")
 
     def opened(self, url: str, secret: str = CLIENT_SECRET, *, live: bool = False) -> PayPalProvider:
         """The plug-in, until the till is closed."""
@@ -249,6 +254,20 @@ class PayPalTill:
     def approve(self, id: str) -> None:
         """The buyer says yes."""
         self.paypal.orders[id]["status"] = "APPROVED"
+
+    async def leave_unanswered(self) -> None:
+        self.paypal.payouts.unanswered = 1
+
+    async def settle(self, ref: str, state: str) -> None:
+        self.paypal.payouts.became(ref, {"paid": "SUCCESS", "failed": "FAILED", "returned": "REFUNDED"}[state])
+
+    async def payouts_made(self, payout: str) -> int:
+        return len(self.paypal.payouts.of(payout))
+
+    async def payout_event(self, ref: str) -> tuple[dict[str, str], bytes]:
+        headers, raw = self.told("PAYMENT.PAYOUTS-ITEM.SUCCEEDED", self.paypal.payouts.batches[ref]["items"][0])
+        await self.known(headers, raw)
+        return headers, raw
 
     async def event(self, ref: str) -> tuple[dict[str, str], bytes]:
         headers, raw = self.told("CHECKOUT.ORDER.APPROVED", self.paypal.orders[ref])

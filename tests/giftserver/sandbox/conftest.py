@@ -195,6 +195,11 @@ class Sandbox:
         return [event["kind"] for event in answer["events"]]
 
 
+def slow(**changes: Any) -> dict[str, Any]:
+    """Body of a new payout of USD 0.99 that does not move by itself within a test."""
+    return {"payout": "out_1", "amount_minor": 99, "currency": "USD", "address": "slow@sandbox", **changes}
+
+
 def expect_ok(answer: httpx.Response) -> Any:
     """The JSON of an answer that must be good."""
     assert answer.status_code == 200, answer.text

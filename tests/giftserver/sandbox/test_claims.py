@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.giftserver.sandbox.conftest import Merchant, Sandbox, assert_refused, expect_ok
+from tests.giftserver.sandbox.conftest import Merchant, Sandbox, assert_refused, expect_ok, slow
 
 
 async def test_refunds_end_with_the_money(sandbox: Sandbox, merchant: Merchant) -> None:
@@ -96,7 +96,7 @@ async def test_steps_are_not_skipped(sandbox: Sandbox) -> None:
 
 
 async def test_the_balance_adds_up(sandbox: Sandbox) -> None:
-    """By currency: captured, less refunded, less disputes that are open or lost, is net."""
+    """By currency: captured, less refunded, less disputes that are open or lost, less paid out, is net."""
     refunded, disputed, won = [await sandbox.paid(amount_minor=1_000) for _ in range(3)]
     await sandbox.paid(amount_minor=700, currency="JPY")
     await sandbox.create(currency="KWD")
@@ -104,9 +104,18 @@ async def test_the_balance_adds_up(sandbox: Sandbox) -> None:
     await sandbox.post(f"/v1/sessions/{disputed['id']}/disputes", {"reason": "fraudulent"})
     dispute = (await sandbox.post(f"/v1/sessions/{won['id']}/disputes", {"reason": "fraudulent"})).json()
     await sandbox.post(f"/v1/disputes/{dispute['id']}", {"state": "won"})
+    for payout, *states in (("out_1", "paid"), ("out_2", "paid", "returned"), ("out_3", "failed"), ("out_4",)):
+        made = expect_ok(await sandbox.post("/v1/payouts", slow(payout=payout)))
+        for state in states:
+            expect_ok(await sandbox.post(f"/v1/payouts/{made['id']}/settle", {"state": state}))
     assert expect_ok(await sandbox.http.get("/v1/balance")) == {
         "balances": {
-            "USD": {"captured_minor": 3_000, "refunded_minor": 250, "disputed_minor": 1_000, "net_minor": 1_750},
-            "JPY": {"captured_minor": 700, "refunded_minor": 0, "disputed_minor": 0, "net_minor": 700},
+            "USD": {
+                "captured_minor": 3_000, "refunded_minor": 250, "disputed_minor": 1_000, "paid_out_minor": 99,
+                "net_minor": 1_651,
+            },
+            "JPY": {
+                "captured_minor": 700, "refunded_minor": 0, "disputed_minor": 0, "paid_out_minor": 0, "net_minor": 700,
+            },
         }
-    }
+    }  # fmt: skip

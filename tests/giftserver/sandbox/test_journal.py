@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from giftserver.sandbox.journal import Journal, JournalDamaged
-from tests.giftserver.sandbox.conftest import CARD, Merchant, Sandbox, Start, expect_ok
+from tests.giftserver.sandbox.conftest import CARD, Merchant, Sandbox, Start, expect_ok, slow
 
 
 async def everything(sandbox: Sandbox) -> dict[str, Any]:
     """All that the API shows."""
-    paths = ("/v1/sessions?payment=p1", "/v1/events", "/v1/balance", "/v1/mischief")
+    paths = ("/v1/sessions?payment=p1", "/v1/payouts?payout=out_1", "/v1/events", "/v1/balance", "/v1/mischief")
     return {path: expect_ok(await sandbox.http.get(path)) for path in paths}
 
 
 async def test_a_restart_forgets_nothing(start: Start, merchant: Merchant, tmp_path: Path) -> None:
-    """Sessions, refunds, disputes, events, mischief and keys are the same, and an open question is still answered."""
+    """Everything that the API shows, and what keys were used for, is the same; an open question is still answered."""
     journal = tmp_path / "new" / "journal"
     key = {"Idempotency-Key": "the-key"}
     async with start(journal=journal) as sandbox:
@@ -28,6 +28,7 @@ async def test_a_restart_forgets_nothing(start: Start, merchant: Merchant, tmp_p
         )
         asked = await sandbox.create()
         await sandbox.pay(asked, number="4000000000003063")
+        out = await sandbox.http.post("/v1/payouts", json=slow(), headers={"Idempotency-Key": "out_1"})
         await sandbox.mischief(copies=3, fetch_fails=0)
         before = await everything(sandbox)
         await merchant.until(lambda: len(merchant.hooks) == 5)
@@ -36,6 +37,9 @@ async def test_a_restart_forgets_nothing(start: Start, merchant: Merchant, tmp_p
         repeated = expect_ok(await again.http.post("/v1/sessions", json=body, headers=key))
         assert repeated["id"] == first["id"]
         assert repeated["refunds"] == [refund.json()]
+        assert (await again.http.post("/v1/payouts", json=slow(), headers={"Idempotency-Key": "out_1"})).json() == (
+            out.json()
+        )
         await again.browser.post(f"{again.url}/pay/{asked['id']}/secure", data={"answer": "yes"})
         assert (await again.session(asked["id"]))["decline"] == "insufficient_funds"
         await merchant.until(lambda: "session.declined" in merchant.kinds)

@@ -11,8 +11,11 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
+from giftserver.auth.tokens import Identity
+from giftserver.durable import earnings
 from giftserver.durable.guardians import link, make_code
 from giftserver.durable.payment_moves import flag
+from giftserver.durable.rooms import set_live, upsert_room
 from giftserver.errors import ERRORS
 from giftserver.gifts import messages
 from giftserver.gifts.messages import Person, SendGift
@@ -101,6 +104,25 @@ async def to_decide(demo: Web, payment: str, new_key: Callable[[], str]) -> dict
     return found
 
 
+async def to_pay_out(demo: Web, new_key: Callable[[], str]) -> dict[str, str]:
+    """Ana has earned 30,000 diamonds, which are available, and asked for two payouts; these by operation."""
+    await upsert_room(demo.engines.database, "pier", creator="ana", creator_name="Ana", title="The pier")
+    await set_live(demo.engines.database, "pier", True)
+    await demo.give_coins("finn", 30_000)
+    sender = Identity("finn", "Finn", "viewer", None, float("inf"))
+    await demo.services.gifts.send(sender, "pier", SendGift(id=1, key=new_key(), gift="fountain", quantity=300))
+    await demo.settle()
+    account = {"provider": "sandbox", "address": "slow@sandbox"}
+    await demo.http.put("/v1/payouts/account", json=account, headers=demo.bearer("ana"))
+    made = []
+    for _ in range(2):
+        body = {"key": new_key(), "diamonds": 10_000, "amount_minor": 5_000, "currency": "USD"}
+        answer = await demo.http.post("/v1/payouts", json=body, headers=demo.bearer("ana"))
+        assert answer.status_code == 200, answer.text
+        made.append(str(answer.json()["id"]))
+    return {"get_payout": made[0], "cancel_payout": made[0], "void_payout": made[1]}
+
+
 def bodies_of(new_key: Callable[[], str], prices: Any, proposed: int) -> dict[str, Any]:
     """What is sent to the operations that take something."""
     return {
@@ -131,10 +153,15 @@ def bodies_of(new_key: Callable[[], str], prices: Any, proposed: int) -> dict[st
         "propose_adjustment": {"key": new_key(), "user": "ana", "coins": -1, "reason": "a test"},
         "approve_adjustment": {"reason": "a test"},
         "reject_adjustment": {"reason": "a test"},
+        "put_payout_account": {"provider": "sandbox", "address": "slow@sandbox"},
+        "create_payout": {"key": new_key(), "diamonds": 10_000, "amount_minor": 5_000, "currency": "USD"},
+        "void_payout": {"reason": "a test"},
     }  # fmt: skip
 
 
-async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[[], str]) -> None:
+async def test_real_answers_are_as_described(
+    demo_shop: Shop, new_key: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every endpoint is asked; its answer fits the schema of its status, and so do its refusals."""
     demo = demo_shop.web
     document = (await demo.http.get("/openapi.json")).json()
@@ -151,6 +178,8 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
     bodies = bodies_of(new_key, prices, proposed.json()["version"])
     bodies["add_ward"] = {"code": (await make_code(demo.engines.database, "ben", "Ben"))[0]}
     await link(demo.engines.database, (await make_code(demo.engines.database, "ana", "Ana"))[0], "gus", "Gus")
+    monkeypatch.setattr(earnings, "PENDING_DAYS", 0)
+    paid_out = await to_pay_out(demo, new_key)
     decided = await to_decide(demo, payment["id"], new_key)
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -162,6 +191,7 @@ async def test_real_answers_are_as_described(demo_shop: Shop, new_key: Callable[
             url = path.replace("{room}", "harbour").replace("{key}", key).replace("{payment}", payment["id"])
             url = url.replace("{ward}", "ben").replace("{month}", f"{datetime.now(UTC):%Y-%m}")
             url = url.replace("{case}", decided["case"]).replace("{adjustment}", decided.get(name, ""))
+            url = url.replace("{payout}", paid_out.get(name, ""))
             good = await demo.http.request(method, url + QUERIES.get(name, ""), headers=person, json=bodies.get(name))
             assert good.status_code == 200, (name, good.text)
             validate(document, operation["responses"]["200"]["content"]["application/json"]["schema"], good.json())

@@ -36,7 +36,9 @@ async def test_earnings_are_pending_for_two_weeks(web: Web, new_key: Callable[[]
     """Today's diamonds are pending and say when they become available."""
     mira = web.bearer("mira", "creator")
     empty = (await web.http.get("/v1/studio/harbour/earnings", headers=mira)).json()
-    assert empty == {"pending_diamonds": 0, "available_diamonds": 0, "paid_diamonds": 0, "days": []}
+    assert empty == {
+        "pending_diamonds": 0, "available_diamonds": 0, "held_diamonds": 0, "paid_diamonds": 0, "days": [],
+    }  # fmt: skip
     await web.give_coins("ana", 10)
     await web.send_gift("ana", new_key(), quantity=4)
     await web.settle()
