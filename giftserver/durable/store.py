@@ -46,6 +46,7 @@ def open_database(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
+        hide_parameters=True,  # what a statement was about stays out of errors, and so out of logs
         connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": answer_s, "server_settings": settings},
     )
     event.listen(engine.sync_engine, "handle_error", _drop_silent)
