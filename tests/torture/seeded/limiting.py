@@ -126,6 +126,15 @@ BUGS: tuple[Bug, ...] = (
         "        \"unpaid\": [state.value for state in ENDED_UNPAID],\n    }  # fmt: skip\n",
         "        \"unpaid\": [],\n    }  # fmt: skip\n", ORDERS,
     ),
+    bug(
+        "late money counts for a day that is over", BOUGHT, "AND ended.n < paid.n", "AND false",
+        f"{CHECKOUT}::test_money_that_comes_after_the_order_expired_counts_when_it_comes",
+    ),
+    bug(
+        "late money counts for no day", BOUGHT,
+        "AND updated_at >= least(to_timestamp(:month_s)", "AND created_at >= least(to_timestamp(:month_s)",
+        f"{CHECKOUT}::test_money_that_comes_after_the_order_expired_counts_when_it_comes",
+    ),
     bug("a break from sending alone", BOUGHT, "    if locked_s:\n", "    if False:\n", ORDERS),
     bug(
         "a budget for gifts alone", BOUGHT,
@@ -133,7 +142,7 @@ BUGS: tuple[Bug, ...] = (
         f"{CHECKOUT}::test_a_sessions_budget_holds_for_orders",
     ),
     bug(
-        "a budget counts what was ordered before it", BOUGHT, "(WHERE created_at >= :session_from)", "(WHERE true)",
+        "a budget counts what was ordered before it", BOUGHT, "(WHERE counts_at >= :session_from)", "(WHERE true)",
         f"{CHECKOUT}::test_a_sessions_budget_holds_for_orders",
     ),
     bug(
