@@ -102,7 +102,7 @@ class Endpoint(Generic[Body, Query]):
             )  # fmt: skip
         except OwnAffair:
             result = Refusal(
-                FORBIDDEN, "This is about yourself, so it is not yours to decide. Somebody else must do it."
+                FORBIDDEN, "This is about yourself, so it is not yours to see or to decide. Somebody else must do it."
             )
         except ClientDisconnect:
             return Response(status_code=400)
