@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from giftserver.cluster.client import server_of
 from giftserver.durable.migrate import schema_revision
+from giftserver.durable.same_limits import limits_that_differ
 from giftserver.durable.tables import SCHEMA_REVISION
 from giftserver.ledger import keys
 from giftserver.ledger.guarded import run_of
@@ -61,7 +62,7 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 when gifts can be taken, else 503 with the part that is in the way."""
     services: Services = request.app.state.services
-    lag, database = _shards(services), SchemaCheck(services)
+    lag, database = _shards(services), DatabaseCheck(services)
     checks: dict[str, Callable[[], Awaitable[str]]] = {
         "ledger_redis": lambda: _ping(services.ledger_redis),
         "rooms_redis": lambda: _ping(services.rooms_redis),
@@ -70,7 +71,8 @@ async def readyz(request: Request) -> Response:
     }
     found = await asyncio.gather(*(_within(check) for check in checks.values()))
     parts = dict(zip(checks, found, strict=True))
-    parts |= {"shards": lag.closed, "schema": database.other, "process": "draining" if services.hub.draining else OK}
+    parts |= {"shards": lag.closed, "schema": database.schema, "limits": database.limits}
+    parts["process"] = "draining" if services.hub.draining else OK
     ready = lag.takes_gifts and all(parts[part] == OK for part in NEEDED)
     degraded = any(state != OK for state in parts.values())
     return json_answer(ReadyAnswer(ready, degraded, parts, lag.gifts, lag.age_s), 200 if ready else 503)
@@ -169,18 +171,20 @@ async def _ping(redis: Any) -> str:
     return OK
 
 
-class SchemaCheck:
-    """Whether the database answers, and whether its schema is this version's."""
+class DatabaseCheck:
+    """Whether the database answers, whether its schema is this version's, and whether others keep other limits."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.other = OK
+        self.schema = OK
+        self.limits = OK
 
     async def check(self) -> str:
-        """ "ok" when it answers; `other` says when it has another schema."""
+        """ "ok" when it answers; `schema` says when it has another one, `limits` which settings differ."""
         revision = await schema_revision(self._services.database)
         if revision != SCHEMA_REVISION:
-            self.other = f"is at {revision}, run `giftserver migrate` for {SCHEMA_REVISION}"
+            self.schema = f"is at {revision}, run `giftserver migrate` for {SCHEMA_REVISION}"
+        self.limits = "; ".join(await limits_that_differ(self._services.database)) or OK
         return OK
 
 
