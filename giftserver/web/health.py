@@ -1,6 +1,7 @@
 """Is the process alive, is it ready, and what has it counted."""
 
 import asyncio
+import hmac
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -17,10 +18,13 @@ from giftserver.cluster.client import server_of
 from giftserver.durable.migrate import schema_revision
 from giftserver.durable.same_limits import limits_that_differ
 from giftserver.durable.tables import SCHEMA_REVISION
+from giftserver.errors import Refusal
 from giftserver.ledger import keys
 from giftserver.ledger.guarded import run_of
 from giftserver.services import Services
-from giftserver.web.responses import json_answer
+from giftserver.web.error_page import nothing_here
+from giftserver.web.responses import json_answer, refusal_answer
+from rooms.codes import UNAUTHORIZED
 
 log = structlog.get_logger()
 
@@ -79,14 +83,27 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Counts of this process, and how many shards take no gifts now, for Prometheus."""
+    """Counts of this process, and how many shards take no gifts now, for Prometheus, by its token where there is one.
+
+    The port is the public one: how much is given, and by how many, is nobody else's business.
+    """
     services: Services = request.app.state.services
+    token = services.settings.metrics_token
+    if token is None and services.settings.production:
+        return nothing_here()
+    if token is not None and not _has(request, token.get_secret_value()):
+        return refusal_answer(Refusal(UNAUTHORIZED, "Send `Authorization: Bearer <GIFTSERVER_METRICS_TOKEN>`."))
     lag = _shards(services)
     asked = await _within(lag.check)
     services.metrics.closed(lag.reasons if lag.closed != UNKNOWN else Counter({"unreachable": keys.SHARDS}))
     if lag.closed == UNKNOWN:
         log.warning("shards_unknown", answer=asked)
     return Response(services.metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def _has(request: Request, token: str) -> bool:
+    scheme, _, sent = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.encode())
 
 
 def _shards(services: Services) -> "ShardLag":

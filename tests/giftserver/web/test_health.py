@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -23,6 +24,8 @@ from giftserver.settings import Settings
 from giftserver.web import health
 from tests.conftest import SECRET
 from tests.giftserver.conftest import Web, add_rooms, assert_refused, running
+
+METRICS_TOKEN = "only-prometheus-knows-this-token-0123"
 
 
 async def not_ready(web: Web, part: str, *words: str) -> None:
@@ -181,3 +184,34 @@ async def test_metrics_are_for_prometheus(web: Web) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert "giftserver_connections 0.0" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("production", "token", "unsaid", "said"),
+    [
+        (False, None, 200, 200),
+        (True, None, 404, 404),
+        (False, METRICS_TOKEN, 401, 200),
+        (True, METRICS_TOKEN, 401, 200),
+    ],
+)
+async def test_counts_are_for_who_has_the_token(
+    settings: Settings, static_dir: Path, production: bool, token: str | None, unsaid: int, said: int
+) -> None:
+    """In production there are none without one: the port is open to all. Liveness and readiness need none."""
+    secret = None if token is None else SecretStr(token)
+    changes = {"static_dir": static_dir, "production": production, "metrics_token": secret}
+    async with running(settings.model_copy(update=changes)) as web:
+        wrong = (
+            {},
+            {"authorization": "Bearer wrong"},
+            {"authorization": f"Basic {METRICS_TOKEN}"},
+            web.bearer("olga", "admin"),
+        )
+        for headers in wrong:
+            answer = await web.http.get("/metrics", headers=headers)
+            assert (answer.status_code, "giftserver_connections" in answer.text) == (unsaid, unsaid == 200)
+        answer = await web.http.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
+        assert (answer.status_code, "giftserver_connections" in answer.text) == (said, said == 200)
+        for path in ("/healthz", "/readyz"):
+            assert (await web.http.get(path)).status_code == 200

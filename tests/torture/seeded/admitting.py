@@ -28,6 +28,7 @@ QUANTITIES = f"{COMMANDS}::test_bad_quantities_are_refused_by_name"
 MALFORMED = f"{COMMANDS}::test_malformed_frames"
 FLOOD = f"{COMMANDS}::test_a_flood_is_refused_then_closed"
 SLOW = f"{FANOUT}::test_slow_viewers_are_shown_less_then_closed"
+COUNTS = "tests/giftserver/web/test_health.py::test_counts_are_for_who_has_the_token"
 AWAY = "tests/giftserver/test_away.py"
 
 BUGS: tuple[Bug, ...] = (
@@ -290,5 +291,17 @@ BUGS: tuple[Bug, ...] = (
         "any rule is that there is no case", "giftserver/web/adjustments.py",
         '        if constraint_of(problem) != "adjustment_case_fkey":\n            raise\n', "",
         "tests/giftserver/cases/test_adjustments.py::test_another_rule_is_not_taken_for_the_expected_one",
+    ),
+    bug(
+        "anybody reads the counts in production", "giftserver/web/health.py",
+        "    if token is None and services.settings.production:\n", "    if False:\n", COUNTS,
+    ),
+    bug(
+        "anybody reads the counts that have a token", "giftserver/web/health.py",
+        "    if token is not None and not _has(", "    if False and not _has(", COUNTS,
+    ),
+    bug(
+        "any token reads the counts", "giftserver/web/health.py",
+        "hmac.compare_digest(sent.strip().encode(), token.encode())", "sent != ''", COUNTS,
     ),
 )  # fmt: skip
