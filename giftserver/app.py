@@ -1,5 +1,6 @@
 """The composition root: settings and engines in, a Starlette application out."""
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -7,15 +8,19 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+import structlog
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
 from giftserver.auth.session_ends import SessionEnds
 from giftserver.auth.tickets import Tickets
 from giftserver.auth.tokens import TokenVerifier
+from giftserver.away import DATABASE_ERRORS
 from giftserver.cluster.pipe import Pipes
 from giftserver.conduct import Conduct
+from giftserver.durable.same_limits import limits_that_differ
 from giftserver.durable.session_ends import sessions_ended
 from giftserver.durable.wallets import DurableWallets
 from giftserver.engines import ROOMS_TIMEOUT_S, Engines
@@ -46,6 +51,8 @@ from rooms.codes import BAD_TOKEN
 from rooms.history import Call, History
 from rooms.hub import Hub
 from rooms.pings import PingWheel
+
+log = structlog.get_logger()
 
 WATCHING = ("viewer", "moderator", "admin")
 WHOLE = ("creator", "overlay", "admin")
@@ -151,6 +158,13 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     )
 
 
+async def tell_other_limits(database: AsyncEngine) -> None:
+    """Log which limits another process keeps otherwise; it may be one that is just being replaced, so both go on."""
+    with contextlib.suppress(*DATABASE_ERRORS):  # while it is away, /readyz asks again
+        for difference in await limits_that_differ(database):
+            log.error("limits_differ", fix=difference)
+
+
 def create_app(settings: Settings, engines: Engines) -> Starlette:
     """The web application of one process. The engines stay the caller's."""
     services = build_services(settings, engines)
@@ -161,10 +175,12 @@ def create_app(settings: Settings, engines: Engines) -> Starlette:
         await services.hub.start()
         services.ledger.start()
         await listen(services.hub.bus, inbox.take)
+        telling = asyncio.create_task(tell_other_limits(services.database), name="limits of others")
         try:
             async with services.session_ends.running():
                 yield
         finally:
+            telling.cancel()
             # Their sockets are gone; what is decided is booked, and told when it is asked for again.
             await services.in_flight.wait(settings.drain_s)
             await services.ledger.close()

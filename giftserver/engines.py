@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from giftserver.cluster.address import FORM, is_cluster, parse
 from giftserver.cluster.client import ClusterRedis
 from giftserver.cluster.topology import NotACluster
+from giftserver.durable.same_limits import LIMITS, connection_name
 from giftserver.durable.store import open_database
 from giftserver.errors import WrongSetting
 from giftserver.packed import PACKED
@@ -69,8 +70,10 @@ async def _greet_single(connection: AbstractConnection) -> None:
 
 
 @asynccontextmanager
-async def open_engines(settings: Settings) -> AsyncIterator[Engines]:
+async def open_engines(settings: Settings, *, keeps_limits: bool = False) -> AsyncIterator[Engines]:
     """Clients for the URLs of the settings, which must all be set (embedded engines have URLs too).
+
+    A process that `keeps_limits` says in PostgreSQL which (`durable/same_limits.py`).
 
     Raises WrongSetting when a Redis is one of a cluster and its URL does not say so, or the other way round.
     """
@@ -78,7 +81,8 @@ async def open_engines(settings: Settings) -> AsyncIterator[Engines]:
         raise ValueError("engine URLs are not set: start the embedded engines first")
     ledger = open_redis(settings.ledger_redis_url, settings.ledger_timeout_s)
     rooms = open_redis(settings.rooms_redis_url, ROOMS_TIMEOUT_S)
-    database = open_database(settings.database_url)
+    name = connection_name(settings.model_dump(include=set(LIMITS))) if keeps_limits else "giftserver"
+    database = open_database(settings.database_url, name=name)
     try:
         await _check_kind("LEDGER", ledger)
         await _check_kind("ROOMS", rooms)

@@ -61,14 +61,14 @@ def run(settings: Settings) -> None:
     run_until_signal(settings, flush)
 
 
-def run_until_signal(settings: Settings, work: Any) -> None:
+def run_until_signal(settings: Settings, work: Any, *, keeps_limits: bool = False) -> None:
     """Run `work(settings, engines, stop)` on an event loop whose SIGTERM and SIGINT set `stop`."""
 
     async def main() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with open_engines(settings) as engines:
+        async with open_engines(settings, keeps_limits=keeps_limits) as engines:
             await work(settings, engines, stop)
 
     asyncio.run(main())

@@ -33,6 +33,7 @@ IN_TEXT = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     (re.compile(r"(://[^\s:/@]*:)[^\s@/]+@"), rf"\1{MASK}@"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), MASK),
+    (re.compile(r"\b(DETAIL:\s+).+"), rf"\1{MASK}"),  # where PostgreSQL tells the values that it refuses
     (re.compile(r"(/overlay/)[^\s/?#\"']+"), rf"\1{MASK}"),
 )
 DEPTH_MAX = 6

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins allowed besides public_url, comma separated, such as https://example.org"
     )
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for the web's /metrics, at least 32 bytes; unset: open, in production not there"
+    )
     metrics_port: int = Field(0, ge=0, le=65535, description="Metrics of flusher and worker; 0: not served")
     log_format: Literal["json", "console"] = Field("json", description="json or console")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
@@ -157,7 +160,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_secrets(self) -> "Settings":
-        for name in ("jwt_secret", "link_secret"):
+        for name in ("jwt_secret", "link_secret", "metrics_token"):
             secret: SecretStr | None = getattr(self, name)
             if secret is not None and len(secret.get_secret_value().encode()) < 32:
                 raise ValueError(

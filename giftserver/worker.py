@@ -255,4 +255,4 @@ async def _again(
 
 def run(settings: Settings) -> None:
     """Run the worker until SIGTERM or SIGINT. The engine URLs must be set."""
-    run_until_signal(settings, work)
+    run_until_signal(settings, work, keeps_limits=True)

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import exists, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from giftserver.durable.case_tables import audit_head, audit_log
+from giftserver.durable.case_tables import audit_head, audit_log, case_file
 from giftserver.durable.chain import exact_ms
 
 FORM: Final = "giftserver audit 1"
@@ -94,6 +94,7 @@ async def log_act(connection: AsyncConnection, act: Act) -> int:
 
 async def find_acts(
     engine: AsyncEngine,
+    by: Actor,
     *,
     subject: str | None = None,
     actor: str | None = None,
@@ -101,9 +102,15 @@ async def find_acts(
     before: int | None = None,
     limit: int = PAGE_MAX,
 ) -> list[LoggedAct]:
-    """Rows of the log, newest first: about one subject's id, of one person, of one action; those before a number."""
+    """Rows of the log, newest first: about one subject's id, of one person, of one action; those before a number.
+
+    What was done in cases about whoever reads, `by`, is left out.
+    """
     columns = audit_log.c
-    query = select(audit_log).order_by(columns.id.desc()).limit(max(1, min(limit, PAGE_MAX)))
+    own = exists().where(
+        columns.subject_kind == "case", case_file.c.id == columns.subject_id, case_file.c.person == by.id
+    )
+    query = select(audit_log).where(~own).order_by(columns.id.desc()).limit(max(1, min(limit, PAGE_MAX)))
     for column, wanted in ((columns.subject_id, subject), (columns.actor, actor), (columns.action, action)):
         if wanted is not None:
             query = query.where(column == wanted)

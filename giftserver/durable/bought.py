@@ -10,13 +10,20 @@ from giftserver.durable.limits import IN_TURN, Standing, standings, windows_of
 from giftserver.ledger.limits import NONE, LimitReached, Windows
 from giftserver.recharge.states import ENDED_UNPAID
 
-# An order counts from when it is made; one that ends unpaid gives its share back.
+# An order counts from when it is made; one that ends unpaid gives its share back, and if its money comes all the same
+# it counts from then on: nobody could refuse it, but who orders after it is told.
 BOUGHT: Final = text("""
-    SELECT coalesce(sum(coins) FILTER (WHERE created_at >= to_timestamp(:day_s)), 0)::bigint AS day,
-        coalesce(sum(coins) FILTER (WHERE created_at >= to_timestamp(:month_s)), 0)::bigint AS month,
-        coalesce(sum(coins) FILTER (WHERE created_at >= :session_from), 0)::bigint AS session
-    FROM payment WHERE user_id = :user AND state <> ALL(:unpaid)
-        AND created_at >= least(to_timestamp(:month_s), CAST(:session_from AS timestamptz))
+    SELECT coalesce(sum(coins) FILTER (WHERE counts_at >= to_timestamp(:day_s)), 0)::bigint AS day,
+        coalesce(sum(coins) FILTER (WHERE counts_at >= to_timestamp(:month_s)), 0)::bigint AS month,
+        coalesce(sum(coins) FILTER (WHERE counts_at >= :session_from), 0)::bigint AS session
+    FROM (
+        SELECT coins, coalesce((
+            SELECT min(paid.at) FROM payment_step AS paid JOIN payment_step AS ended USING (payment)
+            WHERE payment = p.id AND paid.state = 'succeeded' AND ended.state = ANY(:unpaid) AND ended.n < paid.n
+        ), created_at) AS counts_at
+        FROM payment AS p WHERE user_id = :user AND state <> ALL(:unpaid)
+            AND updated_at >= least(to_timestamp(:month_s), CAST(:session_from AS timestamptz))
+    ) AS ordered
 """)
 
 

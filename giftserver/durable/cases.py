@@ -303,18 +303,22 @@ def _record(row: Any) -> CaseRecord:
     return CaseRecord(**row._mapping)
 
 
-async def case_by_id(engine: AsyncEngine, id: str) -> CaseRecord | None:
-    """One case."""
+async def case_by_id(engine: AsyncEngine, id: str, by: Actor) -> CaseRecord | None:
+    """One case, for an operator to read. Raises OwnAffair for whom it is about."""
     async with engine.connect() as connection:
         row = (await connection.execute(select(case_file).where(case_file.c.id == id))).one_or_none()
-    return None if row is None else _record(row)
+    if row is None:
+        return None
+    check_other(by, row.person)
+    return _record(row)
 
 
 async def find_cases(
-    engine: AsyncEngine, state: CaseState | None, kind: Kind | None, before: str | None, limit: int
+    engine: AsyncEngine, by: Actor, state: CaseState | None, kind: Kind | None, before: str | None, limit: int
 ) -> list[CaseRecord]:
-    """Cases, newest first."""
+    """Cases, newest first, as this operator sees them: without those about themselves."""
     query = select(case_file).order_by(case_file.c.id.desc()).limit(max(1, min(limit, PAGE_MAX)))
+    query = query.where(case_file.c.person != by.id)
     if state is not None:
         query = query.where(case_file.c.state == state)
     if kind is not None:

@@ -16,10 +16,10 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import select
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from giftserver.away import DATABASE_ERRORS
 from giftserver.durable.closings import ClosingUntimed, time_closings
 from giftserver.durable.intake import Cursor, FlushedGift, FlushHalted, Waiting, read_waiting
 from giftserver.durable.posting import post_gifts
@@ -36,9 +36,6 @@ TAIL_MS: Final = 600_000
 
 ADVANCE_MARK: Final = (files("giftserver.ledger") / "scripts" / "advance_mark.lua").read_text()
 TRIM_EVENTS: Final = (files("giftserver.ledger") / "scripts" / "trim_events.lua").read_text()
-
-DATABASE_AWAY: Final = (DBAPIError, PoolTimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-"""What a database that is away, slow or restarting raises; also TimeoutError, which is an OSError."""
 
 REFUSED: Final = (IntegrityError, DataError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
@@ -87,7 +84,7 @@ async def flush_shard(
 
     `cursor` is the last gift known, read when not given; `ahead` is what the flush before had read, and is used if it
     follows the cursor. Raises FlushHalted when the stream or PostgreSQL shows something that must not be, one of
-    DATABASE_AWAY when nothing is known to be posted, and redis-py's errors; after any of them the next flush goes on
+    DATABASE_ERRORS when nothing is known to be posted, and redis-py's errors; after any of them the next flush goes on
     from the cursor.
     """
     if cursor is None:
@@ -148,7 +145,7 @@ async def _post(
     except REFUSED as problem:
         detail = str(getattr(problem, "orig", None) or problem).splitlines()[0]
         raise FlushHalted(shard, "refused", f"{cursor}…{target}", detail) from problem
-    except DATABASE_AWAY:
+    except DATABASE_ERRORS:
         # The COMMIT may have been carried out without an answer. Where the cursor is tells; a COMMIT still under way
         # holds the cursor's row, so a second try waits for it and finds the cursor moved.
         if await read_cursor(engine, shard) == target:

@@ -1,10 +1,10 @@
-"""Operators decide about others: what is about themselves, somebody else decides."""
+"""Operators decide about others: what is about themselves, somebody else sees and decides."""
 
 from giftserver.durable.audit_log import Actor
 
 
 class OwnAffair(Exception):
-    """What was to be decided is about whoever decides. Nothing was changed."""
+    """What was to be seen or decided is about whoever asks. Nothing was changed."""
 
 
 def check_other(by: Actor, person: str) -> None:

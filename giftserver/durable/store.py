@@ -25,16 +25,20 @@ POOL_SIZE: Final = 10
 
 
 def open_database(
-    url: str, *, pool_size: int = POOL_SIZE, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS
+    url: str,
+    *,
+    pool_size: int = POOL_SIZE,
+    statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+    name: str = "giftserver",
 ) -> AsyncEngine:
-    """Engine on a `postgresql://` URL; connects on first use, at most `pool_size` connections at a time.
+    """Engine on a `postgresql://` URL; connects on first use, at most `pool_size` connections at a time, as `name`.
 
     A statement is cut after `statement_timeout_ms` (0: never) by the server. One that hangs cuts nothing: the client
     waits ANSWER_MARGIN_S longer, then raises TimeoutError and drops the connection. A COMMIT that ends so may have been
     carried out. JIT is off: it costs more than these queries.
     """
     settings = {
-        "application_name": "giftserver",
+        "application_name": name,
         "timezone": "UTC",
         "jit": "off",
         "statement_timeout": str(statement_timeout_ms),
@@ -46,6 +50,7 @@ def open_database(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
+        hide_parameters=True,  # what a statement was about stays out of errors, and so out of logs
         connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": answer_s, "server_settings": settings},
     )
     event.listen(engine.sync_engine, "handle_error", _drop_silent)

@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0014"
+SCHEMA_REVISION: Final = "0015"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -292,7 +292,12 @@ GUARDS: Final = {
     "payout_step": ("payout_step_insert_only",),
     "payout_account": ("payout_account_insert_only",),
     "price_list": ("price_list_keeps_its_body",),
+    "claim": ("claim_keeps_its_terms", "claim_keeps_its_amount"),
+    "wallet_hold": ("wallet_hold_keeps_its_reason", "wallet_hold_released_once"),
+    "live_ban": ("live_ban_keeps_its_reason", "live_ban_lifted_once"),
+    "session_end": ("session_end_keeps_its_person", "session_end_only_grows"),
     "limit_change": ("limit_change_stays",),
+    "guardian_link": ("guardian_link_keeps_its_people", "guardian_link_ended_once"),
     "audit_log": ("audit_log_insert_only",),
     "audit_head": ("audit_head_stays",),
     "case_file": ("case_file_keeps_its_subject",),

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
 from giftserver.auth.tokens import Identity
-from giftserver.durable.flush import DATABASE_AWAY
+from giftserver.away import DATABASE_ERRORS, ENGINE_ERRORS, is_away
 from giftserver.durable.history import gift_by_key
 from giftserver.durable.intake import broken_rule
 from giftserver.durable.rooms import RoomRecord
@@ -188,7 +188,9 @@ class GiftService:
             if refusal := await self._too_young(sender):
                 return refusal
             room = await self._rooms.get(room_id)
-        except Exception as problem:  # the driver's errors differ by cause
+        except ENGINE_ERRORS as problem:
+            if not is_away(problem):
+                raise
             log.warning("room_unknown", room=room_id, error=type(problem).__name__)
             return Refusal(
                 codes.UNAVAILABLE,
@@ -299,7 +301,9 @@ class GiftService:
         try:
             async with asyncio.timeout(DATABASE_S):
                 settled = await gift_by_key(self._database, user, key)
-        except DATABASE_AWAY as problem:
+        except DATABASE_ERRORS as problem:
+            if not is_away(problem):
+                raise
             away, settled = problem, None
         if settled is not None:
             state = "refunded" if settled.refunded else "settled"

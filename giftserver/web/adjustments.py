@@ -8,6 +8,7 @@ import structlog
 from msgspec import Meta
 from sqlalchemy.exc import IntegrityError
 
+from giftserver.away import constraint_of
 from giftserver.durable import adjustments as stored
 from giftserver.durable.adjustments import (
     COINS_MAX,
@@ -115,7 +116,9 @@ async def propose_adjustment(call: Call[AdjustmentRequest, None]) -> AdjustmentA
     new = NewAdjustment(body.key, body.user, body.coins, body.reason, body.case)
     try:
         made = await stored.propose_adjustment(call.services.database, new, call.actor)
-    except IntegrityError:
+    except IntegrityError as problem:
+        if constraint_of(problem) != "adjustment_case_fkey":
+            raise
         return Refusal(NOT_FOUND, "There is no case of this id.")
     if not made.is_of(new):
         return Refusal(KEY_REUSED, "This key was used for another adjustment. Make a new key for each.")

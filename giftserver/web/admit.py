@@ -9,7 +9,8 @@ from starlette.websockets import WebSocket
 
 from giftserver.auth.origin import origin_refusal
 from giftserver.auth.tokens import ANONYMOUS, Identity
-from giftserver.errors import Refusal
+from giftserver.away import is_away, told
+from giftserver.errors import INTERNAL, Refusal
 from giftserver.services import Services
 from rooms import codes
 from rooms.codec import CODECS, Codec, choose_codec
@@ -48,7 +49,10 @@ async def admit(services: Services, websocket: WebSocket, room_id: str) -> Ident
         return Refusal(codes.RATE_LIMITED, f"This process serves {settings.rooms_per_process} rooms already.")
     try:
         room = await services.rooms.get(room_id)
-    except Exception as problem:  # the driver's errors differ by cause
+    except Exception as problem:
+        if not is_away(problem):
+            log.error("room_not_read", **told(problem))
+            return Refusal(INTERNAL, "Something went wrong in the server. It was logged; connect again in a moment.")
         log.warning("room_unknown", error=type(problem).__name__)
         return Refusal(codes.UNAVAILABLE, "Rooms cannot be looked up right now. Connect again.")
     if services.hub.draining:

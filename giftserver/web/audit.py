@@ -54,11 +54,11 @@ def act_answer(logged: LoggedAct) -> ActAnswer:
 
 
 async def list_acts(call: Call[None, AuditQuery]) -> AuditAnswer:
-    """The audit log."""
+    """The audit log, without what was done in cases about the caller."""
     query = call.query
     found = await find_acts(
-        call.services.database, subject=query.subject, actor=query.actor, action=query.action, before=query.before,
-        limit=query.limit,
+        call.services.database, call.actor, subject=query.subject, actor=query.actor, action=query.action,
+        before=query.before, limit=query.limit,
     )  # fmt: skip
     more = len(found) == query.limit
     return AuditAnswer([act_answer(one) for one in found], found[-1].id if more else None)

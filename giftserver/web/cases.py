@@ -135,17 +135,17 @@ def _report(told: ReportRecord) -> CaseReport:
 
 
 async def list_cases(call: Call[None, CasesQuery]) -> CasesAnswer:
-    """Cases of everybody."""
-    query = call.query
-    found = await cases.find_cases(call.services.database, query.state, query.kind, query.before, query.limit)
+    """Cases of everybody else."""
+    query, database = call.query, call.services.database
+    found = await cases.find_cases(database, call.actor, query.state, query.kind, query.before, query.limit)
     more = len(found) == query.limit
     return CasesAnswer([_answer(one) for one in found], found[-1].id if more else None)
 
 
 async def get_case(call: Call[None, None]) -> CaseStory | Refusal:
-    """One case with all that is known."""
+    """One case with all that is known. Whom it is about is refused."""
     database, id = call.services.database, str(call.request.path_params["case"])
-    case = await cases.case_by_id(database, id) if ID.fullmatch(id) else None
+    case = await cases.case_by_id(database, id, call.actor) if ID.fullmatch(id) else None
     if case is None:
         return _none()
     return CaseStory(
@@ -153,7 +153,7 @@ async def get_case(call: Call[None, None]) -> CaseStory | Refusal:
         msgspec.convert(case.evidence, list[Finding]),
         [_report(one) for one in await reports_about(database, id)],
         [adjustment_answer(one) for one in await find_adjustments(database, None, None, id, None, ADJUSTMENTS_MAX)],
-        [act_answer(one) for one in await find_acts(database, subject=id, limit=ACTS_MAX)],
+        [act_answer(one) for one in await find_acts(database, call.actor, subject=id, limit=ACTS_MAX)],
     )
 
 

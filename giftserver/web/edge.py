@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from giftserver.auth.origin import origin_refusal
+from giftserver.away import ENGINE_ERRORS, told
 from giftserver.errors import INTERNAL, Refusal
 from giftserver.settings import Settings
 from giftserver.web.error_page import error_page
@@ -63,8 +64,11 @@ class Edge:
         else:
             try:
                 await self._app(scope, receive, send_finished)
-            except Exception:
-                log.exception("request_failed", method=scope["method"])
+            except Exception as problem:
+                if isinstance(problem, ENGINE_ERRORS):  # what PostgreSQL says of a mistake has people's data in it
+                    log.error("request_failed", method=scope["method"], **told(problem))
+                else:
+                    log.exception("request_failed", method=scope["method"])
                 if started:
                     raise
                 await _failed(guarded)(scope, receive, send_finished)

@@ -6,14 +6,13 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import structlog
-from redis.exceptions import RedisError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from giftserver.auth.tokens import IDENTIFIER, Identity, Role
+from giftserver.away import ENGINE_ERRORS, is_away
 from giftserver.durable.audit_log import Actor
-from giftserver.durable.flush import DATABASE_AWAY
 from giftserver.durable.own_affairs import OwnAffair
 from giftserver.errors import TOO_LARGE, UNSUPPORTED_TYPE, Refusal
 from giftserver.gifts.messages import in_words
@@ -24,7 +23,6 @@ from rooms.codes import BAD_REQUEST, FORBIDDEN, ROOM_NOT_FOUND, UNAUTHORIZED, UN
 log = structlog.get_logger()
 
 BODY_BYTES_MAX: Final = 16_384
-ENGINE_AWAY: Final = (RedisError, *DATABASE_AWAY)
 
 Body = TypeVar("Body")
 Query = TypeVar("Query")
@@ -94,7 +92,9 @@ class Endpoint(Generic[Body, Query]):
         try:
             call = await self._admit(request)
             result = call if isinstance(call, Refusal) else await self.handler(call)
-        except ENGINE_AWAY as problem:
+        except ENGINE_ERRORS as problem:
+            if not is_away(problem):
+                raise
             log.warning("engine_away", endpoint=self.name, error=type(problem).__name__)
             result = Refusal(
                 UNAVAILABLE, "An engine of the server cannot be reached right now: try again in a moment.",
@@ -102,7 +102,7 @@ class Endpoint(Generic[Body, Query]):
             )  # fmt: skip
         except OwnAffair:
             result = Refusal(
-                FORBIDDEN, "This is about yourself, so it is not yours to decide. Somebody else must do it."
+                FORBIDDEN, "This is about yourself, so it is not yours to see or to decide. Somebody else must do it."
             )
         except ClientDisconnect:
             return Response(status_code=400)

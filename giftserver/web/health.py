@@ -1,6 +1,7 @@
 """Is the process alive, is it ready, and what has it counted."""
 
 import asyncio
+import hmac
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -15,11 +16,15 @@ from starlette.routing import Route
 
 from giftserver.cluster.client import server_of
 from giftserver.durable.migrate import schema_revision
+from giftserver.durable.same_limits import limits_that_differ
 from giftserver.durable.tables import SCHEMA_REVISION
+from giftserver.errors import Refusal
 from giftserver.ledger import keys
 from giftserver.ledger.guarded import run_of
 from giftserver.services import Services
-from giftserver.web.responses import json_answer
+from giftserver.web.error_page import nothing_here
+from giftserver.web.responses import json_answer, refusal_answer
+from rooms.codes import UNAUTHORIZED
 
 log = structlog.get_logger()
 
@@ -61,7 +66,7 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 when gifts can be taken, else 503 with the part that is in the way."""
     services: Services = request.app.state.services
-    lag, database = _shards(services), SchemaCheck(services)
+    lag, database = _shards(services), DatabaseCheck(services)
     checks: dict[str, Callable[[], Awaitable[str]]] = {
         "ledger_redis": lambda: _ping(services.ledger_redis),
         "rooms_redis": lambda: _ping(services.rooms_redis),
@@ -70,21 +75,35 @@ async def readyz(request: Request) -> Response:
     }
     found = await asyncio.gather(*(_within(check) for check in checks.values()))
     parts = dict(zip(checks, found, strict=True))
-    parts |= {"shards": lag.closed, "schema": database.other, "process": "draining" if services.hub.draining else OK}
+    parts |= {"shards": lag.closed, "schema": database.schema, "limits": database.limits}
+    parts["process"] = "draining" if services.hub.draining else OK
     ready = lag.takes_gifts and all(parts[part] == OK for part in NEEDED)
     degraded = any(state != OK for state in parts.values())
     return json_answer(ReadyAnswer(ready, degraded, parts, lag.gifts, lag.age_s), 200 if ready else 503)
 
 
 async def metrics(request: Request) -> Response:
-    """Counts of this process, and how many shards take no gifts now, for Prometheus."""
+    """Counts of this process, and how many shards take no gifts now, for Prometheus, by its token where there is one.
+
+    The port is the public one: how much is given, and by how many, is nobody else's business.
+    """
     services: Services = request.app.state.services
+    token = services.settings.metrics_token
+    if token is None and services.settings.production:
+        return nothing_here()
+    if token is not None and not _has(request, token.get_secret_value()):
+        return refusal_answer(Refusal(UNAUTHORIZED, "Send `Authorization: Bearer <GIFTSERVER_METRICS_TOKEN>`."))
     lag = _shards(services)
     asked = await _within(lag.check)
     services.metrics.closed(lag.reasons if lag.closed != UNKNOWN else Counter({"unreachable": keys.SHARDS}))
     if lag.closed == UNKNOWN:
         log.warning("shards_unknown", answer=asked)
     return Response(services.metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def _has(request: Request, token: str) -> bool:
+    scheme, _, sent = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.encode())
 
 
 def _shards(services: Services) -> "ShardLag":
@@ -169,18 +188,20 @@ async def _ping(redis: Any) -> str:
     return OK
 
 
-class SchemaCheck:
-    """Whether the database answers, and whether its schema is this version's."""
+class DatabaseCheck:
+    """Whether the database answers, whether its schema is this version's, and whether others keep other limits."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.other = OK
+        self.schema = OK
+        self.limits = OK
 
     async def check(self) -> str:
-        """ "ok" when it answers; `other` says when it has another schema."""
+        """ "ok" when it answers; `schema` says when it has another one, `limits` which settings differ."""
         revision = await schema_revision(self._services.database)
         if revision != SCHEMA_REVISION:
-            self.other = f"is at {revision}, run `giftserver migrate` for {SCHEMA_REVISION}"
+            self.schema = f"is at {revision}, run `giftserver migrate` for {SCHEMA_REVISION}"
+        self.limits = "; ".join(await limits_that_differ(self._services.database)) or OK
         return OK
 
 

@@ -18,9 +18,9 @@ from starlette.types import Scope
 
 from giftserver.auth.origin import normal_origin
 from giftserver.auth.tokens import IDENTIFIER
+from giftserver.away import ENGINE_ERRORS, is_away
 from giftserver.services import Services
 from giftserver.settings import Settings
-from giftserver.web.endpoint import ENGINE_AWAY
 from giftserver.web.error_page import error_page, nothing_here
 from giftserver.web.responses import unchanged
 
@@ -135,7 +135,9 @@ def routes(settings: Settings) -> list[BaseRoute]:
         if services.settings.demo:
             try:
                 live = next((room for room in await services.rooms.all() if room.live), None)
-            except ENGINE_AWAY as problem:
+            except ENGINE_ERRORS as problem:
+                if not is_away(problem):
+                    raise
                 log.warning("rooms_unknown", error=type(problem).__name__)
                 return error_page(503, "One moment", "The rooms cannot be looked up right now. Reload in a moment.")
             if live is not None:
@@ -148,7 +150,9 @@ def routes(settings: Settings) -> list[BaseRoute]:
         room_id = request.path_params["room"]
         try:
             found = IDENTIFIER.fullmatch(room_id) and await services.rooms.get(room_id) is not None
-        except ENGINE_AWAY:
+        except ENGINE_ERRORS as problem:
+            if not is_away(problem):
+                raise
             found = True
         if not found:
             return error_page(404, "There is no such room", "Nobody streams under this name. It may have been renamed.")

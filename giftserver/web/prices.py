@@ -7,6 +7,7 @@ from msgspec import Meta
 from sqlalchemy.exc import IntegrityError
 
 from giftserver.auth.tokens import Role
+from giftserver.away import constraint_of
 from giftserver.durable import prices as stored
 from giftserver.durable.history import at_ms
 from giftserver.durable.prices import Overtaken, StoredList
@@ -73,7 +74,9 @@ async def approve_prices(call: Call[ApproveRequest, None]) -> PriceListAnswer | 
     """Put a list in force that somebody else proposed."""
     try:
         found = await stored.approve(call.services.database, call.body.version, call.actor)
-    except IntegrityError:
+    except IntegrityError as problem:
+        if constraint_of(problem) != "price_list_two_persons":
+            raise
         return Refusal(FORBIDDEN, "Who proposed a price list cannot approve it. Ask a second person.")
     except Overtaken as problem:
         words = f"Version {problem}, which is newer, is in force: this one would change nothing. Propose it anew."

@@ -126,7 +126,7 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
 
 
 async def _serve(settings: Settings, listener: socket.socket | None, on_ready: Callable[[], None]) -> None:
-    async with open_engines(settings) as engines:
+    async with open_engines(settings, keeps_limits=True) as engines:
         app = create_app(settings, engines)
         config, services = server_config(app, settings), app.state.services
         server = WebServer(config, services, shares_port=listener is not None, on_ready=on_ready)

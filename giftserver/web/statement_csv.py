@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, tzinfo
 from typing import Final
@@ -16,15 +17,16 @@ COLUMNS: Final = (
 """`record`: `opening`, `entry`, `closing`, or `money` for a month's sum in one currency. An entry has the money that
 was paid for it. The coins of all entries are the closing balance less the opening one."""
 
-FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A spreadsheet takes a text that begins so for something to run."""
+FORMULA: Final = re.compile(r"""(^|[;,\t\r\n])([\s"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20](?!\)))""")
+"""Where a spreadsheet begins something to run: at the start of a cell, which is also after a semicolon, or whatever
+else it splits lines at. The wide signs are those of Chinese and Japanese keyboards; no formula begins with "-)"."""
 
 Cell = str | int | None
 
 
 def cell(text: str | None) -> str | None:
-    """A text that no spreadsheet runs: one that looks like a formula gets an apostrophe before it."""
-    return f"'{text}" if text is not None and text.startswith(FORMULAS) else text
+    """A text that no spreadsheet runs: what looks like a formula gets an apostrophe before it, wherever it stands."""
+    return None if text is None else FORMULA.sub(r"\1\2'", text)
 
 
 async def csv_of(

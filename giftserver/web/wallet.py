@@ -8,7 +8,7 @@ import structlog
 from msgspec import Meta
 
 from giftserver.auth.tokens import Role
-from giftserver.durable.flush import DATABASE_AWAY
+from giftserver.away import DATABASE_ERRORS, is_away
 from giftserver.durable.history import PAGE_MAX, wallet_history
 from giftserver.durable.holds import Aside, set_aside
 from giftserver.durable.store import settled_coins
@@ -83,7 +83,9 @@ async def get_wallet(call: Call[None, None]) -> WalletAnswer | Refusal:
         async with asyncio.timeout(DATABASE_S):
             settled = await settled_coins(call.services.database, call.user)
             aside = await set_aside(call.services.database, call.user)
-    except DATABASE_AWAY as problem:
+    except DATABASE_ERRORS as problem:
+        if not is_away(problem):
+            raise
         log.warning("settled_coins_unknown", error=type(problem).__name__)
     coins = await call.services.ledger.balance(call.user)
     if coins is None:

@@ -1,10 +1,12 @@
-"""What an order says of itself when it did not go as ordered: in review, given back, declined."""
+"""What an order says of itself when it did not go as ordered, and what its coins cost in lists."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.demo_site import DemoSite
 from tests.browser.test_recharge import dots, order, ordered
@@ -17,6 +19,19 @@ DECLINES = (
     "INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED", "TRANSACTION_REFUSED", "PAYER_CANNOT_PAY", "DECLINED",
     "DECLINED_BY_RISK_FRAUD_FILTERS", "CARD_EXPIRED", "DUPLICATE_INVOICE_ID",
 )  # fmt: skip
+# Texts of a row that are broken, stand over each other, or reach out of the row.
+CROWDED = """rows => rows.flatMap(row => {
+    const within = (a, b) => a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
+    const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+    const texts = [...row.querySelectorAll('span')]
+        .filter(one => one.children.length === 0 && one.getClientRects().length > 0)
+        .map(one => ({ name: one.className, box: one.getBoundingClientRect(), lines: one.getClientRects().length }));
+    return texts.flatMap(({ name, box, lines }, i) => [
+        !within(box, row.getBoundingClientRect()) && `${name} reaches out`,
+        name.endsWith('each') && (lines > 1 || box.height > 26) && `${name} is broken`,
+        ...texts.slice(i + 1).map(other => !apart(box, other.box) && `${name} over ${other.name}`),
+    ]).filter(Boolean);
+})"""
 OTHERWISE = "paid 144, asked for 143 USD in minor units"
 
 
@@ -67,6 +82,34 @@ def test_money_that_went_back_before_any_coins_came(visit: Visit, demo_site: Dem
     expect(dialog.locator(".order__standing")).to_contain_text("USD 1.44 went back the way you paid.")
     assert dots(page) == ["done", "done", "done", "ended"]
     expect(dialog.locator(".timeline__step").last).to_contain_text("Given back")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(
+    ("path", "person", "row"), [("/wallet", "ana", ".order"), ("/ops", "operator", ".payment-row")]
+)
+def test_a_list_of_orders_says_what_a_hundred_coins_cost(
+    visit: Visit, demo_site: DemoSite, artifacts: Path, path: str, person: str, row: str, width: int
+) -> None:
+    """As the store and the order's sheet do: on one line, apart from everything else, even of a big order."""
+    big = {"coins": 2_400_000, "bonus_coins": 100_000, "amount_minor": 3_428_571}
+    for _ in range(2):
+        ordered(demo_site, "ana")
+
+    def with_a_big_one(route: Route) -> None:
+        answer = route.fetch().json()
+        answer["payments"][0] |= big
+        route.fulfill(json=answer)
+
+    page = visit(path, person, width, routes={"**/payments?*": with_a_big_one})
+    each = page.locator(f"{row}__each")
+    expect(each.first).to_have_text("USD 1.37 per 100")
+    shown = each.all_text_contents()
+    assert len(shown) == page.locator(row).count() > 1
+    assert all(re.fullmatch(r"[A-Z]{3}.[0-9.,]+ per 100", text) for text in shown), shown
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(row).evaluate_all(CROWDED) == []
+    page.locator(row).first.screenshot(path=artifacts / f"orders-each-{path[1:]}-{width}.png")
 
 
 def test_a_list_says_what_became_of_a_dispute(visit: Visit) -> None:

@@ -13,7 +13,17 @@ from tests.browser.demo_site import DemoSite, holds, until
 from tests.browser.test_recharge import STILL
 
 Visit = Callable[..., Page]
-STOLEN_PRINTER = "window.print = () => { document.documentElement.dataset.printed = 'true'; }"
+# As printing begins, and does not end.
+STOLEN_PRINTER = """() => {
+    window.print = () => {
+        dispatchEvent(new Event('beforeprint'));
+        document.documentElement.dataset.printed = 'true';
+    };
+}"""
+# What is on paper when the browser prints by itself: its own events tell.
+PAPER = (
+    "addEventListener('beforeprint', () => { window.paper = document.querySelector('.printed')?.textContent ?? ''; })"
+)
 YEN = {"price_version": 9, "price": {"currency": "JPY", "exponent": 0, "rate_minor": 215, "rate_coins": 100}}
 DOLLARS = {"price_version": 8, "price": {"currency": "USD", "exponent": 2, "rate_minor": 143, "rate_coins": 100}}
 
@@ -71,6 +81,44 @@ def test_a_month_on_screen_as_a_file_and_on_paper(
     expect(paper).to_be_hidden()
     page.get_by_role("combobox", name="Month").select_option(label="All history")
     expect(sums).to_be_hidden()
+
+
+def printed(page: Page, path: Path) -> str:
+    """What the browser's own way to print, such as its menu, puts on paper."""
+    page.evaluate(PAPER)
+    page.pdf(path=path)
+    expect(page.locator(".printed")).to_have_count(0)  # it is taken away after printing
+    return str(page.evaluate("window.paper"))
+
+
+def test_however_it_is_printed_the_paper_has_its_head(visit: Visit, demo_site: DemoSite, tmp_path: Path) -> None:
+    """Name and month, or all history; Ctrl-P brings what has not come yet, the menu cannot wait and says so."""
+    for _ in range(4):
+        demo_site.send("ben", "harbour", "kite")
+    known = month_of(demo_site, "ben")
+    two = {"**/v1/wallet/**limit=40*": lambda route: route.continue_(url=smaller(route))}
+    page = visit("/wallet", "ben", routes=two, timezone_id="UTC")
+    expect(page.locator(".entry")).to_have_count(2)
+    paper = printed(page, tmp_path / "all.pdf")
+    assert "Statement of coins, all history" in paper
+    assert "Ben (ben)" in paper
+    assert "These are the last 2 entries. Choose a month to have all of it." in paper
+    page.get_by_role("combobox", name="Month").select_option(known["month"])
+    expect(page.get_by_role("button", name="Print")).to_be_visible()
+    assert "These are the last 2 entries of the month." in printed(page, tmp_path / "month.pdf")
+    page.evaluate(STOLEN_PRINTER)
+    page.locator("body").press("Control+p")
+    holds(page, "document.documentElement.dataset.printed === 'true'")
+    by_key = page.locator(".printed").evaluate("paper => paper.textContent")
+    month = str(page.locator("#month option:checked").text_content())
+    assert by_key.startswith(f"Statement of coins, {month.replace(' so far', ', so far')}")
+    assert by_key.count("Kite") == 4
+    assert "These are the last" not in by_key
+    by_menu = printed(page, tmp_path / "whole.pdf")
+    page.get_by_role("button", name="Print").click()
+    by_button = page.locator(".printed").evaluate("paper => paper.textContent")
+    without_time = [re.sub(r"at \d\d:\d\d:\d\d\.", "", paper) for paper in (by_key, by_menu, by_button)]
+    assert without_time[0] == without_time[1] == without_time[2]
 
 
 def smaller(route: Route) -> str:

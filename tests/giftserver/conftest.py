@@ -99,7 +99,7 @@ async def running(settings: Settings) -> AsyncIterator[Web]:
     listener = free_listener()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = settings.model_copy(update={"public_url": settings.public_url or url})
-    async with open_engines(settings) as engines:
+    async with open_engines(settings, keeps_limits=True) as engines:
         await open_new_ledger(engines.database, engines.ledger_redis)
         app = create_app(settings, engines)
         server = QuickServer(server_config(app, settings))

@@ -54,6 +54,7 @@ def test_help_lists_every_command_without_loading_them():
         ({"GIFTSERVER_PORT": "99999"}, "GIFTSERVER_PORT"),
         ({"GIFTSERVER_PORT": "eighty"}, "GIFTSERVER_PORT"),
         ({"GIFTSERVER_JWT_SECRET": "hush"}, "GIFTSERVER_JWT_SECRET is shorter than 32 bytes"),
+        ({"GIFTSERVER_METRICS_TOKEN": "hush"}, "GIFTSERVER_METRICS_TOKEN is shorter than 32 bytes"),
         ({"GIFTSERVER_LOG_FORMAT": "xml"}, "GIFTSERVER_LOG_FORMAT"),
         ({"GIFTSERVER_PRODUCTION": "true", "GIFTSERVER_DEMO": "1"}, "not in production. Unset GIFTSERVER_DEMO"),
     ],

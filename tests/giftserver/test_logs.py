@@ -54,10 +54,11 @@ def test_private_fields_are_masked(lines, name):
         "redis://:hush-hush-1@127.0.0.1:6379/0 is away",
         "GET /overlay/hush-hush-1?theme=dark",
         "password=hush-hush-1",
+        'violates check constraint "c"\nDETAIL:  Failing row contains (hush-hush-1, 5).\nHINT: none',
     ],
 )
 def test_secrets_inside_a_text_are_masked(lines, text):
-    """Query strings, headers, URLs with passwords, overlay addresses."""
+    """Query strings, headers, URLs with passwords, overlay addresses, what PostgreSQL says of a row."""
     structlog.get_logger().warning(text, where=text)
     assert "hush-hush-1" not in lines.getvalue()
     assert logs.MASK in str(last(lines)["where"])

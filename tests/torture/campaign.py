@@ -16,8 +16,8 @@ from typing import Any, Final
 import msgspec
 from redis.exceptions import RedisError
 
+from giftserver.away import DATABASE_ERRORS
 from giftserver.durable.credits import credit, pending_credits
-from giftserver.durable.flush import DATABASE_AWAY
 from giftserver.durable.refunds import due_refunds
 from giftserver.durable.rooms import set_live, upsert_room
 from giftserver.durable.store import flush_cursors
@@ -123,7 +123,7 @@ class Campaign:
         return made
 
     async def _credit(self, made: Credit) -> None:
-        with contextlib.suppress(*DATABASE_AWAY):
+        with contextlib.suppress(*DATABASE_ERRORS):
             done = await credit(self.engines.database, made.user, made.coins, "top_up", made.reference)
             made.outcome, made.credit_no = "ok", done.credit_no
 
@@ -168,7 +168,7 @@ class Campaign:
                 await self._settle()
                 again = Checker(self.history, self.engines.database, self.engines.ledger_redis)
                 self.tally.verdict = await again.check(proof=proof)
-        except (*DATABASE_AWAY, RedisError) as problem:
+        except (*DATABASE_ERRORS, RedisError) as problem:
             self.tally.failures.append(f"nothing could be checked: {problem!r}; ended: {self.stack.dead() or 'none'}")
         self.tally.checks += 1
         self.load.go_on()
@@ -241,7 +241,7 @@ class Campaign:
         while time.monotonic() < until_s:
             try:
                 state = await self._undrained()
-            except (*DATABASE_AWAY, RedisError) as problem:
+            except (*DATABASE_ERRORS, RedisError) as problem:
                 state = repr(problem)
             if not state:
                 return

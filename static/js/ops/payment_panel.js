@@ -7,7 +7,7 @@ import { OrderWatch } from '../wallet/order_watch.js';
 import { Claims } from './claims.js';
 import { isOpen, standOf } from './claim_words.js';
 import { GiveBack } from './give_back.js';
-import { amountOf } from '../ui/money.js';
+import { amountOf, perHundredOf } from '../ui/money.js';
 import { coinsOf, declineOf, holdOf, reviewOf, saidOf, stateOf, stepOf, tidy } from './payment_words.js';
 import { Review } from './review.js';
 
@@ -108,6 +108,7 @@ export class PaymentPanel {
       this.face,
       element('p.terms__amount', {}, amountOf(payment.amount_minor, payment.currency)),
       element('p.coins', {}, coinsOf(payment, count), ' coins'),
+      element('p.small.secondary', {}, perHundredOf(payment)),
       element('p.state', { data: { tone } }, text),
       dispute !== undefined && element('p.state', { data: { tone: standOf(dispute).tone } }, `Dispute: ${standOf(dispute).text.toLowerCase()}`),
       payment.review !== null && element('div.review', {}, element('p.review__title', {}, 'Needs a look'), element('p.small', {}, reviewOf(payment))),

@@ -1,7 +1,7 @@
 import { avatar, element, fill } from '../ui/element.js';
 import { count } from '../ui/numbers.js';
 import { standOf } from './claim_words.js';
-import { amountOf } from '../ui/money.js';
+import { amountOf, perHundredOf } from '../ui/money.js';
 import { coinsOf, momentOf, saidOf, stateOf, STATES, tidy } from './payment_words.js';
 
 const PAGE_PAYMENTS = 30;
@@ -138,7 +138,7 @@ function faceOf(payment) {
     element('span.payment-row__when', {}, momentOf(payment.created_at_ms)),
     element('span.payment-row__who', {}, avatar(payment.user, payment.user), element('span.payment-row__name', {}, payment.user)),
     element('span.payment-row__coins.coins', {}, coinsOf(payment, count), element('span.payment-row__unit', {}, ' coins')),
-    element('span.payment-row__amount', {}, amountOf(payment.amount_minor, payment.currency)),
+    element('span.payment-row__cost', {}, element('span.payment-row__amount', {}, amountOf(payment.amount_minor, payment.currency)), element('span.payment-row__each', {}, perHundredOf(payment))),
     element('span.payment-row__provider', {}, tidy(payment.provider)),
     element(
       'span.payment-row__state',

@@ -30,6 +30,12 @@ export function perHundred({ amount_minor, coins, bonus_coins, currency, exponen
   return `${price({ amount_minor: each, currency, exponent })} per ${HUNDRED}`;
 }
 
+/** The same of a payment that comes without its exponent; empty for a currency that this page does not know. */
+export function perHundredOf(payment) {
+  const exponent = EXPONENTS[payment.currency];
+  return exponent === undefined ? '' : perHundred({ ...payment, exponent });
+}
+
 /** "USD 4.99"; of a currency that this page does not know, its minor units, and that they are. */
 export function amountOf(amountMinor, currency) {
   const exponent = EXPONENTS[currency];

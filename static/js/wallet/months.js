@@ -22,14 +22,15 @@ export class Months {
   #zone = Intl.DateTimeFormat().resolvedOptions().timeZone || UTC;
 
   /**
-   * @param {{session: Session, names: GiftNames, rooms: Map, chosen: () => void, entries: () => Promise<object>}} parts
-   *   `chosen` hears that another month is asked for; `entries` brings all of the one that is shown
+   * @param {{session: Session, names: GiftNames, rooms: Map, chosen: () => void, entries: () => Promise<void>, loaded: () => object}} parts
+   *   `chosen` hears that another month is asked for; `entries` brings all of the one that is shown, `loaded` is what has come
    */
-  constructor({ session, names, rooms, chosen, entries }) {
+  constructor({ session, names, rooms, chosen, entries, loaded }) {
     this.session = session;
     this.names = names;
     this.rooms = rooms;
     this.entries = entries;
+    this.loaded = loaded;
     this.tools = document.getElementById('month-tools');
     this.choice = document.getElementById('month');
     this.sums = document.getElementById('month-sums');
@@ -41,6 +42,8 @@ export class Months {
     });
     this.file.addEventListener('click', () => this.#download());
     this.paper.addEventListener('click', () => this.#print());
+    window.addEventListener('keydown', (event) => this.#printByKey(event));
+    window.addEventListener('beforeprint', () => this.#lay());
     window.addEventListener('afterprint', () => document.querySelector('.printed')?.remove());
   }
 
@@ -117,17 +120,30 @@ export class Months {
     }
   }
 
+  /** The browser's own way to print waits for nothing: the entries that are not there yet are brought before it. */
+  #printByKey(event) {
+    if (event.key.toLowerCase() !== 'p' || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+    if (this.#shown === null || this.loaded().whole) return;
+    event.preventDefault();
+    if (!this.paper.disabled) this.#print();
+  }
+
   async #print() {
     this.paper.disabled = true;
     const answer = this.#shown;
-    const { entries, whole } = await this.entries();
+    await this.entries();
     this.paper.disabled = false;
-    if (answer !== this.#shown) return;
+    if (answer === this.#shown) window.print();
+  }
+
+  /** However it is printed, the paper has its head: what has come of the statement, and that it is not all, if so. */
+  #lay() {
+    const { entries, whole } = this.loaded();
+    if (this.session.me === null || (this.#shown === null && entries.length === 0)) return;
+    const answer = this.#shown ?? { zone: this.#zone };
+    const sums = this.#shown === null ? [] : sumsOf(answer, this.rooms);
     document.querySelector('.printed')?.remove();
-    document.body.append(
-      printedStatement({ answer, entries, whole, sums: sumsOf(answer, this.rooms), person: this.session.me, names: this.names, rooms: this.rooms }),
-    );
-    window.print();
+    document.body.append(printedStatement({ answer, entries, whole, sums, person: this.session.me, names: this.names, rooms: this.rooms }));
   }
 }
 

@@ -3,10 +3,10 @@ import { copyButton } from '../ui/copy.js';
 import { sheet } from '../ui/dialog.js';
 import { element, fill } from '../ui/element.js';
 import { count, counted } from '../ui/numbers.js';
-import { perHundred, price } from '../ui/money.js';
+import { price } from '../ui/money.js';
 import { afterwardsOf, disputeOf } from './dispute_words.js';
 import { OrderWatch } from './order_watch.js';
-import { coinsOf, endedUnpaid, findingOf, isOpen, methodOf, momentOf, standingOf } from './order_words.js';
+import { coinsOf, eachOf, endedUnpaid, findingOf, isOpen, methodOf, momentOf, standingOf } from './order_words.js';
 import { reportButton } from './report.js';
 import { Timeline } from './timeline.js';
 
@@ -126,7 +126,7 @@ export class OrderPanel {
       this.face,
       element('p.order__coins', {}, element('span.coin-mark', { 'aria-hidden': 'true' }), counted(coinsOf(payment), 'coin')),
       element('p.order__price', {}, [price(payment), parts].filter(Boolean).join(' · ')),
-      element('p.small.secondary', {}, perHundred({ ...payment, bonus_coins: bonus })),
+      element('p.small.secondary', {}, eachOf(payment)),
     );
   }
 

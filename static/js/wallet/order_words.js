@@ -1,5 +1,5 @@
 import { counted } from '../ui/numbers.js';
-import { amountOf, price } from '../ui/money.js';
+import { amountOf, perHundred, price } from '../ui/money.js';
 import { clockTime, dayName } from '../ui/times.js';
 import { declineWords } from './declines.js';
 import { disputeStandingOf } from './dispute_words.js';
@@ -56,6 +56,11 @@ export function shortStateOf(payment) {
 /** Coins that this order brings, or brought. */
 export function coinsOf(payment) {
   return payment.coins + (lostBonus(payment) ? 0 : payment.bonus_coins);
+}
+
+/** "USD 1.30 per 100": what these coins cost. */
+export function eachOf(payment) {
+  return perHundred({ ...payment, bonus_coins: coinsOf(payment) - payment.coins });
 }
 
 /** "Card", or nothing while none was chosen. */

@@ -1,7 +1,7 @@
 import { element, fill } from '../ui/element.js';
 import { counted } from '../ui/numbers.js';
 import { price } from '../ui/money.js';
-import { coinsOf, momentOf, shortStateOf } from './order_words.js';
+import { coinsOf, eachOf, momentOf, shortStateOf } from './order_words.js';
 
 const FIRST_ORDERS = 5;
 const MORE_ORDERS = 10;
@@ -120,7 +120,7 @@ export class Orders {
 function faceOf(payment) {
   const { text, tone } = shortStateOf(payment);
   return [
-    element('span.order__what', {}, element('span.order__title', {}, counted(coinsOf(payment), 'coin')), element('span.small.secondary', {}, momentOf(payment.created_at_ms))),
+    element('span.order__what', {}, element('span.order__bought', {}, element('span.order__title', {}, counted(coinsOf(payment), 'coin')), element('span.order__each', {}, eachOf(payment))), element('span.small.secondary', {}, momentOf(payment.created_at_ms))),
     element('span.order__end', {}, element('span.order__amount', {}, price(payment)), element('span.order__state', { data: { tone } }, text)),
   ];
 }

@@ -35,7 +35,7 @@ export class Statement {
       rooms: this.#rooms,
       opened: (entry) => openReceipt(entry, { session, names, rooms: this.#rooms, reported }),
     });
-    this.months = new Months({ session, names, rooms: this.#rooms, chosen: () => this.#load(), entries: () => this.#whole() });
+    this.months = new Months({ session, names, rooms: this.#rooms, chosen: () => this.#load(), entries: () => this.#whole(), loaded: () => this.#loaded });
     this.older.addEventListener('click', () => this.#showOlder());
     this.search.addEventListener('input', () => this.#narrow(this.#filter, this.search.value));
     this.filters = [...document.querySelectorAll('[data-filter]')];
@@ -136,9 +136,13 @@ export class Statement {
     return this.session.get(this.months.path({ limit, ...(before !== null && { before }) }));
   }
 
-  /** Everything there is of what is shown, up to a number that can be printed, newest first; `whole` says if that is all. */
+  /** Bring everything there is of what is shown, up to a number that can be printed. */
   async #whole() {
     while (this.#next !== null && this.#entries.length < PRINTED_ENTRIES && (await this.#more(WHOLE_PAGE)));
+  }
+
+  /** What has come of what is shown, newest first; `whole` says if that is all. */
+  get #loaded() {
     return { entries: this.#entries, whole: this.#next === null };
   }
 

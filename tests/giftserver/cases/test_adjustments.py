@@ -160,3 +160,11 @@ async def test_proposals_are_bounded_and_named(desk: Desk) -> None:
     viewer = await desk.post(f"/v1/ops/adjustments/{known['id']}/approve", {"reason": "x"}, "ana", "viewer")
     assert_refused(viewer, 403, "forbidden")
     assert len((await desk.get("/v1/ops/audit?action=propose_adjustment"))["acts"]) == 1
+
+
+async def test_another_rule_is_not_taken_for_the_expected_one(desk: Desk) -> None:
+    """A case that is not there is refused in words; what another rule refuses is a mistake of the server's."""
+    assert_refused(await desk.propose(5, case=f"case_{'0' * 32}"), 404, "not_found")
+    async with desk.shop.web.engines.database.begin() as connection:
+        await connection.execute(text("ALTER TABLE adjustment ADD CONSTRAINT few CHECK (coins < 5)"))
+    assert_refused(await desk.propose(5), 500, "internal")

@@ -123,7 +123,7 @@ async def test_what_a_superuser_changes_is_found(database, what: str) -> None:
 async def test_a_row_written_anew_with_its_hash_is_found(database) -> None:
     """Whoever knows how hashes are made must write every row after it anew, too, and the head."""
     await acts(database)
-    newest_first = await find_acts(database)
+    newest_first = await find_acts(database, Actor("olga", "admin"))
     first, second = newest_first[-1], newest_first[-2]
     forged = next_hash(first.hash, 2, second.at, replace(second.act, reason="another"))
     async with database.begin() as connection:

@@ -70,6 +70,37 @@ async def test_nobody_takes_a_step_in_their_own_case(desk: Desk) -> None:
         assert (await desk.took(id, verb, version, **more))["version"] == version + 1
 
 
+async def test_nobody_reads_a_case_about_themselves(desk: Desk) -> None:
+    """Neither in the list, nor itself with its evidence and notes, nor in the audit log; whoever else is asked does."""
+    own = await desk.reported(note="they say it was their brother")
+    await desk.took(own, "note", 1)
+    others = await desk.report("ana", "user", "mira", "abuse")
+    assert others.status_code == 200, others.text
+    database = desk.shop.web.engines.database
+
+    async def seen(by: str) -> tuple[set[str], set[str], set[str]]:
+        """Cases of the list, one a page, and those that the audit log is about, asked for and not."""
+        listed, before = set(), ""
+        while (page := await desk.get(f"/v1/ops/cases?limit=1{before}", by))["cases"]:
+            listed |= {case["id"] for case in page["cases"]}
+            before = f"&before={page['next']}"
+        acts = [await desk.get(f"/v1/ops/audit{query}", by) for query in ("", f"?subject={own}")]
+        about, asked = ({act["subject_id"] for act in log["acts"]} for log in acts)
+        return listed, about, asked
+
+    async with database.connect() as connection:
+        cases = set((await connection.execute(text("SELECT id FROM case_file"))).scalars())
+    assert len(cases) == 2
+    assert await seen("olga") == (cases, cases, {own})
+    assert await seen("ana") == (cases - {own}, cases - {own}, set())
+    assert (await desk.get(f"/v1/ops/cases/{own}"))["reports"][0]["note"] == "they say it was their brother"
+    answer = await desk.shop.web.http.get(f"/v1/ops/cases/{own}", headers=desk.shop.web.bearer("ana", "admin"))
+    assert_own(answer)
+    assert "brother" not in answer.text
+    (other,) = cases - {own}
+    assert (await desk.get(f"/v1/ops/cases/{other}", "ana"))["case"]["person"] == "mira"
+
+
 async def test_nobody_refunds_or_reviews_their_own_purchase(desk: Desk) -> None:
     """Nothing is asked of the provider, and nothing written; somebody else does it."""
     path = f"/v1/ops/payments/{desk.payment['id']}"

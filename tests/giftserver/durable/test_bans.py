@@ -147,7 +147,9 @@ async def test_whatever_order_they_come_in(house):
             elif what == 3:
                 await ban(house, creator, f"case:{n}")
             else:
-                await house.run(f"UPDATE live_ban SET lifted_at = now() WHERE user_id = '{creator}'")
+                await house.run(
+                    f"UPDATE live_ban SET lifted_at = now() WHERE user_id = '{creator}' AND lifted_at IS NULL"
+                )
         except CreatorBanned:
             return
 

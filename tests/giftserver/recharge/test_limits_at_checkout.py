@@ -50,6 +50,34 @@ async def test_an_order_counts_until_it_ends_unpaid(shop: Shop) -> None:
     await shop.proved()
 
 
+@pytest.mark.parametrize("ordered_h_ago", [0, 24, 24 * 40])
+async def test_money_that_comes_after_the_order_expired_counts_when_it_comes(shop: Shop, ordered_h_ago: int) -> None:
+    """It is credited beyond the limit, for nobody can refuse it; whoever orders after it is told, whenever it was."""
+    small = {"pack": "coins-70", "amount_minor": 99, "bonus_coins": 0}
+    await shop.mischief(pay_after_expiry=True)
+    late = await shop.ordered()
+    await shop.control("POST", f"/v1/sessions/{await shop.session(late)}/expire")
+    await shop.until_state(late["id"], "expired")
+    async with shop.web.engines.database.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for column in ("payment SET created_at = created_at", "payment_step SET at = at"):
+            await connection.execute(text(f"UPDATE {column} - interval '{ordered_h_ago} hours'"))
+    await put(shop.web, month_coins=2_150)
+    other = await shop.ordered(pack="coins-1400", amount_minor=1_999, bonus_coins=140)
+    await shop.pay(other)
+    await shop.until_state(other["id"], "credited")
+    await shop.pay(late)
+    await shop.until_state(late["id"], "credited")
+    assert await shop.coins() == 1_400 + 140 + 700  # the first purchase is the other one
+    shown = (await shop.web.http.get("/v1/limits", headers=shop.web.bearer("ana"))).json()
+    assert [of(shown, window)["bought_coins"] for window in ("day", "month")] == [2_100, 2_100]
+    await passed(shop, "day", 0, **small)
+    await put(shop.web, day_coins=35_000)
+    await age(shop.web, 24)
+    await passed(shop, "month", 50, **small)
+    await shop.proved()
+
+
 async def test_the_store_says_what_is_left(shop: Shop) -> None:
     """Of the tightest limit, less what was ordered; nothing in a break, and that a case has the wallet on hold."""
 

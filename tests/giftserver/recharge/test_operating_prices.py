@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from giftserver.auth.tokens import mint
 from giftserver.durable.audit_log import Actor
@@ -59,6 +60,10 @@ async def test_a_list_needs_a_second_person(shop):
     assert (found["price_version"], found["packs"][0]["amount_minor"]) == (version, 199)
     assert (await approve(shop, version, "pia")).json()["approved_by"] == "otto"
     assert_refused(await approve(shop, 9_999), 404, "not_found")
+    version = await propose(shop, prices())
+    async with shop.web.engines.database.begin() as connection:
+        await connection.execute(text("ALTER TABLE price_list ADD CONSTRAINT n CHECK (approved_by <> 'pia')"))
+    assert_refused(await approve(shop, version, "pia"), 500, "internal")  # another rule is the server's mistake
 
 
 async def test_a_list_that_was_overtaken_cannot_be_approved(shop):

@@ -9,17 +9,23 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from giftserver import embedded
 from giftserver.durable import migrate
+from giftserver.durable.same_limits import limits_that_differ
 from giftserver.durable.tables import SCHEMA_REVISION
+from giftserver.engines import open_engines
 from giftserver.ledger import keys
 from giftserver.recovery.coordinator import open_ledger
 from giftserver.settings import Settings
 from giftserver.web import health
 from tests.conftest import SECRET
 from tests.giftserver.conftest import Web, add_rooms, assert_refused, running
+
+METRICS_TOKEN = "only-prometheus-knows-this-token-0123"
 
 
 async def not_ready(web: Web, part: str, *words: str) -> None:
@@ -38,7 +44,7 @@ async def test_a_process_that_can_take_gifts_is_ready(web: Web, new_key: Callabl
     assert answer.status_code == 200, answer.text
     assert answer.json()["ready"] is True
     assert answer.json()["degraded"] is False
-    assert set(answer.json()["parts"]) == {*health.NEEDED, "shards", "database", "flush"}
+    assert set(answer.json()["parts"]) == {*health.NEEDED, "shards", "database", "flush", "limits"}
     await web.give_coins("ana", 10)
     await web.send_gift("ana", new_key())
     behind = await web.http.get("/readyz")
@@ -113,6 +119,25 @@ async def test_shards_that_take_no_gifts_are_named_with_the_reason(
     assert await closed_shards(web) == {}
 
 
+async def test_processes_that_keep_other_limits_are_told(settings: Settings, static_dir: Path) -> None:
+    """Whoever starts beside others logs it, and all are degraded while it is so; those that keep none do not count."""
+    strict = settings.model_copy(update={"static_dir": static_dir, "limit_day_coins": 500, "minors": "guardian"})
+    day = "GIFTSERVER_LIMIT_DAY_COINS is 500 here and 35000 in another process: set it alike"
+    minors = "GIFTSERVER_MINORS is guardian here and never in another process: set it alike"
+    async with open_engines(settings, keeps_limits=True) as other, open_engines(settings) as none:
+        assert await limits_that_differ(none.database) == await limits_that_differ(other.database) == []
+        with capture_logs() as logs:
+            async with running(strict) as web:
+                await until(web, lambda answer: answer.json()["parts"]["limits"] == f"{day}; {minors}")
+                ready = await web.http.get("/readyz")
+                assert (ready.status_code, ready.json()["degraded"]) == (200, True)
+                assert [line["fix"] for line in logs if line["event"] == "limits_differ"] == [day, minors]
+                (theirs, _) = await limits_that_differ(other.database)
+                assert theirs == "GIFTSERVER_LIMIT_DAY_COINS is 35000 here and 500 in another process: set it alike"
+                await other.database.dispose()
+                await until(web, lambda answer: answer.json()["parts"]["limits"] == "ok")
+
+
 async def test_an_engine_that_died_is_named_and_comes_back(tmp_path: Path) -> None:
     """While it is away requests that need it get a temporary refusal; nobody restarts the web process."""
     instance = embedded.Instance(tmp_path / "engines")
@@ -159,3 +184,34 @@ async def test_metrics_are_for_prometheus(web: Web) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert "giftserver_connections 0.0" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("production", "token", "unsaid", "said"),
+    [
+        (False, None, 200, 200),
+        (True, None, 404, 404),
+        (False, METRICS_TOKEN, 401, 200),
+        (True, METRICS_TOKEN, 401, 200),
+    ],
+)
+async def test_counts_are_for_who_has_the_token(
+    settings: Settings, static_dir: Path, production: bool, token: str | None, unsaid: int, said: int
+) -> None:
+    """In production there are none without one: the port is open to all. Liveness and readiness need none."""
+    secret = None if token is None else SecretStr(token)
+    changes = {"static_dir": static_dir, "production": production, "metrics_token": secret}
+    async with running(settings.model_copy(update=changes)) as web:
+        wrong = (
+            {},
+            {"authorization": "Bearer wrong"},
+            {"authorization": f"Basic {METRICS_TOKEN}"},
+            web.bearer("olga", "admin"),
+        )
+        for headers in wrong:
+            answer = await web.http.get("/metrics", headers=headers)
+            assert (answer.status_code, "giftserver_connections" in answer.text) == (unsaid, unsaid == 200)
+        answer = await web.http.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
+        assert (answer.status_code, "giftserver_connections" in answer.text) == (said, said == 200)
+        for path in ("/healthz", "/readyz"):
+            assert (await web.http.get(path)).status_code == 200

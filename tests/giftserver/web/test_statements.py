@@ -174,6 +174,29 @@ async def test_pages_of_a_month_miss_nothing(past: Past) -> None:
     assert amounts(await past.month("2026-03", before=2)) == []
 
 
+@pytest.mark.parametrize(
+    ("note", "shown"),
+    [
+        ("thanks;=1+1", "thanks;'=1+1"),
+        ('so,=cmd|"/c calc"!A0', 'so,\'=cmd|"/c calc"!A0'),
+        ('a;"=1";  @x', "a;\"'=1\";  '@x"),
+        ("a;;+1;-1,b", "a;;'+1;'-1,b"),
+        ('";=1', "\";'=1"),
+        ("\u30ad\u30ea\u756a;\uff1d1", "\u30ad\u30ea\u756a;'\uff1d1"),
+        ("see you ;-) a=b; c-d, 1+1, e@f", "see you ;-) a=b; c-d, 1+1, e@f"),
+    ],
+)
+async def test_no_note_runs_in_a_spreadsheet(past: Past, note: str, shown: str) -> None:
+    """However lines are split, at commas or at semicolons; what is no formula is left as it was written."""
+    await past.sent("2026-05-02T00:00:00", 1, note=note)
+    (row,) = [row for row in await past.rows("2026-05") if row["kind"] == "gift"]
+    assert row["note"] == shown
+    text = (await past.get("/2026-05.csv")).text
+    for split in (";", ",", "\t"):
+        cells = [cell.strip(' "') for line in text.splitlines() for cell in line.split(split)]
+        assert [cell for cell in cells if cell.startswith(tuple("=+@\uff1d"))] == []
+
+
 async def test_csv_has_the_same(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening, entries in pages, closing; quotes and line breaks survive, and no text is a formula."""
     texts = ["=1+1", "+1", "-1", "@x", 'say "hi", you\r\nthere', "déjà vu"]

@@ -28,6 +28,8 @@ QUANTITIES = f"{COMMANDS}::test_bad_quantities_are_refused_by_name"
 MALFORMED = f"{COMMANDS}::test_malformed_frames"
 FLOOD = f"{COMMANDS}::test_a_flood_is_refused_then_closed"
 SLOW = f"{FANOUT}::test_slow_viewers_are_shown_less_then_closed"
+COUNTS = "tests/giftserver/web/test_health.py::test_counts_are_for_who_has_the_token"
+AWAY = "tests/giftserver/test_away.py"
 
 BUGS: tuple[Bug, ...] = (
     bug(
@@ -259,5 +261,47 @@ BUGS: tuple[Bug, ...] = (
         "preflights know only some methods", "giftserver/web/edge.py",
         '", ".join(sorted(methods))', '"GET, POST, PUT"',
         "tests/giftserver/web/test_edge.py::test_allowed_origins_may_read_the_answers",
+    ),
+    bug(
+        "a bad query is an outage", "giftserver/away.py",
+        "        return str(raised.sqlstate).startswith(AWAY)\n", "        return True\n",
+        f"{AWAY}::test_a_bad_query_is_no_outage", f"{AWAY}::test_it_is_a_mistake",
+    ),
+    bug(
+        "a PostgreSQL that hangs is a mistake", "giftserver/away.py", ', "57014")', ")", f"{AWAY}::test_it_is_away",
+    ),
+    bug(
+        "a socket is told of an outage that is none", "giftserver/web/admit.py",
+        "        if not is_away(problem):\n", "        if False:\n", f"{AWAY}::test_a_socket_is_told_so_too",
+    ),
+    bug(
+        "a gift is told of an outage that is none", "giftserver/gifts/service.py",
+        "            if not is_away(problem):\n                raise\n            log.", "            log.",
+        f"{AWAY}::test_a_socket_is_told_so_too",
+    ),
+    bug(
+        "the log tells who was refused", "giftserver/web/edge.py",
+        "if isinstance(problem, ENGINE_ERRORS):", "if False:", f"{AWAY}::test_no_value_is_logged",
+    ),
+    bug(
+        "errors tell a statement's values", "giftserver/durable/store.py",
+        "        hide_parameters=True,", "        hide_parameters=False,", f"{AWAY}::test_no_value_is_logged",
+    ),
+    bug(
+        "any rule is that there is no case", "giftserver/web/adjustments.py",
+        '        if constraint_of(problem) != "adjustment_case_fkey":\n            raise\n', "",
+        "tests/giftserver/cases/test_adjustments.py::test_another_rule_is_not_taken_for_the_expected_one",
+    ),
+    bug(
+        "anybody reads the counts in production", "giftserver/web/health.py",
+        "    if token is None and services.settings.production:\n", "    if False:\n", COUNTS,
+    ),
+    bug(
+        "anybody reads the counts that have a token", "giftserver/web/health.py",
+        "    if token is not None and not _has(", "    if False and not _has(", COUNTS,
+    ),
+    bug(
+        "any token reads the counts", "giftserver/web/health.py",
+        "hmac.compare_digest(sent.strip().encode(), token.encode())", "sent != ''", COUNTS,
     ),
 )  # fmt: skip

@@ -22,6 +22,7 @@ LOST = f"{WEBHOOKS}::test_without_any_webhook_the_reconciler_credits"
 LATE = f"{WEBHOOKS}::test_a_late_payment_of_an_expired_session_is_credited_once"
 MIGRATION = "giftserver/durable/migrations/versions/r0005_payments.py"
 OWN = "tests/giftserver/cases/test_own_affairs.py"
+READ = f"{OWN}::test_nobody_reads_a_case_about_themselves"
 REVIEWED = f"{OWN}::test_nobody_refunds_or_reviews_their_own_purchase"
 
 BUGS: tuple[Bug, ...] = (
@@ -300,6 +301,17 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an operator's own case", "giftserver/durable/cases.py", "    check_other(by, case.person)\n", "",
         f"{OWN}::test_nobody_takes_a_step_in_their_own_case",
+    ),
+    bug(
+        "an operator lists cases about themselves", "giftserver/durable/cases.py",
+        "    query = query.where(case_file.c.person != by.id)\n", "", READ,
+    ),
+    bug(
+        "an operator reads a case about themselves", "giftserver/durable/cases.py",
+        "    check_other(by, row.person)\n", "", READ,
+    ),
+    bug(
+        "the audit log tells of a case about oneself", "giftserver/durable/audit_log.py", ".where(~own)", "", READ,
     ),
     bug(
         "an operator's own refund", "giftserver/durable/claims.py",
