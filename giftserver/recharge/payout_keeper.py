@@ -137,8 +137,10 @@ class PayoutKeeper:
             reason = _hidden(now, str(problem))
             log.error("payout_refused", payout=now.id, provider=provider.name, reason=reason)
             failed = await refused(self._database, now.id, reason)
+            if failed is None:  # another worker has found it at the provider meanwhile
+                return None
             self._metrics.payouts.labels("failed").inc()
-            return None if failed is None else _wait(failed)
+            return _wait(failed)
         failpoint("payout.after_answer")
         return await self._heard(now, news, provider)
 

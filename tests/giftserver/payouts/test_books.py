@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from giftserver.durable import earnings
+from giftserver.durable import earnings, payouts
 from giftserver.durable.explain import explain
 from giftserver.durable.payout_story import payout_lines, payout_story
 from giftserver.durable.proof.claims import claims_are_booked
@@ -18,6 +19,7 @@ from giftserver.durable.refunds import due_refunds, refund_gift
 from giftserver.durable.statement import AccountName
 from giftserver.recharge import balances
 from giftserver.web import studio
+from tests.giftserver.conftest import assert_refused
 from tests.giftserver.payouts.office import Office
 from tests.giftserver.recharge.buyers import send
 from tests.giftserver.test_explain import run
@@ -85,6 +87,35 @@ async def test_a_gift_is_given_back_once_its_diamonds_are_there(office: Office) 
     assert await refund_gift(database, gift) is not None
     assert await office.balances() == (0, 0, 0)
     await office.shop.proved()
+
+
+async def test_a_request_waits_for_who_changes_the_account(office: Office) -> None:
+    """Somebody takes diamonds out at the same moment: what is left after that is what can be paid out."""
+    async with office.shop.web.engines.database.connect() as connection, connection.begin():
+        await connection.execute(text("UPDATE account SET balance = 5000 WHERE kind = 'earnings'"))
+        asking = asyncio.create_task(office.ask())
+        async with asyncio.timeout(10):
+            while not await office.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                assert not asking.done(), "it did not wait"
+                await asyncio.sleep(0.01)
+    assert assert_refused(await asking, 409, "payout_too_large")["available_diamonds"] == 5_000
+
+
+async def test_nobody_changes_the_account_while_it_is_looked_at(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the look at what is available until it is set aside the creator's account is locked."""
+    real, looked = payouts.standing_of, []
+
+    async def locked(connection: AsyncConnection, user: str) -> earnings.Standing:
+        with pytest.raises(DBAPIError, match="could not obtain lock"):
+            await office.sql("SELECT 1 FROM account WHERE kind = 'earnings' FOR NO KEY UPDATE NOWAIT")
+        looked.append(user)
+        return await real(connection, user)
+
+    monkeypatch.setattr(payouts, "standing_of", locked)
+    await office.asked()
+    assert looked == ["mira"]
 
 
 async def test_everything_at_once(office: Office) -> None:

@@ -57,6 +57,21 @@ async def test_a_payout_that_was_paid_and_came_back(office: Office) -> None:
     await office.shop.proved()
 
 
+async def test_a_payout_that_fails_after_it_was_paid_came_back(office: Office) -> None:
+    """Whatever the provider calls it: the diamonds and the money are where they were, once."""
+    id = await office.sent()
+    await office.settle(id, "paid")
+    await office.until(id, "paid")
+    (row,) = await office.sql("SELECT provider_ref FROM payout")
+    news = PayoutNews(row.provider_ref, id, "failed", 5_000, "USD", False, "reversed")
+    for moved in (True, False):
+        done = await hear(office.shop.web.engines.database, id, news, "sandbox", False)
+        assert done is not None
+        assert (done.moved, done.payout.state, done.payout.reason) == (moved, "returned", "reversed")
+    assert await office.balances() == (30_000, 0, 0)
+    await office.shop.proved()
+
+
 async def test_one_that_came_back_before_anybody_heard_that_it_was_paid(office: Office) -> None:
     """Both are booked, as they are at the provider."""
     id = await office.sent()

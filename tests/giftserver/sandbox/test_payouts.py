@@ -1,10 +1,19 @@
 """Payouts: made once, moved by their addresses or by hand, told, and reported."""
 
+import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from giftserver.sandbox.background import Background
+from giftserver.sandbox.bodies import NewPayout
+from giftserver.sandbox.book import Book
+from giftserver.sandbox.config import SandboxConfig
+from giftserver.sandbox.journal import Journal
+from giftserver.sandbox.objects import KeptPayout, PayoutState
+from giftserver.sandbox.payouts import Payouts
 from giftserver.sandbox.receivers import RECEIVERS
 from tests.giftserver.sandbox.conftest import (
     Merchant,
@@ -94,15 +103,44 @@ async def test_it_is_moved_by_hand(sandbox: Sandbox, way: tuple[str, ...]) -> No
     assert_refused(await sandbox.post(f"/v1/payouts/{made['id']}/settle", {"state": "lost"}), 400, "bad_request")
 
 
-async def test_one_that_was_moved_by_hand_stays_there(sandbox: Sandbox, merchant: Merchant) -> None:
+class Waiting(Background):
+    """Work that goes on only when a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work: list[Coroutine[Any, Any, None]] = []
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Keep the work."""
+        self.work.append(work)
+        return asyncio.current_task()  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("by_hand", "end"), [(None, "paid"), ("failed", "failed")])
+async def test_one_that_was_moved_by_hand_stays_there(clock: Time, by_hand: PayoutState | None, end: str) -> None:
     """What its address had in mind for it comes too late."""
-    await sandbox.mischief(payouts_slow_s=0.05)
-    made = expect_ok(await sandbox.post("/v1/payouts", told(merchant, address="paid@sandbox")))
-    await settle(sandbox, made["id"], "failed")
-    await sandbox.post("/v1/payouts", told(merchant, address="paid@sandbox", payout="out_2"))  # as slow, and later
+    waiting, book = Waiting(), Book(Journal(None), clock)
+    payouts = Payouts(SandboxConfig("k", "w", None, "http://127.0.0.1:9"), book, waiting)
+    made = payouts.make("out_1", NewPayout("out_1", 99, "USD", "paid@sandbox"))
+    assert isinstance(made, KeptPayout)
+    if by_hand is not None:
+        payouts.settle(made.id, by_hand)
+    clock.ahead_ms += 60_000
+    (later,) = waiting.work
+    await later
+    now = book.payout(made.id)
+    assert now is not None
+    assert now.payout.state == end
+
+
+async def test_it_can_be_slow(sandbox: Sandbox, merchant: Merchant) -> None:
+    """By mischief its steps come later: one that was made after it is paid before it."""
+    await sandbox.mischief(payouts_slow_s=3_600)
+    await make(sandbox, address="paid@sandbox")
+    await sandbox.mischief()
+    await sandbox.post("/v1/payouts", told(merchant, address="paid@sandbox", payout="out_2"))
     await merchant.until(lambda: "payout.paid" in merchant.kinds)
-    (payout,) = await found(sandbox)
-    assert payout["state"] == "failed"
+    assert [payout["state"] for payout in await found(sandbox)] == ["pending"]
 
 
 async def test_it_is_made_and_nobody_says_so(sandbox: Sandbox) -> None:

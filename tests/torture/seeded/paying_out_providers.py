@@ -53,6 +53,11 @@ BUGS: tuple[Bug, ...] = (
         "tests/giftserver/sandbox/test_payouts.py::test_a_key_pays_once",
     ),
     bug(
+        "a payout of the sandbox that failed arrives after all", "giftserver/sandbox/payouts.py",
+        "kept is not None and kept.payout.state == before.payout.state", "kept is not None",
+        "tests/giftserver/sandbox/test_payouts.py::test_one_that_was_moved_by_hand_stays_there",
+    ),
+    bug(
         "every try is a payout of its own at PayPal", PAYPAL,
         '"sender_batch_id": order.payout,', '"sender_batch_id": f"{order.payout}{id(item)}",', UNANSWERED, ONCE,
     ),

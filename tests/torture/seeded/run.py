@@ -26,6 +26,7 @@ from tests.torture.seeded import (
     keeping,
     limiting,
     paying,
+    paying_out,
     paying_out_providers,
     recovering,
     ruling,
@@ -36,7 +37,7 @@ from tests.torture.seeded.bug import Bug
 ROOT = Path(__file__).resolve().parents[3]
 BUGS: tuple[Bug, ...] = (
     *deciding.BUGS, *keeping.BUGS, *recovering.BUGS, *paying.BUGS, *claiming.BUGS, *limiting.BUGS, *settling.BUGS,
-    *ruling.BUGS, *admitting.BUGS, *banning.BUGS, *paying_out_providers.BUGS,
+    *ruling.BUGS, *admitting.BUGS, *banning.BUGS, *paying_out.BUGS, *paying_out_providers.BUGS,
 )  # fmt: skip
 COPIED = ("giftserver", "rooms", "loadtest", "tests", "pyproject.toml")
 LINKED = ("static", "docs", "tools")
