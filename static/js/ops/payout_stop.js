@@ -15,7 +15,7 @@ export class PayoutStop {
     this.session = session;
     this.told = told;
     this.again = again;
-    this.reason = element('input.input', { id: 'stop-reason', type: 'text', autocomplete: 'off', maxlength: REASON_LENGTH_MAX, placeholder: 'Such as: the diamonds came from a stolen card', 'aria-describedby': 'stop-words stop-problem' });
+    this.reason = element('input.input', { id: 'stop-reason', type: 'text', autocomplete: 'off', maxlength: REASON_LENGTH_MAX, placeholder: 'Such as: a stolen card', 'aria-describedby': 'stop-words stop-problem' });
     this.words = element('p.tiny.secondary', { id: 'stop-words' }, 'The creator reads it, and it stands in the audit log.');
     this.problem = element('p.decide__problem.small', { id: 'stop-problem', role: 'alert', hidden: true });
     this.send = element('button.button.button--wide', { type: 'submit' }, 'Stop the payout');

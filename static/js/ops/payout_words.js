@@ -5,7 +5,7 @@ import { tidy } from './payment_words.js';
 /** state → what an operator reads, and the colour of its dot; in the order in which a payout goes through them. */
 export const STATES = {
   requested: ['Asked for', 'wait'],
-  held: ['On hold: a case is open', 'wait'],
+  held: ['On hold', 'wait'],
   sending: ['On its way', 'wait'],
   paid: ['Paid', 'good'],
   failed: ['Failed', 'bad'],

@@ -178,7 +178,11 @@ function sentence(part, amounts, list) {
     return `Every day waits 14 days, in case a payment is taken back. Next: ${counted(next.diamonds, 'diamond')} on ${shortDate(next.available_on)}, ${soon(next.available_on)}.`;
   }
   if (amounts.available > 0) return 'Through the 14 days and yours to be paid out.';
-  return next ? `Nothing yet. The first diamonds arrive here on ${shortDate(next.available_on)}.` : 'Nothing yet.';
+  return next ? `Nothing yet. The first diamonds arrive here on ${shortDate(next.available_on)}.` : nothing(amounts);
+}
+
+function nothing({ held, paid }) {
+  return held + paid > 0 ? 'Nothing at the moment: it is on its way to you, or was paid.' : 'Nothing yet.';
 }
 
 function days(list) {
