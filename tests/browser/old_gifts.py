@@ -66,5 +66,7 @@ async def _post_earlier(folder: Path, shard: int) -> None:
         async with database.begin() as connection:
             assert await post_gifts(connection, shard, cursor, earlier)
         await mark_flushed(redis, shard, earlier[-1].seq)
+        for gift in waiting.gifts:  # nothing of it was earned today
+            await redis.hdel(keys.earned(shard, f"{gift.event_at:%Y%m%d}"), gift.event.creator)
         await database.dispose()
         await redis.aclose()

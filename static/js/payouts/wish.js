@@ -2,6 +2,12 @@ import { uuid7 } from '../giftclient/keys.js';
 
 const KEPT = 'giftserver.payout.';
 
+/** What the server refuses only after it has looked for the key: there is no payout under it, and was none before. */
+const UNKNOWN_KEY = new Set([
+  'bad_request', 'key_reused', 'payout_account_needed', 'payout_account_new', 'payout_address_refused', 'payout_day_full', 'payout_too_large',
+  'payout_too_small', 'payouts_off', 'price_changed', 'wallet_frozen',
+]);
+
 /**
  * Asks for payouts under one key for a press and every further try of it, so that no try makes a second one.
  *
@@ -35,7 +41,8 @@ export class Wish {
   async ask(shown) {
     if (this.#busy) return null;
     const place = this.#place;
-    const wish = this.unanswered ?? { key: uuid7(Date.now()), ...shown };
+    const before = this.unanswered;
+    const wish = before ?? { key: uuid7(Date.now()), ...shown };
     this.#busy = true;
     this.storage.setItem(place, JSON.stringify(wish));
     try {
@@ -43,7 +50,7 @@ export class Wish {
       this.storage.removeItem(place);
       return payout;
     } catch (error) {
-      if (!maybeHeard(error)) this.storage.removeItem(place);
+      if (!maybeHeard(error) && (before === null || UNKNOWN_KEY.has(error.code))) this.storage.removeItem(place);
       throw error;
     } finally {
       this.#busy = false;
@@ -55,7 +62,7 @@ export class Wish {
   }
 }
 
-/** Whether the payout may have been made all the same. */
-export function maybeHeard(error) {
-  return error.temporary && error.status !== 429;
+/** Whether the payout may have been made by this try all the same; an answer without words is not the server's own. */
+function maybeHeard(error) {
+  return error.status !== 429 && (error.temporary || error.said === '');
 }

@@ -4,7 +4,6 @@ import { moneyOf } from './rate.js';
 import { Account } from './account.js';
 import { Amount } from './amount.js';
 import { barredWords, refusalWords, waitsWords } from './words.js';
-import { maybeHeard } from './wish.js';
 
 const UNSURE = 'It is not known whether this was asked for. Ask again: it stays one payout.';
 
@@ -93,7 +92,7 @@ export class Withdraw {
       this.changed();
       if (this.#dialog === null) return;
       this.amount.fix(this.wish.unanswered);
-      this.#say(maybeHeard(error) ? `${refusalWords(error)} ${UNSURE}` : refusalWords(error));
+      this.#say(this.wish.unanswered === null ? refusalWords(error) : `${refusalWords(error)} ${UNSURE}`);
       this.#label();
     }
   }
