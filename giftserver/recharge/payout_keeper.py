@@ -97,8 +97,8 @@ class PayoutKeeper:
         if now.state not in STOPPABLE:
             return await self._ask(now, provider)
         begun = await begin(self._database, id)
-        if begun is None:  # it was cancelled or voided meanwhile
-            return None
+        if begun is None:  # it was taken back meanwhile, or another worker has sent it
+            return await self._next(id)
         if begun.state is PayoutState.SENDING:
             self._metrics.payouts.labels("sent").inc()
             failpoint("payout.after_sending")
@@ -138,7 +138,7 @@ class PayoutKeeper:
             log.error("payout_refused", payout=now.id, provider=provider.name, reason=reason)
             failed = await refused(self._database, now.id, reason)
             if failed is None:  # another worker has found it at the provider meanwhile
-                return None
+                return await self._next(now.id)
             self._metrics.payouts.labels("failed").inc()
             return _wait(failed)
         failpoint("payout.after_answer")
@@ -158,6 +158,7 @@ class PayoutKeeper:
         return _wait(done.payout)
 
     async def _next(self, id: str) -> float | None:
+        """The wait of a payout as it stands now."""
         now = await payout_by_id(self._database, id)
         return None if now is None else _wait(now)
 

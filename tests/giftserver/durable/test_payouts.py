@@ -5,12 +5,19 @@ import uuid
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from giftserver.durable import migrate
+from giftserver.durable.credits import credit
 from giftserver.durable.earnings import standing_of
 from giftserver.durable.payout_accounts import set_account
 from giftserver.durable.payout_moves import begin
 from giftserver.durable.payouts import NewPayout, NotAvailable, create_payout
+from giftserver.durable.proof.book import rules_are_in_force
+from giftserver.durable.proof.invariant import Invariant
+from giftserver.durable.proof.payouts import payouts_are_booked
+from giftserver.durable.store import open_database
 
 DAY_MS = 86_400_000
 
@@ -99,3 +106,20 @@ async def test_each_step_is_booked_once(book):
             "INSERT INTO transfer (kind, coins, diamonds, reference, event_at) "
             f"VALUES ('payout_requested', 0, 60, 'payout-requested:{id}', now())"
         )
+
+
+async def test_a_ledger_that_was_lived_in_is_migrated(empty_url):
+    """From 0013: what is there stays, the new rules hold for all of it, and the new account is there."""
+    await migrate.upgrade(empty_url, "0013")
+    engine = open_database(empty_url)
+    try:
+        await credit(engine, "ana", 100, "top_up", "before")
+        await migrate.upgrade(empty_url)
+        async with engine.connect() as connection:
+            rules, book = Invariant("rules"), Invariant("payouts")
+            await rules_are_in_force(connection, rules)
+            await payouts_are_booked(connection, book)
+            balance = await connection.scalar(text("SELECT balance FROM account WHERE owner = 'ana'"))
+        assert (rules.violations, book.violations, book.checked, balance) == ([], [], 1, 100)
+    finally:
+        await engine.dispose()

@@ -303,6 +303,32 @@ async def test_two_workers_at_once_make_one_payout(office: Office) -> None:
     await office.shop.proved()
 
 
+async def test_what_another_worker_took_up_is_looked_at_again(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This one was slow: the other has sent it, or has heard that it is paid; nobody forgets it because of that."""
+    real = payout_keeper.begin
+
+    async def taken(database: Any, id: str) -> Any:
+        assert await real(database, id) is not None  # the other worker
+        return await real(database, id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(payout_keeper, "begin", taken)
+        id = await office.asked()
+        await office.work()
+    assert len(await office.sql("SELECT 1 FROM payout WHERE state = 'sending' AND ask_at IS NOT NULL")) == 1
+
+    async def overtaken(order: Any) -> PayoutNews:
+        news = PayoutNews("another worker's", order.payout, "paid", order.amount_minor, order.currency, False)
+        assert await hear(office.shop.web.engines.database, order.payout, news, "sandbox", False) is not None
+        raise ProviderRefused("it is paid already")
+
+    monkeypatch.setattr(office.shop.inquiry.providers["sandbox"], "payout", overtaken)
+    await office.work()
+    assert (await office.payout(id))["state"] == "paid"
+    assert len(await office.sql("SELECT 1 FROM payout WHERE ask_at IS NOT NULL")) == 1
+    await office.shop.proved()
+
+
 async def test_a_slow_provider_holds_up_no_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """What hangs or breaks for one payout is nothing to the others of the same round."""
     first, second, third = [await office.asked() for _ in range(3)]

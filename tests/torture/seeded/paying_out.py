@@ -167,6 +167,17 @@ BUGS: tuple[Bug, ...] = (
         f"{KILLED}::test_nobody_else_looks_while_somebody_may",
     ),
     bug(
+        "a payout that another worker took is forgotten", KEEPER,
+        "            return await self._next(id)\n        if begun.state",
+        "            return None\n        if begun.state",
+        f"{SENDING}::test_what_another_worker_took_up_is_looked_at_again",
+    ),
+    bug(
+        "a payout that another worker heard of is forgotten", KEEPER,
+        "                return await self._next(now.id)\n", "                return None\n",
+        f"{SENDING}::test_what_another_worker_took_up_is_looked_at_again",
+    ),
+    bug(
         "a payout is sent again unasked", KEEPER,
         "        found = await provider.find_payout(now.id, now.provider_ref or \"\")\n", "        found = None\n",
         f"{SENDING}::test_nothing_is_sent_again_before_it_was_asked_for",
