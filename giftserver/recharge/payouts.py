@@ -162,8 +162,13 @@ class Payouts:
 
     async def own(self, user: str, id: str) -> PayoutRecord | Refusal:
         """This person's payout."""
+        found = await self.anybodys(id)
+        return found if isinstance(found, Refusal) or found.user_id == user else NOT_FOUND
+
+    async def anybodys(self, id: str) -> PayoutRecord | Refusal:
+        """Whoever's payout."""
         found = await stored.payout_by_id(self._database, id) if stored.ID.fullmatch(id) else None
-        return NOT_FOUND if found is None or found.user_id != user else found
+        return found or NOT_FOUND
 
     async def cancel(self, user: str, id: str) -> PayoutRecord | Refusal:
         """Take one's own payout back while it was not sent; the diamonds are back then."""

@@ -107,17 +107,32 @@ async def list_all_payouts(call: Call[None, OpsPayoutsQuery]) -> OpsPayoutsAnswe
     return OpsPayoutsAnswer([_payout(one, []) for one in found], found[-1].id if more else None)
 
 
+async def get_any_payout(call: Call[None, None]) -> OpsPayout | Refusal:
+    """One payout with its steps."""
+    services = call.services
+    found = await services.payouts.anybodys(_id(call))
+    return found if isinstance(found, Refusal) else _payout(found, await steps_of(services.database, found.id))
+
+
 async def void_payout(call: Call[VoidRequest, None]) -> OpsPayout | Refusal:
     """Stop a payout that was not sent yet; its diamonds are back then. Nobody decides about their own."""
-    services, id = call.services, str(call.request.path_params["payout"])
-    done = await services.payouts.void(id, call.actor, call.body.reason)
-    return done if isinstance(done, Refusal) else _payout(done, await steps_of(services.database, id))
+    services = call.services
+    done = await services.payouts.void(_id(call), call.actor, call.body.reason)
+    return done if isinstance(done, Refusal) else _payout(done, await steps_of(services.database, done.id))
+
+
+def _id(call: Call[Any, Any]) -> str:
+    return str(call.request.path_params["payout"])
 
 
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint(
         "GET", "/v1/ops/payouts", "Payouts of everybody", list_all_payouts, OpsPayoutsAnswer, query=OpsPayoutsQuery,
         roles=OPERATORS,
+    ),
+    Endpoint(
+        "GET", "/v1/ops/payouts/{payout}", "One payout of anybody and its steps", get_any_payout, OpsPayout,
+        roles=OPERATORS, refusals=(PAYOUT_NOT_FOUND,),
     ),
     Endpoint(
         "POST", "/v1/ops/payouts/{payout}/void", "Stop a payout", void_payout, OpsPayout, body=VoidRequest,

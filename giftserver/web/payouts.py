@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from giftserver.durable.history import at_ms
+from giftserver.durable.holds import is_in_a_case
 from giftserver.durable.payout_accounts import PayoutAccount, masked
 from giftserver.durable.payouts import PAGE_MAX, PayoutRecord, PayoutStep, find_payouts, steps_of
 from giftserver.errors import (
@@ -66,7 +67,8 @@ class PayoutTermsAnswer(msgspec.Struct, frozen=True):
     """Diamonds that can be paid out, that were earned too lately, that payouts under way have set aside; the rate.
 
     `min_minor` is the least of one payout, `day_max_minor` the most of a UTC day, of which `day_left_minor` is left
-    until `resets_at_ms`. `account` is null until one was set.
+    until `resets_at_ms`. `account` is null until one was set. `too_young`: only adults are paid out; `on_hold`: a case
+    has the wallet on hold, so nothing can be asked for.
     """
 
     available_diamonds: int
@@ -79,6 +81,8 @@ class PayoutTermsAnswer(msgspec.Struct, frozen=True):
     resets_at_ms: int
     providers: list[WayOut]
     account: PayoutAccountAnswer | None
+    too_young: bool
+    on_hold: bool
 
 
 class PayoutAccountRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,6 +194,8 @@ async def get_payout_terms(call: Call[None, None]) -> PayoutTermsAnswer:
         resets_at_ms=at_ms(standing.day.resets_at),
         providers=[WayOut(name, title, form.label) for name, (title, form) in payouts.ways.items()],
         account=None if standing.account is None else account_answer(standing.account),
+        too_young=await _too_young(call) is not None,
+        on_hold=await is_in_a_case(call.services.database, call.user),
     )
 
 

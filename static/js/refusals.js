@@ -1,5 +1,6 @@
 /** Every refusal in words a person would say, and the one thing that helps. The codes are the protocol's error table. */
 
+import { amountOf } from './ui/money.js';
 import { dayAndClock, onDayAndClock } from './ui/moments.js';
 
 const number = (value) => Number(value).toLocaleString('en-US');
@@ -65,9 +66,9 @@ const SENTENCES = {
   payout_not_found: () => 'There is no payout of this number.',
   payout_too_small: (error) => error.message || 'This is less than can be paid out at once. Choose more diamonds.',
   payout_too_large: (error) => error.message || 'You have fewer diamonds that can be paid out. Choose fewer.',
-  payout_day_full: (error) => error.message || 'This is more than can be paid out today. Choose less, or come back tomorrow.',
+  payout_day_full: (error) => payoutDayFull(error),
   payout_account_needed: () => 'Say first where the money should go.',
-  payout_account_new: (error) => error.message || 'Your account was changed within a day. For your safety it can be used a day after that.',
+  payout_account_new: ({ usable_at_ms: from }) => `You changed your account. For your safety it can be used ${from ? onDayAndClock(from) : 'a day after that'}. Nothing was sent.`,
   payout_address_refused: (error) => error.message || 'This is no address that can be paid out to. Look at it again.',
   payout_under_way: (error) => error.message || 'This payout is on its way or over: it cannot be stopped any more.',
 };
@@ -151,6 +152,12 @@ function limitReached({ limit, limit_coins: most, left_coins: left, resets_at_ms
   const cost = priceCoins ? ` This gift is ${number(priceCoins)}.` : '';
   const when = again && at ? ` ${again} ${onDayAndClock(at)}.` : '';
   return `${standing}${cost}${when}${priceCoins ? '' : ' Nothing was charged.'}`;
+}
+
+/** What of the day's payouts is left, and when a new day begins, in the reader's own time. */
+function payoutDayFull({ day_max_minor: most, left_minor: left, currency, resets_at_ms: at }) {
+  if (most === undefined || left === undefined || at === undefined) return 'This is more than can be paid out today. Choose less, or come back tomorrow.';
+  return `At most ${amountOf(most, currency)} is paid out a day; ${amountOf(left, currency)} is left. A new day begins ${onDayAndClock(at)}. Nothing was sent.`;
 }
 
 /** A refused HTTP request. `message` is the sentence; `details` is everything the server said besides. */

@@ -27,12 +27,13 @@ PAGES = {
     "viewer": ("/rooms/harbour", "ana", None),
     "viewer-nobody": ("/rooms/harbour", None, None),
     "studio": ("/studio", "mira", "#feed"),
-    "studio-earnings": ("/studio#earnings", "mira", ".earnings__line"),
+    "studio-earnings": ("/studio#earnings", "mira", ".payouts__account"),
     "studio-nobody": ("/studio", None, "#gate .person"),
     "wallet": ("/wallet", "ana", "#store[data-state=open] .pack"),
     "wallet-nobody": ("/wallet", None, "#gate .person"),
     "guardian": ("/guardian", "ana", "#enter"),
     "ops": ("/ops", "operator", ".payment-row"),
+    "ops-payouts": ("/ops#payouts", "operator", "#payouts-state"),
     "ops-prices": ("/ops#prices", "operator", ".proposal"),
 }
 # Nobody's studio and nobody's wallet are one page with other words: each is looked at once.

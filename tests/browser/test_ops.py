@@ -275,7 +275,8 @@ def test_money_is_converted_by_its_own_exponent(visit: Visit) -> None:
         ("1,000", "USD"): None, ("٣", "USD"): None, ("1.0055", "KWD"): None, ("0.00", "USD"): None,
     }  # fmt: skip
     found = page.evaluate(
-        """(cases) => import('/static/js/ops/money.js').then((it) => cases.map((one) => it.minorOf(...one).minor))""",
+        """(cases) => import('/static/js/ui/typed_money.js')
+            .then((it) => cases.map((one) => it.minorOf(...one).minor))""",
         [list(one) for one in cases],
     )
     assert found == list(cases.values())

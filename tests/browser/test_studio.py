@@ -196,7 +196,7 @@ def test_pictures(visit: Visit, demo_site: DemoSite, artifacts: Path, width: int
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.screenshot(path=artifacts / f"studio-{width}.png", full_page=width < 1000)
     page.get_by_role("tab", name="Earnings").click()
-    expect(page.locator(".earnings__line")).to_have_count(3)
+    expect(page.locator(".earnings__line")).to_have_count(4)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.screenshot(path=artifacts / f"studio-earnings-{width}.png")
 

@@ -3,7 +3,7 @@ import { ask } from '../ui/dialog.js';
 import { element } from '../ui/element.js';
 import { newsOf } from './claim_words.js';
 import { amountOf, EXPONENTS } from '../ui/money.js';
-import { minorOf, typed } from './money.js';
+import { minorOf, typed } from '../ui/typed_money.js';
 import { saidOf } from './payment_words.js';
 
 const REASON_LENGTH_MAX = 200;

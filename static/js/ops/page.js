@@ -10,6 +10,8 @@ import { Cases } from './cases.js';
 import { Disputes } from './disputes.js';
 import { PaymentPanel } from './payment_panel.js';
 import { Payments } from './payments.js';
+import { PayoutPanel } from './payout_panel.js';
+import { Payouts } from './payouts.js';
 import { Prices } from './prices.js';
 
 const OPERATOR = 'admin';
@@ -27,9 +29,11 @@ const casePanel = new CasePanel({ session, changed: () => cases.open(), closed: 
 const adjustments = new Adjustments({ session, refused: refuse });
 const audit = new Audit({ session, refused: refuse });
 const disputes = new Disputes({ session, opened: openPayment, refused: refuse });
+const payouts = new Payouts({ session, opened: openPayout, refused: refuse });
+const payoutPanel = new PayoutPanel({ session, changed: () => payouts.open(), closed: () => address({ payout: null }) });
 const balances = new Balances({ session, opened: openPayment, refused: refuse });
 /** Address after the # → what a tab opens; payments are there from the start. */
-const parts = { '#disputes': disputes, '#balances': balances, '#prices': prices, '#cases': cases, '#adjustments': adjustments, '#audit': audit };
+const parts = { '#disputes': disputes, '#payouts': payouts, '#balances': balances, '#prices': prices, '#cases': cases, '#adjustments': adjustments, '#audit': audit };
 
 mountIdentity(byId('identity'), session);
 const selectTab = wireTabs(document.querySelector('.ops__head [role="tablist"]'), (tab) => {
@@ -43,8 +47,7 @@ open();
 
 /** Show the page to an operator, to others the way in. Called again whenever the person changes. */
 function open() {
-  panel.close();
-  casePanel.close();
+  closePanels();
   payments.close();
   for (const part of Object.values(parts)) part.close();
   byId('gate').hidden = true;
@@ -57,6 +60,11 @@ function open() {
   const asked = new URLSearchParams(location.search);
   if (asked.get('payment')) panel.open(asked.get('payment'));
   else if (asked.get('case')) casePanel.open(asked.get('case'));
+  else if (asked.get('payout')) payoutPanel.open(asked.get('payout'));
+}
+
+function closePanels() {
+  for (const one of [panel, casePanel, payoutPanel]) one.close();
 }
 
 function gate() {
@@ -72,8 +80,7 @@ function gate() {
 /** The server does not let this person in, whatever the token says. */
 function refuse(error) {
   if (error.code === 'unauthorized') return session.use(null);
-  panel.close();
-  casePanel.close();
+  closePanels();
   root.dataset.state = 'refused';
   byId('ops').hidden = true;
   showRefusal(byId('gate'), { title: 'This page did not open', text: error.message, again: open });
@@ -89,6 +96,11 @@ function bringIntoView(tab) {
 function openPayment(id) {
   panel.open(id);
   address({ payment: id });
+}
+
+function openPayout(id) {
+  payoutPanel.open(id);
+  address({ payout: id });
 }
 
 function openCase(id) {

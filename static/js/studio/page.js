@@ -16,6 +16,7 @@ const names = new GiftNames();
 const earnings = new Earnings(byId('panel-earnings'), session);
 let stream = null;
 let opened = 0;
+let rooms = [];
 
 mountIdentity(byId('identity'), session);
 const selectTab = wireTabs(document.querySelector('.studio__head [role="tablist"]'), (tab) => {
@@ -39,23 +40,26 @@ async function open() {
   }
   root.dataset.state = 'loading';
   try {
-    const [rooms] = await Promise.all([ownRooms(), names.catalog.version === 0 && names.load(session)]);
+    const [found] = await Promise.all([ownRooms(), names.catalog.version === 0 && names.load(session)]);
     if (mine !== opened) return;
+    rooms = found;
     if (rooms.length === 0) noRoom();
-    else chooseRoom(rooms);
+    else chooseRoom();
   } catch (error) {
     if (mine === opened) refuse(error, open);
   }
 }
 
 async function ownRooms() {
-  const { rooms } = await session.get('/v1/rooms');
-  const mine = rooms.filter((room) => room.creator.id === session.me.id);
-  if (session.me.role !== 'admin') return mine;
-  return rooms;
+  const { rooms: all } = await session.get('/v1/rooms');
+  return session.me.role === 'admin' ? all : all.filter(isOwn);
 }
 
-function chooseRoom(rooms) {
+function isOwn(room) {
+  return room.creator.id === session.me.id;
+}
+
+function chooseRoom() {
   const choice = byId('room-choice');
   choice.replaceChildren(...rooms.map((room) => new Option(room.title, room.id)));
   choice.hidden = rooms.length < 2;
@@ -74,7 +78,7 @@ async function openRoom(room) {
     byId('gate').hidden = true;
     byId('studio').hidden = false;
     root.dataset.state = 'ready';
-    earnings.open(room);
+    earnings.open(room, rooms.some((one) => one.id === room && isOwn(one)));
   } catch (error) {
     if (stream === entering) refuse(error, () => openRoom(room));
   }

@@ -1,5 +1,4 @@
-import { element, fill } from '../ui/element.js';
-import { clockTime, DAY_MS, dayName } from '../ui/times.js';
+import { Dots } from '../ui/dots.js';
 import { endedUnpaid } from './order_words.js';
 
 const DOTS = [
@@ -11,22 +10,17 @@ const DOTS = [
 /** state → the last dot that is reached. */
 const REACHED = { created: 0, pending: 0, requires_action: 0, authorised: 1, succeeded: 2, credited: 3, partially_refunded: 3, refunded: 3 };
 const ENDED = { refunded: 'Given back', failed: 'Failed', expired: 'Expired', cancelled: 'Cancelled' };
-const SAID = { done: 'done', now: 'now', ended: 'it ended here', later: 'not yet' };
 
-/** An order as four dots. What was reached is bright, what is waited for pulses, and an end stands where it came. */
+/** An order as four dots. */
 export class Timeline {
-  #drawn = '';
+  #dots = new Dots('How far the order is');
 
-  constructor() {
-    this.node = element('ol.timeline', { 'aria-label': 'How far the order is' });
+  get node() {
+    return this.#dots.node;
   }
 
   show(payment) {
-    const dots = dotsOf(payment);
-    const drawn = JSON.stringify(dots);
-    if (drawn === this.#drawn) return; // a dot that is made anew would begin its pulse again
-    this.#drawn = drawn;
-    fill(this.node, ...dots.map(draw));
+    this.#dots.show(dotsOf(payment));
   }
 }
 
@@ -63,20 +57,4 @@ function timeOf(payment, place) {
 
 function stepTime(payment, state) {
   return payment.steps.find((step) => step.state === state)?.at_ms ?? null;
-}
-
-function draw({ title, at_ms, standing }) {
-  return element(
-    'li.timeline__step',
-    { data: { standing }, 'aria-current': standing === 'now' && 'step' },
-    element('span.timeline__dot', {}),
-    element('span.timeline__title', {}, title, element('span.visually-hidden', {}, `, ${SAID[standing]}`)),
-    at_ms === null
-      ? element('span.timeline__time', { 'aria-hidden': 'true' }, '·')
-      : element('time.timeline__time', { datetime: new Date(at_ms).toISOString() }, shortMoment(at_ms)),
-  );
-}
-
-function shortMoment(atMs) {
-  return Date.now() - atMs < DAY_MS ? clockTime(atMs) : dayName(atMs);
 }

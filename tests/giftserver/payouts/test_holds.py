@@ -33,6 +33,16 @@ async def test_an_operator_voids_it(office: Office) -> None:
     assert (await office.payout(id))["reason"] == "the account belongs to somebody else"
     assert_refused(await office.cancel(id), 409, "payout_under_way")
     headers = office.shop.web.bearer("olga", "admin")
+    found = (await office.shop.web.http.get(f"/v1/ops/payouts/{id}", headers=headers)).json()
+    assert found == (await office.void(id)).json()
+    assert [(step["state"], step["source"]) for step in found["steps"]] == [
+        ("requested", "creator"), ("voided", "operator"),
+    ]  # fmt: skip
+    assert "slow@sandbox" not in str(found)
+    nobody = await office.shop.web.http.get("/v1/ops/payouts/out_" + "0" * 32, headers=headers)
+    assert_refused(nobody, 404, "payout_not_found")
+    creators = await office.shop.web.http.get(f"/v1/ops/payouts/{id}", headers=office.bearer())
+    assert_refused(creators, 403, "forbidden")
     acts = (await office.shop.web.http.get(f"/v1/ops/audit?subject={id}", headers=headers)).json()["acts"]
     assert [(act["action"], act["actor"]) for act in acts] == [("void_payout", "olga")]
     assert await office.balances() == (30_000, 0, 0)

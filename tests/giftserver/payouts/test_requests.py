@@ -25,6 +25,7 @@ async def test_terms_say_what_can_be_paid_out(office: Office) -> None:
         "min_minor": 5_000, "day_max_minor": 100_000, "day_left_minor": 100_000,
         "providers": [{"name": "sandbox", "title": "Sandbox", "label": "Sandbox address, such as paid@sandbox"}],
         "account": {"provider": "sandbox", "address_masked": "s…@sandbox"},
+        "too_young": False, "on_hold": False,
     }  # fmt: skip
     assert resets_at_ms % 86_400_000 == 0
     assert 0 < resets_at_ms - usable_at_ms <= 86_400_000
@@ -143,6 +144,8 @@ async def test_only_adults(office: Office) -> None:
     answer = await office.shop.web.http.post("/v1/payouts", json=body, headers=headers)
     assert "your diamonds stay yours" in assert_refused(answer, 403, "age_restricted")["message"]
     assert_refused(await office.set_account(**child), 403, "age_restricted")
+    terms = (await office.shop.web.http.get("/v1/payouts/terms", headers=headers)).json()
+    assert (terms["too_young"], terms["available_diamonds"]) == (True, 30_000)
     assert await office.balances() == (30_000, 0, 0)
 
 
@@ -151,7 +154,9 @@ async def test_nobody_in_a_case(office: Office) -> None:
     case = await office.hold()
     error = assert_refused(await office.ask(), 403, "wallet_frozen")
     assert "Write to support" in error["message"]
+    assert (await office.terms())["on_hold"]
     await office.release(case)
+    assert not (await office.terms())["on_hold"]
     await office.asked()
 
 

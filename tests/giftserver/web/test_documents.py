@@ -120,7 +120,7 @@ async def to_pay_out(demo: Web, new_key: Callable[[], str]) -> dict[str, str]:
         answer = await demo.http.post("/v1/payouts", json=body, headers=demo.bearer("ana"))
         assert answer.status_code == 200, answer.text
         made.append(str(answer.json()["id"]))
-    return {"get_payout": made[0], "cancel_payout": made[0], "void_payout": made[1]}
+    return {"get_payout": made[0], "cancel_payout": made[0], "get_any_payout": made[1], "void_payout": made[1]}
 
 
 def bodies_of(new_key: Callable[[], str], prices: Any, proposed: int) -> dict[str, Any]:

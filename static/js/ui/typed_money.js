@@ -1,4 +1,4 @@
-import { decimal, EXPONENTS } from '../ui/money.js';
+import { decimal, EXPONENTS } from './money.js';
 
 const EXAMPLE_MINOR = 4_990;
 
