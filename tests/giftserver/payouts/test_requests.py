@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from giftserver.durable import payout_accounts, payouts
+from giftserver.durable.guardians import link, make_code
 from giftserver.durable.payout_accounts import masked
 from giftserver.recharge.payout_rates import RateCard, built_in
 from tests.giftserver.conftest import Outage, assert_refused
@@ -136,8 +137,13 @@ async def test_the_most_of_a_day_holds_for_all_at_once(office: Office, monkeypat
     assert "tomorrow" in error["message"]
 
 
-async def test_only_adults(office: Office) -> None:
-    """By their token's birthdate; the diamonds stay theirs."""
+@pytest.mark.parametrize("minors", ["never", "guardian"])
+async def test_only_adults(office: Office, monkeypatch: pytest.MonkeyPatch, minors: str) -> None:
+    """By their token's birthdate, also where a guardian may answer for what they send; the diamonds stay theirs."""
+    services = office.shop.web.services
+    monkeypatch.setattr(services.limits, "_minors", minors)
+    code, _ = await make_code(services.database, "mira", "Mira")
+    await link(services.database, code, "gus", "Gus")
     child = {"birthdate": date(date.today().year - 15, 1, 1)}
     body = {"key": new_key(), "diamonds": 10_000, "amount_minor": 5_000, "currency": "USD"}
     headers = office.bearer(**child)

@@ -77,7 +77,7 @@ BUGS: tuple[Bug, ...] = (
         f"{REQUESTS}::test_the_most_of_a_day_holds_for_all_at_once",
     ),
     bug(
-        "payouts to children", WEB, "    return TOO_YOUNG if await", "    return None if await",
+        "payouts to children", WEB, "    return TOO_YOUNG if call", "    return None if call",
         f"{REQUESTS}::test_only_adults",
     ),
     bug(
