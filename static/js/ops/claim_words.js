@@ -87,18 +87,24 @@ export function burdensOf(claim) {
   ];
 }
 
-/** Who bears a dispute, in a line: what the buyer owes still, what creators gave back, what nobody gives back. */
+/** Who bears a dispute, in a line: what the buyer gave up and owes still, what creators gave back, what nobody does. */
 export function bearersOf(dispute) {
   const { state, frozen_coins, owed_coins, repaid_coins, clawed_diamonds, lost_diamonds } = dispute;
   if (state === 'won') return 'Nobody bears anything.';
   if (state !== 'lost') return `${counted(frozen_coins, 'coin')} set aside.`;
   const repaid = repaid_coins > 0 ? ` of ${counted(owed_coins, 'coin')}, the others are paid` : '';
+  const buyer = [
+    frozen_coins > 0 && `gave up ${counted(frozen_coins, 'coin')}`,
+    owed_coins > 0 && `owes ${counted(owed_coins - repaid_coins, 'coin')}${repaid}`,
+  ].filter(Boolean);
   const parts = [
-    `The buyer owes ${counted(owed_coins - repaid_coins, 'coin')}${repaid}`,
-    `creators gave back ${counted(clawed_diamonds, 'diamond')}`,
-    lost_diamonds > 0 ? `our loss: ${counted(lost_diamonds, 'diamond')}` : null,
-  ];
-  return `${parts.filter(Boolean).join('; ')}.`;
+    buyer.length > 0 && `the buyer ${buyer.join(' and ')}`,
+    clawed_diamonds > 0 && `creators gave back ${counted(clawed_diamonds, 'diamond')}`,
+    lost_diamonds > 0 && `our loss: ${counted(lost_diamonds, 'diamond')}`,
+  ].filter(Boolean);
+  if (parts.length === 0) return 'There were no coins of it to take.';
+  const line = parts.join('; ');
+  return `${line[0].toUpperCase()}${line.slice(1)}.`;
 }
 
 /** What an operator hears of the refund they asked for. */
