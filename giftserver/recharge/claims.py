@@ -119,7 +119,7 @@ class ClaimKeeper:
         What was spent is not given back, nor what is claimed otherwise by now: such a refund ends unpaid.
         """
         beside = await claimed_beside(self._database, due)
-        if not due.coins or due.frozen_coins < due.coins or due.amount_minor + beside > due.paid_minor:
+        if due.frozen_coins < due.coins or due.amount_minor + beside > due.paid_minor:
             log.warning("refund_not_paid", claim=due.id, payment=due.payment, claimed_beside=beside)
             await self._decide(due, paid=False)
             return

@@ -10,6 +10,7 @@ from giftserver.durable.holds import holds_of
 from giftserver.durable.payments import payment_by_id
 from giftserver.errors import Refusal
 from giftserver.recharge.provider import ProviderAway, ProviderRefused
+from tests.giftserver.conftest import assert_refused
 from tests.giftserver.recharge.buyers import all_done, back_by_hand, bounce, claims_of, is_held, refund, send
 from tests.giftserver.shop import Shop
 
@@ -297,3 +298,13 @@ async def test_a_provider_that_was_away_is_asked_again_within_a_minute(bought, m
         assert await shop.reconciler().step() == 0
     await all_done(shop)
     assert await shop.coins() == 0
+
+
+async def test_a_refund_that_covers_no_whole_coin_is_paid(bought):
+    """A cent is less than a coin: the money goes, and the coins of all parts together are rounded once."""
+    shop, payment = bought
+    for _ in range(3):
+        await shop.until_claim((await refund(shop, payment, 1)).json()["id"], "lost")
+    assert await shop.coins() == 770 - 770 * 3 // 999
+    await shop.proved()
+    assert_refused(await refund(shop, payment, 997), 409, "refund_too_large")
