@@ -140,6 +140,14 @@ def test_a_line_says_who_bore_a_lost_dispute_and_nothing_that_is_not_so(visit: V
         "creators gave back 300 diamonds; our loss: 200 diamonds.",
         "There were no coins of it to take.",
     ]
+    script = (
+        "(claims) => import('/static/js/ops/claim_words.js')"
+        ".then((it) => claims.map((one) => it.sentenceOf(one, false)))"
+    )
+    states = [{"kind": "dispute", "state": state, "coins": 0, "frozen_coins": 0} for state in ("waiting", "lost")]
+    waiting, lost = page.evaluate(script, states)
+    assert "Nothing of the payment is credited" in waiting
+    assert "who bears it" not in lost
 
 
 def test_promotions_are_put_into_a_proposal(visit: Visit, demo_site: DemoSite, artifacts: Path) -> None:

@@ -24,6 +24,11 @@ const REFUNDS = {
   won: ['Not given back', 'bad'],
 };
 
+const UNCREDITED = {
+  lost: 'The bank took the money back. Nothing of the payment was credited: nobody has coins of it.',
+  won: 'The bank leaves the money where it is. Nothing of the payment was credited.',
+};
+
 /** Whether a claim may still move. */
 export function isOpen(claim) {
   return claim.state !== 'lost' && claim.state !== 'won';
@@ -46,8 +51,9 @@ export function reasonOf(claim) {
   return REASONS[claim.reason] ?? (claim.reason === '' ? 'No reason was told.' : `${tidy(claim.reason)}.`);
 }
 
-/** Where a claim is, and what comes next or came of it. */
-export function sentenceOf(claim) {
+/** Where a claim is, and what comes next or came of it; of a payment that was never credited no coins can be claimed. */
+export function sentenceOf(claim, credited) {
+  if (!credited) return UNCREDITED[claim.state] ?? 'The bank has not decided yet. Nothing of the payment is credited, so no coins are set aside.';
   const of = `${counted(claim.frozen_coins, 'coin')} of ${counted(claim.coins, 'coin')}`;
   const spent = claim.coins - claim.frozen_coins;
   const rest = spent > 0 ? ` The other ${counted(spent, 'coin')} were spent.` : '';
