@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from giftserver.durable.claim_booking import lose, win
-from giftserver.durable.claims import due_claims
+from giftserver.durable.claim_booking import freeze, lose, win
+from giftserver.durable.claims import due_claims, want
 from giftserver.durable.holds import holds_of
 from giftserver.durable.payments import payment_by_id
 from giftserver.errors import Refusal
@@ -242,6 +242,43 @@ async def test_a_refund_by_hand_that_bounces_brings_its_coins_back(bought, parts
         await all_done(shop)
         assert (await shop.coins(), (await shop.payment(payment["id"]))["state"]) == (0, "refunded")
         await shop.proved()
+
+
+async def test_coins_that_are_about_to_come_back_are_there_to_be_frozen(bought):
+    """One of two refunds that were heard of as one bounces: the other one's claim waits until the old one is undone."""
+    shop, payment = bought
+    await fails(shop, payment, drop=True)
+    stored = await payment_by_id(shop.web.engines.database, payment["id"])
+    _, second = [await back_by_hand(shop, payment, part) for part in (300, 200)]
+    await shop.inquiry.about(stored, "reconciler")
+    await all_done(shop)
+    await bounce(shop, payment, second)
+    await shop.inquiry.about(stored, "reconciler")
+    await shop.claims.step()
+    database, id = shop.web.engines.database, f"{payment['id']}-refunded-300"
+    [due] = [one for one in await due_claims(database, 10) if one.id == id]
+    assert due.state == "holding"
+    assert await freeze(database, due) is None
+    await all_done(shop)
+    assert (await shop.claim(id)).coins == 770 * 300 // 999
+    await shop.proved()
+
+
+async def test_a_debt_that_shrinks_by_rounding_gives_its_creators_that_back(bought):
+    """Two parts were lost, and one is won: the other one's share is a coin less, and so is what is owed and taken."""
+    shop, payment = bought
+    await send(shop, 7)
+    parts = [await shop.dispute(payment, amount_minor=part) for part in (500, 499)]
+    for part in parts:
+        await shop.until_claim(part, "frozen")
+        await shop.decide(part, "lost")
+        await shop.until_claim(part, "lost")
+    assert [(await shop.claim(part)).owed_coins for part in parts] == [315, 385]
+    await want(shop.web.engines.database, parts[0], "won")
+    await all_done(shop)
+    assert (await shop.coins(), await shop.balance("owed", "ana")) == (70, 770 * 499 // 999)
+    assert await shop.balance("earnings", "mira") == 700 - 770 * 499 // 999
+    await shop.proved()
 
 
 async def test_less_given_back_than_refunds_of_ours_is_for_a_person(bought, monkeypatch):

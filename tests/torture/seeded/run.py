@@ -29,13 +29,14 @@ from tests.torture.seeded import (
     recovering,
     ruling,
     settling,
+    sharing,
 )
 from tests.torture.seeded.bug import Bug
 
 ROOT = Path(__file__).resolve().parents[3]
 BUGS: tuple[Bug, ...] = (
     *deciding.BUGS, *keeping.BUGS, *recovering.BUGS, *paying.BUGS, *claiming.BUGS, *limiting.BUGS, *settling.BUGS,
-    *ruling.BUGS, *admitting.BUGS, *banning.BUGS,
+    *ruling.BUGS, *admitting.BUGS, *banning.BUGS, *sharing.BUGS,
 )  # fmt: skip
 COPIED = ("giftserver", "rooms", "loadtest", "tests", "pyproject.toml")
 LINKED = ("static", "docs", "tools")
