@@ -1,7 +1,7 @@
 """Claims: disputes and refunds of payments, from what a provider says to what is booked.
 
 A claim waits until its buyer's wallet is on hold in Redis and every gift before that is in PostgreSQL. Then what is
-unspent of the purchase is frozen. Won, all of it is as before. Lost, the frozen coins are gone; for the spent ones the
+unspent of the purchase is frozen. Won, it takes nothing. Lost, the frozen coins are gone; for the spent ones the
 creators give back diamonds that are not theirs for good yet, and the buyer owes the coins.
 """
 

@@ -128,4 +128,4 @@ def _claim_lines(claim: ClaimStory, currency: str) -> Iterator[str]:
         for gift in claim.gifts:
             yield f"    {gift.transfer}: {gift.coins:,} coins, {gift.diamonds:,} diamonds from {gift.creator}"
     if claim.state == "won":
-        yield "  nobody bears anything: all of it is as before"
+        yield "  nobody bears anything of it"

@@ -72,8 +72,8 @@ export function sentenceOf(claim, credited) {
         : 'The provider paid the money back. This is who bears it:';
     case 'won':
       return claim.kind === 'dispute'
-        ? 'Nobody bears anything: all of it is as before.'
-        : 'Coins of it were spent, or the provider refused. Nobody bears anything: all of it is as before.';
+        ? 'Nobody bears anything of it.'
+        : 'Coins of it were spent, its money is disputed, or the provider refused. Nobody bears anything of it.';
     default:
       return '';
   }
@@ -96,7 +96,7 @@ export function burdensOf(claim) {
 /** Who bears a dispute, in a line: what the buyer gave up and owes still, what creators gave back, what nobody does. */
 export function bearersOf(dispute) {
   const { state, frozen_coins, owed_coins, repaid_coins, clawed_diamonds, lost_diamonds } = dispute;
-  if (state === 'won') return 'Nobody bears anything.';
+  if (state === 'won') return 'Nobody bears anything of it.';
   if (state !== 'lost') return `${counted(frozen_coins, 'coin')} set aside.`;
   const repaid = repaid_coins > 0 ? ` of ${counted(owed_coins, 'coin')}, the others are paid` : '';
   const buyer = [
@@ -117,7 +117,7 @@ export function bearersOf(dispute) {
 export function newsOf(claim, currency) {
   const amount = amountOf(claim.amount_minor, currency);
   if (claim.state === 'lost') return { text: `${amount} was given back.`, tone: 'good' };
-  if (claim.state === 'won') return { text: `${amount} was not given back: coins of it were spent, or the provider refused. Nothing has changed.`, tone: 'bad' };
+  if (claim.state === 'won') return { text: `${amount} was not given back: coins of it were spent, its money is disputed, or the provider refused. Nothing has changed by it.`, tone: 'bad' };
   if (claim.state === 'frozen') return { text: `${amount}: the coins are set aside, the provider is asked to pay.`, tone: 'wait' };
   return { text: `${amount}: asked for. First its coins are set aside, then the provider pays.`, tone: 'wait' };
 }
