@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -24,17 +24,22 @@ from giftserver.durable.bookkeeping import (
     revenue,
     wallet,
 )
+from giftserver.durable.claim_shares import Shared, share, share_anew
 from giftserver.durable.claim_tables import claim, claim_gift
-from giftserver.durable.claims import ClaimRecord, booked, change, let_go, locked
+from giftserver.durable.claims import ClaimRecord, booked, change, hold_reference, let_go, locked
 from giftserver.durable.clawed import in_turn
 from giftserver.durable.credits import add_to_outbox
 from giftserver.durable.earnings import PENDING_DAYS
+from giftserver.durable.holds import hold_again
 from giftserver.durable.lots import OPENED, WON, lot_of
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import add_step
 from giftserver.durable.posting import open_accounts, post
 from giftserver.durable.tables import account, transfer
 from giftserver.recharge.states import State
+
+Day = tuple[str, date, str, int]
+"""A row of a creator's sums by day: creator, UTC day, room, shard."""
 
 GIFTS: Final = text("""
     SELECT t.id, t.creator, t.room, t.shard, t.coins, t.diamonds, (t.event_at AT TIME ZONE 'UTC')::date AS day
@@ -64,14 +69,20 @@ class Reached:
 
 
 async def freeze(engine: AsyncEngine, due: ClaimRecord) -> int | None:
-    """Freeze what is unspent of the claimed coins; how many. None when the claim has moved meanwhile.
+    """Freeze what is unspent of the claimed coins; how many. None when the claim has moved meanwhile, or when another
+    one of the payment is about to give coins back, of which it may be.
 
     The buyer's wallet must be on hold, with all gifts from before in PostgreSQL. Raises IntegrityError.
     """
     async with engine.begin() as connection:
         if not await locked(connection, due):
             return None
-        coins = await _claimed_coins(connection, due)
+        others = await booked(connection, due)
+        if any(one.wanted == "won" for one in others):
+            return None
+        claimed_minor = due.amount_minor + sum(one.amount_minor for one in others)
+        all_coins = share(await _total(connection, due), due.paid_minor, claimed_minor)
+        coins = max(0, all_coins - sum(int(one.coins) for one in others))
         lot = await lot_of(connection, due.user, due.transfer)
         balance = await _balance(connection, wallet(due.user))
         taken = max(0, min(coins, lot.left, balance))
@@ -96,21 +107,14 @@ async def lose(engine: AsyncEngine, due: ClaimRecord) -> bool:
     False when the claim has moved meanwhile. Raises IntegrityError when a creator has the diamonds no more.
     """
     async with engine.begin() as connection:
+        await in_turn(connection, due.user)
         if not await locked(connection, due):
             return False
-        await in_turn(connection, due.user)
         spent = due.coins - due.frozen_coins
-        reached = await _reached(connection, due, spent)
-        await _claw(connection, reached, 1)
+        reached = await _reached(connection, due, spent, Counter())
+        await _claw(connection, _by_day(reached))
         await _transfer(connection, due, "claim_lost", f"claim-lost:{due.id}", await _loss(connection, due, reached))
-        for one in reached:
-            values = {"claim": due.id, "gift": one.gift.id, "coins": one.coins, "diamonds": one.clawed_diamonds}
-            await connection.execute(insert(claim_gift).values(values))
-        await change(
-            connection, due.id, state="lost", owed_coins=spent,
-            clawed_diamonds=sum(one.clawed_diamonds for one in reached),
-            lost_diamonds=sum(one.lost_diamonds for one in reached),
-        )  # fmt: skip
+        await change(connection, due.id, state="lost", **await _keep_reached(connection, due, reached))
         if not spent:
             await let_go(connection, due)
         await _tell(connection, due, "dispute lost" if due.kind == "dispute" else "", refunded=due.kind == "refund")
@@ -118,26 +122,35 @@ async def lose(engine: AsyncEngine, due: ClaimRecord) -> bool:
 
 
 async def win(engine: AsyncEngine, due: ClaimRecord) -> bool:
-    """Nothing is taken: whatever this claim has booked is booked back. False when it has moved meanwhile."""
+    """Nothing is taken: whatever this claim has booked is booked back. False when it has moved meanwhile.
+
+    Coins that other claims of the payment have too few of are theirs; the buyer gets the rest.
+    """
     async with engine.begin() as connection:
+        await in_turn(connection, due.user)
         if not await locked(connection, due):
             return False
-        amounts: Counter[Name] = Counter()
+        book, clawed = Counter[Name](), Counter[Day]()
         repaid = 0
         if due.state == "lost":
-            await in_turn(connection, due.user)
             repaid = await _repaid(connection, due)
             reached = await _given_back(connection, due)
-            await _claw(connection, reached, -1)
-            amounts.subtract(await _loss(connection, due, reached))
+            clawed.subtract(_by_day(reached))
+            book.subtract(await _loss(connection, due, reached))
             await connection.execute(claim_gift.delete().where(claim_gift.c.claim == due.id))
-        back = due.frozen_coins + repaid
-        amounts.update({frozen(due.user): -due.frozen_coins, wallet(due.user): back, COINS_SOLD: -repaid})
-        amounts.update({owed(due.user): repaid, OWED_TO_PLATFORM: -repaid})
+        unspent = due.frozen_coins
+        total = await _total(connection, due)
+        for one in share_anew(await booked(connection, due), total, due.paid_minor, unspent):
+            unspent -= one.frozen_coins - one.claim.frozen_coins
+            repaid += await _shared(connection, due, one, book, clawed)
+        back = unspent + repaid
+        book.update({frozen(due.user): -unspent, wallet(due.user): back, COINS_SOLD: -repaid})
+        book.update({owed(due.user): repaid, OWED_TO_PLATFORM: -repaid})
         if due.kind == "dispute":
             owing, keeping = clearing(due.provider, due.currency), disputed(due.provider, due.currency)
-            amounts.update({keeping: -due.amount_minor, owing: due.amount_minor})
-        number = await _transfer(connection, due, "claim_won", f"{WON}{due.id}", amounts)
+            book.update({keeping: -due.amount_minor, owing: due.amount_minor})
+        await _claw(connection, clawed)
+        number = await _transfer(connection, due, "claim_won", f"{WON}{due.id}", book)
         if number is not None and back:
             await add_to_outbox(connection, due.user, number, back)
         nothing = dict.fromkeys(("frozen_coins", "owed_coins", "repaid_coins", "clawed_diamonds", "lost_diamonds"), 0)
@@ -148,6 +161,39 @@ async def win(engine: AsyncEngine, due: ClaimRecord) -> bool:
         return True
 
 
+async def _shared(
+    connection: AsyncConnection, due: ClaimRecord, shared: Shared, book: Counter[Name], clawed: Counter[Day]
+) -> int:
+    """Let another claim of the payment have other coins than before; how many coins of its debt were paid for nothing.
+
+    Adds to `book` and `clawed` what that moves. Who owes coins by it is on hold.
+    """
+    row = shared.claim
+    new: dict[str, Any] = {"coins": shared.coins, "frozen_coins": shared.frozen_coins}
+    if row.state != "lost":
+        await change(connection, row.id, **new)
+        return 0
+    own = {"id": row.id, "kind": row.kind, "reason": row.reason, "amount_minor": row.amount_minor, "state": row.state}
+    before = replace(due, coins=row.coins, frozen_coins=row.frozen_coins, owed_coins=row.owed_coins, **own)
+    after = replace(before, **new, owed_coins=shared.coins - shared.frozen_coins)
+    reached = await _given_back(connection, before)
+    book.subtract(await _loss(connection, before, reached))
+    if after.owed_coins != before.owed_coins:
+        clawed.subtract(_by_day(reached))
+        await connection.execute(claim_gift.delete().where(claim_gift.c.claim == row.id))
+        reached = await _reached(connection, after, after.owed_coins, book)
+        clawed.update(_by_day(reached))
+        new |= await _keep_reached(connection, after, reached)
+    book.update(await _loss(connection, after, reached))
+    repaid = min(int(row.repaid_coins), after.owed_coins)
+    await change(connection, row.id, repaid_coins=repaid, **new)
+    if after.owed_coins > repaid:
+        await hold_again(connection, due.user, hold_reference(row.id), f"payment {due.payment}: {row.kind}")
+    else:
+        await let_go(connection, after)
+    return int(row.repaid_coins) - repaid
+
+
 async def _repaid(connection: AsyncConnection, due: ClaimRecord) -> int:
     """Coins of the debt that were paid off: read once the claim is locked, for purchases change them."""
     return int(await connection.scalar(select(claim.c.repaid_coins).where(claim.c.id == due.id)) or 0)
@@ -155,7 +201,7 @@ async def _repaid(connection: AsyncConnection, due: ClaimRecord) -> int:
 
 async def _loss(connection: AsyncConnection, due: ClaimRecord, reached: list[Reached]) -> dict[Name, int]:
     """What a loss moves on every account."""
-    total = int(await connection.scalar(select(transfer.c.coins).where(transfer.c.id == due.transfer)) or 0)
+    total = await _total(connection, due)
     bonus = total - int(await connection.scalar(select(payment.c.coins).where(payment.c.id == due.payment)) or 0)
     free = due.frozen_coins * bonus // total
     spent = due.coins - due.frozen_coins
@@ -174,17 +220,38 @@ async def _loss(connection: AsyncConnection, due: ClaimRecord, reached: list[Rea
     return amounts | {name: sign * due.amount_minor for name, sign in lost.items()}
 
 
-async def _claw(connection: AsyncConnection, reached: list[Reached], sign: int) -> None:
-    """Take diamonds out of the creators' days, or with -1 put them back; in the flusher's order."""
-    for one in sorted(reached, key=lambda one: (one.gift.creator, one.gift.day, one.gift.room)):
-        if one.clawed_diamonds:
-            gift = one.gift
-            values = {"creator": gift.creator, "day": gift.day, "room": gift.room, "shard": gift.shard}
-            await connection.execute(CLAW, {**values, "diamonds": sign * one.clawed_diamonds})
+def _by_day(reached: list[Reached]) -> Counter[Day]:
+    days = Counter[Day]()
+    for one in reached:
+        days[one.gift.creator, one.gift.day, one.gift.room, one.gift.shard] += one.clawed_diamonds
+    return days
 
 
-async def _reached(connection: AsyncConnection, due: ClaimRecord, spent: int) -> list[Reached]:
-    """The gifts that took the spent coins, pro rata, without what other lost claims of the purchase reached."""
+async def _claw(connection: AsyncConnection, clawed: Counter[Day]) -> None:
+    """Take diamonds out of the creators' days, below zero put them back; in the flusher's order."""
+    for (creator, day, room, shard), diamonds in sorted(clawed.items()):
+        if diamonds:
+            values = {"creator": creator, "day": day, "room": room, "shard": shard, "diamonds": diamonds}
+            await connection.execute(CLAW, values)
+
+
+async def _keep_reached(connection: AsyncConnection, due: ClaimRecord, reached: list[Reached]) -> dict[str, int]:
+    """Write down which gifts a loss reached; what the claim says of it."""
+    for one in reached:
+        values = {"claim": due.id, "gift": one.gift.id, "coins": one.coins, "diamonds": one.clawed_diamonds}
+        await connection.execute(insert(claim_gift).values(values))
+    return {
+        "owed_coins": due.coins - due.frozen_coins,
+        "clawed_diamonds": sum(one.clawed_diamonds for one in reached),
+        "lost_diamonds": sum(one.lost_diamonds for one in reached),
+    }
+
+
+async def _reached(connection: AsyncConnection, due: ClaimRecord, spent: int, book: Counter[Name]) -> list[Reached]:
+    """The gifts that took the spent coins, pro rata, without what other lost claims of the purchase reached.
+
+    `book` is what the caller is about to move: diamonds that come back may be taken again.
+    """
     if not spent:
         return []
     lot = await lot_of(connection, due.user, due.transfer)
@@ -194,7 +261,9 @@ async def _reached(connection: AsyncConnection, due: ClaimRecord, spent: int) ->
     rows = (await connection.execute(GIFTS, {"gifts": list(shares)})).all()
     since = datetime.now(UTC).date() - timedelta(days=PENDING_DAYS - 1)
     creators = {row.creator for row in rows}
-    balances = {creator: await _balance(connection, earnings(creator)) for creator in creators}
+    balances = {
+        creator: await _balance(connection, earnings(creator)) + book[earnings(creator)] for creator in creators
+    }
     return [_share(row, shares[row.id], since, balances) for row in rows]
 
 
@@ -226,13 +295,9 @@ async def _given_back(connection: AsyncConnection, due: ClaimRecord) -> list[Rea
     return [Reached(gift, kept[gift.id].coins, kept[gift.id].diamonds, 0) for gift in gifts]
 
 
-async def _claimed_coins(connection: AsyncConnection, due: ClaimRecord) -> int:
-    """Coins that the claimed part of the money bought, so that all parts together are all coins."""
-    total = int(await connection.scalar(select(transfer.c.coins).where(transfer.c.id == due.transfer)) or 0)
-    before, taken = await booked(connection, due)
-    before = min(before, due.paid_minor)
-    upto = min(before + due.amount_minor, due.paid_minor)
-    return max(0, min(total * upto // due.paid_minor - total * before // due.paid_minor, total - taken))
+async def _total(connection: AsyncConnection, due: ClaimRecord) -> int:
+    """Coins that the payment bought, with its bonus."""
+    return int(await connection.scalar(select(transfer.c.coins).where(transfer.c.id == due.transfer)) or 0)
 
 
 async def _balance(connection: AsyncConnection, name: Name) -> int:

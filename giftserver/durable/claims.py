@@ -1,7 +1,7 @@
 """Claims: disputes and refunds of payments, from what a provider says to what is booked.
 
 A claim waits until its buyer's wallet is on hold in Redis and every gift before that is in PostgreSQL. Then what is
-unspent of the purchase is frozen. Won, all of it is as before. Lost, the frozen coins are gone; for the spent ones the
+unspent of the purchase is frozen. Won, it takes nothing. Lost, the frozen coins are gone; for the spent ones the
 creators give back diamonds that are not theirs for good yet, and the buyer owes the coins.
 """
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import case, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.audit_log import Act, Actor, Detail, log_act
@@ -18,12 +17,9 @@ from giftserver.durable.claim_tables import claim
 from giftserver.durable.holds import place_hold, release_hold
 from giftserver.durable.own_affairs import check_other
 from giftserver.durable.payment_tables import payment
-from giftserver.recharge.money import AMOUNT_MAX_MINOR
-from giftserver.recharge.provider import DisputeNews
+from giftserver.durable.payments import ask_soon
 
-OLDER_S: Final = 60
-"""An answer of a provider that is older than this is not applied any more."""
-
+# Holds before all else: whatever moves beside them finds them placed.
 DUE: Final = text("""
     SELECT c.*, p.user_id, p.provider, p.provider_ref, p.currency, p.amount_minor AS paid_minor, p.transfer
     FROM claim AS c JOIN payment AS p ON p.id = c.payment
@@ -31,7 +27,13 @@ DUE: Final = text("""
         AND (c.state, c.wanted) NOT IN (('waiting', 'warning'), ('frozen', 'warning'), ('lost', 'open'),
             ('lost', 'warning'), ('won', 'open'), ('won', 'lost'), ('won', 'warning'))
         AND NOT (c.kind = 'dispute' AND c.state = 'frozen' AND c.wanted = 'open')
-    ORDER BY c.next_at LIMIT :limit
+    ORDER BY c.state <> 'waiting', c.next_at LIMIT :limit
+""")
+
+# Coins that come back may be spent at once: holds that are on their way come first.
+HOLD_IS_COMING: Final = text("""
+    SELECT EXISTS (SELECT FROM wallet_state WHERE user_id = :user AND held AND applied_number < number)
+        OR EXISTS (SELECT FROM claim WHERE payment = :payment AND state = 'waiting' AND wanted IN ('open', 'lost'))
 """)
 
 
@@ -60,83 +62,6 @@ class ClaimRecord:
 def hold_reference(id: str) -> str:
     """Under which name a claim puts its buyer's wallet on hold."""
     return f"claim:{id}"
-
-
-async def hear_disputes(connection: AsyncConnection, payment_id: str, disputes: tuple[DisputeNews, ...]) -> int:
-    """Keep what a provider says of a payment's disputes, in the caller's transaction; how many say something new."""
-    new = 0
-    for news in disputes:
-        if not 1 <= news.amount_minor <= AMOUNT_MAX_MINOR:
-            continue  # nothing is claimed
-        values = {
-            "id": news.ref, "payment": payment_id, "kind": "dispute", "reason": news.reason,
-            "amount_minor": news.amount_minor, "wanted": news.state,
-        }  # fmt: skip
-        new += await _keep(connection, values)
-    return new
-
-
-async def hear_refunded(connection: AsyncConnection, payment_id: str, refunded_minor: int) -> int:
-    """Keep that a provider gave money back that no refund of ours is about, in the caller's transaction.
-
-    A refund that failed just now may be in an older answer as one that was paid.
-    """
-    ours = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
-        claim.c.payment == payment_id, claim.c.kind == "refund",
-        (claim.c.wanted != "won") | (claim.c.changed_at > func.now() - timedelta(seconds=OLDER_S)),
-    )  # fmt: skip
-    more_minor = refunded_minor - int(await connection.scalar(ours) or 0)
-    if more_minor <= 0:
-        return 0
-    values = {
-        "id": f"{payment_id}-refunded-{refunded_minor}", "payment": payment_id, "kind": "refund",
-        "reason": "given back by the provider", "amount_minor": more_minor, "wanted": "lost",
-    }  # fmt: skip
-    return await _keep(connection, values)
-
-
-async def hear_failed(connection: AsyncConnection, payment_id: str, refunds: tuple[str, ...]) -> int:
-    """Keep that refunds of ours, which were told as paid, came back to the provider; how many were news.
-
-    In the caller's transaction. The coins come back as they do for every claim that is won.
-    """
-    failed = (
-        update(claim)
-        .where(
-            claim.c.payment == payment_id,
-            claim.c.id.in_(refunds),
-            claim.c.kind == "refund",
-            claim.c.wanted.in_(("open", "lost")),
-        )
-        .values(wanted="won", changed_at=func.now(), next_at=func.now())
-    )
-    return (await connection.execute(failed)).rowcount if refunds else 0
-
-
-async def _keep(connection: AsyncConnection, values: dict[str, Any]) -> int:
-    made = insert(claim).values(values)
-    said = made.excluded
-    # Answers may overtake each other: what was decided is not open again because of an older one.
-    newer = (claim.c.wanted != said.wanted) & (said.wanted.in_(("won", "lost")) | (claim.c.wanted == "warning"))
-    waits = claim.c.state == "waiting"
-    kept = made.on_conflict_do_update(
-        index_elements=[claim.c.id],
-        set_={
-            "wanted": case((newer, said.wanted), else_=claim.c.wanted),
-            "amount_minor": case((waits, said.amount_minor), else_=claim.c.amount_minor),
-            "changed_at": func.now(),
-            "next_at": func.now(),
-        },
-        where=(claim.c.payment == said.payment) & (newer | waits & (claim.c.amount_minor != said.amount_minor)),
-    )
-    return len((await connection.execute(kept.returning(claim.c.id))).all())
-
-
-async def reopened(connection: AsyncConnection, payment_id: str) -> str | None:
-    """A dispute that was won and then lost after all: what is to be done is for a person to say."""
-    query = select(claim.c.id).where(claim.c.payment == payment_id, claim.c.state == "won", claim.c.wanted == "lost")
-    found: str | None = await connection.scalar(query.limit(1))
-    return found
 
 
 async def due_claims(engine: AsyncEngine, limit: int) -> list[ClaimRecord]:
@@ -174,31 +99,36 @@ async def put_off(engine: AsyncEngine, id: str, wait_s: float) -> None:
 
 
 async def locked(connection: AsyncConnection, due: ClaimRecord) -> bool:
-    """Lock the payment and the claim; whether the claim is as it was read, and wanted as it was."""
+    """Lock the payment and its claims, as debts are; whether the claim is as it was read, and wanted as it was.
+
+    Another claim that was won may have left it coins since then.
+    """
     await connection.execute(select(payment.c.id).where(payment.c.id == due.payment).with_for_update())
-    query = select(claim.c.state, claim.c.wanted).where(claim.c.id == due.id).with_for_update()
-    row = (await connection.execute(query)).one_or_none()
-    return row is not None and (row.state, row.wanted) == (due.state, due.wanted)
-
-
-async def booked(connection: AsyncConnection, due: ClaimRecord) -> tuple[int, int]:
-    """Minor units and coins of the payment that other claims have taken out already."""
-    query = select(func.coalesce(func.sum(claim.c.amount_minor), 0), func.coalesce(func.sum(claim.c.coins), 0)).where(
-        claim.c.payment == due.payment, claim.c.id != due.id, claim.c.state.in_(("frozen", "lost"))
+    columns = claim.c
+    query = (
+        select(columns.id, columns.state, columns.wanted, columns.coins, columns.frozen_coins)
+        .where(columns.payment == due.payment)
+        .order_by(columns.opened_at, columns.id)
+        .with_for_update()
     )
-    minor, coins = (await connection.execute(query)).one()
-    return int(minor), int(coins)
+    rows = {id: rest for id, *rest in await connection.execute(query)}
+    return rows.get(due.id) == [due.state, due.wanted, due.coins, due.frozen_coins]
 
 
-async def refund_decides_first(engine: AsyncEngine, due: ClaimRecord) -> bool:
-    """Whether a refund has coins of the payment frozen that are this claim's too: unpaid, it gives them back first."""
-    query = select(func.coalesce(func.sum(claim.c.amount_minor), 0)).where(
-        claim.c.payment == due.payment, claim.c.id != due.id, claim.c.kind == "refund", claim.c.state == "frozen",
-        claim.c.wanted != "lost",
-    )  # fmt: skip
+async def booked(connection: AsyncConnection, due: ClaimRecord) -> list[Any]:
+    """The payment's other claims that have coins out of it, or would if there were any left, oldest first."""
+    query = (
+        select(claim)
+        .where(claim.c.payment == due.payment, claim.c.id != due.id, claim.c.state.in_(("frozen", "lost")))
+        .order_by(claim.c.opened_at, claim.c.id)
+    )
+    return list((await connection.execute(query)).all())
+
+
+async def hold_is_coming(engine: AsyncEngine, due: ClaimRecord) -> bool:
+    """Whether the buyer's wallet is about to be on hold, for another claim of the payment or whatever it is."""
     async with engine.connect() as connection:
-        undecided_minor = int(await connection.scalar(query) or 0)
-    return undecided_minor > 0 and due.amount_minor + undecided_minor > due.paid_minor
+        return bool(await connection.scalar(HOLD_IS_COMING, {"user": due.user, "payment": due.payment}))
 
 
 async def claimed_beside(engine: AsyncEngine, due: ClaimRecord) -> int:
@@ -255,11 +185,22 @@ async def ask_refund(
         return "waiting", amount_minor, reason
 
 
-async def want(engine: AsyncEngine, id: str, wanted: str, *, instead_of: str | None = None) -> None:
-    """What is to become of a claim; only as long as it is what it was, where that is said."""
-    values = {"wanted": wanted, "changed_at": func.now()}
-    decided = update(claim).where(claim.c.id == id).values(values)
-    if instead_of is not None:
-        decided = decided.where(claim.c.wanted == instead_of)
+async def want(engine: AsyncEngine, id: str, wanted: str) -> None:
+    """What is to become of a claim, whatever it was to be."""
+    decided = update(claim).where(claim.c.id == id).values(wanted=wanted, changed_at=func.now())
     async with engine.begin() as connection:
+        await connection.execute(decided)
+
+
+async def decide_refund(engine: AsyncEngine, due: ClaimRecord, wanted: str) -> None:
+    """What became of a refund that was open: `lost` when it was paid. The provider is asked about the payment again:
+    only now it is known which of the money that it gave back is this refund's.
+    """
+    decided = (
+        update(claim)
+        .where(claim.c.id == due.id, claim.c.wanted == "open")
+        .values(wanted=wanted, changed_at=func.now(), next_at=func.now())
+    )
+    async with engine.begin() as connection:
+        await ask_soon(connection, due.payment)  # the payment first, as everybody locks them
         await connection.execute(decided)

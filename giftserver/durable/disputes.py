@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import case, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.claim_tables import claim
@@ -42,9 +42,13 @@ async def find_disputes(
 ) -> list[DisputeRecord]:
     """Disputes, newest first, after the one with the id `before`; none when there is no such one."""
     own = claim.c
+    state = case(  # of a payment that was never credited nothing is booked: what the provider says counts
+        (payment.c.transfer.is_(None) & own.wanted.in_(("won", "lost")), own.wanted), else_=own.state
+    )
     query = (
         select(
-            own.id, own.payment, payment.c.user_id.label("user"), payment.c.currency, own.reason, own.state,
+            own.id, own.payment, payment.c.user_id.label("user"), payment.c.currency, own.reason,
+            state.label("state"),
             own.amount_minor, own.coins, own.frozen_coins, own.owed_coins, own.repaid_coins, own.clawed_diamonds,
             own.lost_diamonds, own.opened_at, own.changed_at,
         )
@@ -54,9 +58,9 @@ async def find_disputes(
         .limit(max(1, min(limit, PAGE_MAX)))
     )  # fmt: skip
     if standing == "open":
-        query = query.where(own.state.not_in(("won", "lost")))
+        query = query.where(state.not_in(("won", "lost")))
     elif standing is not None:
-        query = query.where(own.state == standing)
+        query = query.where(state == standing)
     if before is not None:
         last = claim.alias("last")
         place = select(last.c.opened_at, last.c.id).where(last.c.id == before).scalar_subquery()

@@ -46,6 +46,19 @@ async def place_hold(connection: AsyncConnection, user: str, reference: str, rea
         await _renumber(connection, user)
 
 
+async def hold_again(connection: AsyncConnection, user: str, reference: str, reason: str) -> None:
+    """Put a wallet on hold in the caller's transaction, also for a reference that was released before."""
+    again = (
+        update(wallet_hold)
+        .where(wallet_hold.c.reference == reference, wallet_hold.c.released_at.is_not(None))
+        .values(released_at=None)
+    )
+    if (await connection.execute(again)).rowcount:
+        await _renumber(connection, user)
+    else:
+        await place_hold(connection, user, reference, reason)
+
+
 async def release_hold(connection: AsyncConnection, user: str, reference: str) -> None:
     """Take one reason away in the caller's transaction; the hold ends with the last one."""
     statement = (

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from giftserver.durable.claims import OLDER_S, hear_disputes, hear_failed, hear_refunded, reopened
+from giftserver.durable.claim_news import hear_disputes, hear_refunds, reopened
 from giftserver.durable.payment_tables import payment
 from giftserver.durable.payments import PaymentRecord, add_step, has_bought, one_by_one, record_of, used_up
 from giftserver.durable.recharges import book_recharge
@@ -29,20 +29,24 @@ class Applied:
 
 
 async def apply(
-    engine: AsyncEngine, id: str, news: Snapshot, source: str, provider: str | None = None
-) -> Applied | None:
+    engine: AsyncEngine, id: str, news: Snapshot, source: str, provider: str | None = None,
+    asked_at: datetime | None = None,
+) -> Applied | None:  # fmt: skip
     """Let what a provider says be true of a payment, and book its coins when it is paid; None when there is none.
 
+    Disputes are kept whatever else is wrong with it. `asked_at`: when the provider was asked, None when not known.
     Raises IntegrityError when the ledger refuses the coins: then nothing is changed.
     """
     async with engine.begin() as connection:
         now = await _locked(connection, id)
         if now is None:
             return None
-        wrong = mismatch(now, news)
+        wrong, told = mismatch(now, news), 0
         if provider is not None and provider != now.provider:
             wrong = f"{provider} speaks of an order of {now.provider}"
-        kept_minor = _kept_minor(now, news)
+        elif _is_own(now, news):
+            told = await hear_disputes(connection, id, news.disputes)
+        kept_minor = _kept_minor(now, news, asked_at)
         if wrong is None and kept_minor and now.state is State.REFUNDED:
             wrong = f"{kept_minor} {news.currency} in minor units came back to the provider: give it back again"
         if wrong is not None:
@@ -50,7 +54,8 @@ async def apply(
             if not kept_minor and (given_back or await was_decided(connection, id, wrong)):
                 return Applied(now, wrong=wrong)
             return await _flag(connection, now, wrong, source)
-        return await _move(connection, now, news, source)
+        done = await _move(connection, now, news, source, asked_at)
+        return replace(done, changed=done.changed or bool(told))
 
 
 async def _locked(connection: AsyncConnection, id: str) -> PaymentRecord | None:
@@ -60,13 +65,18 @@ async def _locked(connection: AsyncConnection, id: str) -> PaymentRecord | None:
     return None if row is None else record_of(row)
 
 
+def _is_own(stored: PaymentRecord, news: Snapshot) -> bool:
+    """Whether the news are of the payment's own checkout."""
+    return news.payment == stored.id and (stored.provider_ref or news.ref) == news.ref
+
+
 def mismatch(stored: PaymentRecord, news: Snapshot) -> str | None:
     """What contradicts the order, in words; None when nothing does.
 
     Money that came makes other words: who closed the trouble before is told of it.
     """
     paid = news.state is State.SUCCEEDED
-    if news.payment != stored.id or (stored.provider_ref or news.ref) != news.ref:
+    if not _is_own(stored, news):
         return f"the provider's {news.ref} is another order's" + (", and paid" if paid else "")
     if news.currency != stored.currency:
         return f"{'paid' if paid else 'priced'} in {news.currency}, asked for {stored.currency}"
@@ -75,14 +85,14 @@ def mismatch(stored: PaymentRecord, news: Snapshot) -> str | None:
     return None
 
 
-def _kept_minor(now: PaymentRecord, news: Snapshot) -> int:
+def _kept_minor(now: PaymentRecord, news: Snapshot, asked_at: datetime | None) -> int:
     """Minor units that a provider took for a payment and keeps while nothing is credited: never trouble that is over.
 
     Of a payment that was given back just now, the answer may be older than that.
     """
     if now.transfer is not None or news.payment != now.id or news.state is not State.SUCCEEDED:
         return 0
-    if now.state is State.REFUNDED and now.updated_at > datetime.now(UTC) - timedelta(seconds=OLDER_S):
+    if now.state is State.REFUNDED and (asked_at is None or asked_at <= now.updated_at):
         return 0
     return news.kept_minor
 
@@ -129,7 +139,9 @@ async def _flag(connection: AsyncConnection, now: PaymentRecord, wrong: str, sou
     return Applied(changed, True, wrong=wrong)
 
 
-async def _move(connection: AsyncConnection, now: PaymentRecord, news: Snapshot, source: str) -> Applied:
+async def _move(
+    connection: AsyncConnection, now: PaymentRecord, news: Snapshot, source: str, asked_at: datetime | None
+) -> Applied:
     changes: dict[str, Any] = {}
     if now.provider_ref is None:
         changes |= {"provider_ref": news.ref}
@@ -152,13 +164,14 @@ async def _move(connection: AsyncConnection, now: PaymentRecord, news: Snapshot,
     done = Applied(moved, bool(changes))
     if news.state is State.SUCCEEDED and moved.state is State.SUCCEEDED:
         done = await _credit(connection, moved, news, source)
-    if done.payment.transfer is not None:
-        claims = await hear_disputes(connection, now.id, news.disputes)
-        claims += await hear_failed(connection, now.id, news.failed_refunds)
-        claims += await hear_refunded(connection, now.id, news.refunded_minor)
-        done = replace(done, changed=done.changed or bool(claims))
-        if claims and (again := await reopened(connection, now.id)):
-            return await _flag(connection, done.payment, f"dispute {again} was lost after it had been won", source)
+    if done.payment.transfer is None:
+        return done
+    changed, wrong = await hear_refunds(connection, now.id, news, asked_at)
+    done = replace(done, changed=done.changed or bool(changed))
+    if again := await reopened(connection, now.id):
+        wrong = f"dispute {again} was lost after it had been won"
+    if wrong is not None and not await was_decided(connection, now.id, wrong):
+        return await _flag(connection, done.payment, wrong, source)
     return done
 
 

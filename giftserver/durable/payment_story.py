@@ -12,11 +12,18 @@ from giftserver.durable.history import public_transfer
 from giftserver.durable.payments import PaymentRecord, Step, payment_by_id, steps_of
 from giftserver.recharge.money import in_words
 
-CLAIMS: Final = text("SELECT * FROM claim WHERE payment = :payment ORDER BY opened_at, id")
+# Of a payment that was never credited nothing is booked: how a claim of it stands is what the provider says.
+STANDS: Final = "CASE WHEN p.transfer IS NULL AND c.wanted IN ('won', 'lost') THEN c.wanted ELSE c.state END"
 
-DISPUTES: Final = text("""
-    SELECT DISTINCT ON (payment) payment, state FROM claim
-    WHERE kind = 'dispute' AND payment = ANY(CAST(:payments AS text[])) ORDER BY payment, opened_at DESC, id DESC
+CLAIMS: Final = text(f"""
+    SELECT c.*, {STANDS} AS stands FROM claim AS c JOIN payment AS p ON p.id = c.payment
+    WHERE c.payment = :payment ORDER BY c.opened_at, c.id
+""")
+
+DISPUTES: Final = text(f"""
+    SELECT DISTINCT ON (c.payment) c.payment, {STANDS} AS state FROM claim AS c JOIN payment AS p ON p.id = c.payment
+    WHERE c.kind = 'dispute' AND c.payment = ANY(CAST(:payments AS text[]))
+    ORDER BY c.payment, c.opened_at DESC, c.id DESC
 """)
 
 GIFTS: Final = text("""
@@ -87,7 +94,7 @@ async def disputes_of(engine: AsyncEngine, payments: list[str]) -> dict[str, str
 def _claim(row: Any, gifts: list[Any]) -> ClaimStory:
     reached = [ReachedGift(public_transfer(g), g.creator, g.reached_coins, g.reached_diamonds) for g in gifts]
     return ClaimStory(
-        row.id, row.kind, row.reason, row.state, row.amount_minor, row.coins, row.frozen_coins, row.owed_coins,
+        row.id, row.kind, row.reason, row.stands, row.amount_minor, row.coins, row.frozen_coins, row.owed_coins,
         row.repaid_coins, row.clawed_diamonds, row.lost_diamonds, row.opened_at, reached,
     )  # fmt: skip
 
@@ -121,4 +128,4 @@ def _claim_lines(claim: ClaimStory, currency: str) -> Iterator[str]:
         for gift in claim.gifts:
             yield f"    {gift.transfer}: {gift.coins:,} coins, {gift.diamonds:,} diamonds from {gift.creator}"
     if claim.state == "won":
-        yield "  nobody bears anything: all of it is as before"
+        yield "  nobody bears anything of it"

@@ -336,6 +336,18 @@ async def payments_to_ask_again(engine: AsyncEngine, limit: int) -> list[Payment
         return [record_of(row) for row in await connection.execute(ASK_AGAIN, {"limit": limit})]
 
 
+async def ask_soon(connection: AsyncConnection, id: str, wait_s: float = 0.0) -> None:
+    """Have the provider of a credited payment asked again, in the caller's transaction, whatever was planned."""
+    soon = func.now() + timedelta(seconds=wait_s)
+    await connection.execute(update(payment).where(payment.c.id == id).values(ask_again_at=soon))
+
+
+async def put_off_asking(engine: AsyncEngine, id: str, wait_s: float) -> None:
+    """The provider gave no answer about a credited payment: ask again after so long."""
+    async with engine.begin() as connection:
+        await ask_soon(connection, id, wait_s)
+
+
 async def paid_uncredited(engine: AsyncEngine, after_s: float) -> int:
     """Payments whose money is at the provider for so long, and whose coins are not booked."""
     since = func.now() - timedelta(seconds=after_s)

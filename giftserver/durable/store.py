@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import event, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -140,6 +141,13 @@ async def wallet_snapshot(
         if row.user_id is not None
     }
     return WalletSnapshot((rows[0].epoch, rows[0].seq), wallets)
+
+
+async def now_in(engine: AsyncEngine) -> datetime:
+    """What time it is by PostgreSQL's clock."""
+    async with engine.connect() as connection:
+        now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
 
 
 async def settled_coins(engine: AsyncEngine, user: str) -> int:

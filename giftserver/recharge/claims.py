@@ -10,13 +10,14 @@ from giftserver.durable.claims import (
     ClaimRecord,
     begin,
     claimed_beside,
+    decide_refund,
     due_claims,
     give_up,
+    hold_is_coming,
     put_off,
-    refund_decides_first,
-    want,
 )
 from giftserver.durable.holds import PendingState, mark_state, pending_states
+from giftserver.durable.payments import payment_by_id
 from giftserver.durable.store import flush_cursors, wallet_snapshot
 from giftserver.failpoints import failpoint
 from giftserver.ledger.keys import shard_of
@@ -84,9 +85,9 @@ class ClaimKeeper:
             case "waiting":
                 await begin(self._database, due)
             case "holding":
-                if await refund_decides_first(self._database, due) or not await self._is_still(due):
+                taken = await freeze(self._database, due) if await self._is_still(due) else None
+                if taken is None:
                     return STILL_S
-                taken = await freeze(self._database, due)
                 log.info("claim_frozen", claim=due.id, payment=due.payment, coins=taken)
             case "frozen" if due.wanted == "lost":
                 await lose(self._database, due)
@@ -94,6 +95,8 @@ class ClaimKeeper:
             case "frozen" if due.wanted == "open":
                 await self._pay(due)
             case _:
+                if await hold_is_coming(self._database, due):
+                    return STILL_S
                 await win(self._database, due)
                 log.info("claim_won", claim=due.id, payment=due.payment, kind=due.kind)
         return 0.0
@@ -116,9 +119,9 @@ class ClaimKeeper:
         What was spent is not given back, nor what is claimed otherwise by now: such a refund ends unpaid.
         """
         beside = await claimed_beside(self._database, due)
-        if not due.coins or due.frozen_coins < due.coins or due.amount_minor + beside > due.paid_minor:
+        if due.frozen_coins < due.coins or due.amount_minor + beside > due.paid_minor:
             log.warning("refund_not_paid", claim=due.id, payment=due.payment, claimed_beside=beside)
-            await want(self._database, due.id, "won")
+            await self._decide(due, paid=False)
             return
         provider = self._inquiry.providers.get(due.provider)
         if provider is None:
@@ -128,4 +131,14 @@ class ClaimKeeper:
         except ProviderRefused as problem:
             log.error("refund_refused", claim=due.id, reason=str(problem))
             paid = False
-        await want(self._database, due.id, "lost" if paid else "won", instead_of="open")
+        await self._decide(due, paid=paid)
+
+    async def _decide(self, due: ClaimRecord, *, paid: bool) -> None:
+        """Whatever the provider gave back beside this refund is a claim before this one's coins come back."""
+        await decide_refund(self._database, due, "lost" if paid else "won")
+        payment = await payment_by_id(self._database, due.payment)
+        assert payment is not None
+        try:
+            await self._inquiry.about(payment, "reconciler")
+        except (ProviderAway, ProviderRefused) as problem:  # the reconciler asks again
+            log.warning("payment_not_asked", payment=due.payment, reason=str(problem))

@@ -1,6 +1,7 @@
 """Asking a provider what is true of a payment, and letting it be true here. Whoever asks, it is the same question."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import structlog
 from sqlalchemy.exc import IntegrityError
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.payment_moves import Applied, apply, expire, flag, paid_unbooked
 from giftserver.durable.payments import PaymentRecord
+from giftserver.durable.store import now_in
 from giftserver.recharge.provider import Provider, Snapshot
 
 log = structlog.get_logger()
@@ -29,17 +31,21 @@ class Inquiry:
         provider = self.providers.get(payment.provider)
         if provider is None:
             return await expire(self._database, payment.id, source, at_once=give_up)
+        asked_at = await now_in(self._database)
         if payment.provider_ref is not None:
             found = await provider.fetch(payment.provider_ref)
         else:
             found = await provider.find(payment.id)
         if found is None:  # its checkout was never made, or is forgotten: nobody can pay it any more
             return await expire(self._database, payment.id, source, at_once=give_up)
-        return await self.heard(provider, found, source)
+        return await self.heard(provider, found, source, asked_at)
 
-    async def heard(self, provider: Provider, found: Snapshot, source: str) -> Applied | None:
+    async def heard(
+        self, provider: Provider, found: Snapshot, source: str, asked_at: datetime | None = None
+    ) -> Applied | None:
         """Let what a provider answered be true; None when no payment of ours is meant.
 
+        `asked_at`: when the question began, by the database's clock. Unknown, what was given back is asked for anew.
         Raises IntegrityError when the ledger refuses the coins.
         """
         if found.live != provider.live:
@@ -47,7 +53,7 @@ class Inquiry:
             done = await flag(self._database, found.payment, wrong, source)
         else:
             try:
-                done = await apply(self._database, found.payment, found, source, provider.name)
+                done = await apply(self._database, found.payment, found, source, provider.name, asked_at)
             except IntegrityError:
                 await paid_unbooked(self._database, found.payment, found, source)
                 raise

@@ -88,7 +88,7 @@ class EventProcessor:
         return asked_at is not None and event.received_at < asked_at
 
     async def _look(self, checkout: Checkout, events: Sequence[DueEvent]) -> None:
-        outcome = await self._outcome(*checkout, [event.kind for event in events])
+        outcome = await self._outcome(*checkout, [event.kind for event in events], events[0].read_at)
         tries = min(event.tries for event in events)
         if outcome in ("away", "unknown") and (outcome == "away" or tries < TRIES_MAX):
             await put_off(self._database, events)
@@ -105,13 +105,13 @@ class EventProcessor:
             await settle_events(self._database, some, outcome)
             self._metrics.provider_events.labels(name, outcome).inc(len(some))
 
-    async def _outcome(self, name: str, ref: str, kinds: Sequence[str]) -> str:
+    async def _outcome(self, name: str, ref: str, kinds: Sequence[str], asked_at: datetime) -> str:
         provider = self._inquiry.providers.get(name)
         if provider is None:
             return "away"
         try:
             found = await provider.fetch(ref)
-            done = None if found is None else await self._inquiry.heard(provider, found, "provider")
+            done = None if found is None else await self._inquiry.heard(provider, found, "provider", asked_at)
             told = next((kind for kind in kinds if _is_trouble(kind, found)), None)
             if told is not None and found is not None:
                 await flag(self._database, found.payment, f"{name} told {told}: look at it there", "provider")

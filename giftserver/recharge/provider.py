@@ -98,6 +98,11 @@ class Snapshot:
         lost_minor = sum(one.amount_minor for one in self.disputes if one.state == "lost")
         return max(0, self.captured_minor - self.refunded_minor - lost_minor)
 
+    @property
+    def disputed_minor(self) -> int:
+        """What the buyer's bank asks for, and has not decided yet."""
+        return sum(one.amount_minor for one in self.disputes if one.state == "open")
+
 
 @dataclass(frozen=True, slots=True)
 class PayoutOrder:

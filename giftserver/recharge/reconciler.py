@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from giftserver.durable.payments import open_payments, paid_uncredited, payments_to_ask_again
+from giftserver.durable.payments import open_payments, paid_uncredited, payments_to_ask_again, put_off_asking
 from giftserver.metrics import Metrics
 from giftserver.recharge.inquiry import Inquiry
 from giftserver.recharge.provider import ProviderAway, ProviderRefused
@@ -14,6 +14,9 @@ from giftserver.recharge.provider import ProviderAway, ProviderRefused
 log = structlog.get_logger()
 
 PAGE: Final = 50
+AWAY_S: Final = 60.0
+"""A provider that gave no answer about a credited payment is asked again after so long."""
+
 UNCREDITED_S: Final = 300
 """Paid for so long and not credited is an alarm."""
 
@@ -28,11 +31,14 @@ class Reconciler:
         """Ask about some; how many changed by it. Raises the driver's errors when PostgreSQL is away."""
         changed = 0
         asked = await open_payments(self._database, self._quiet_s, PAGE)
-        for payment in [*asked, *await payments_to_ask_again(self._database, PAGE)]:
+        again = await payments_to_ask_again(self._database, PAGE)
+        for payment in [*asked, *again]:
             try:
                 done = await self._inquiry.about(payment, "reconciler")
             except (ProviderAway, ProviderRefused) as problem:
                 log.warning("payment_not_asked", payment=payment.id, reason=str(problem))
+                if payment in again and isinstance(problem, ProviderAway):
+                    await put_off_asking(self._database, payment.id, AWAY_S)
                 continue
             except IntegrityError as problem:
                 log.error("payment_not_booked", payment=payment.id, error=str(problem.orig).splitlines()[0])

@@ -35,7 +35,8 @@ async def decide(
     """Decide about a payment in review; None once it is done, and again when the same is asked again.
 
     `credit`: its coins are booked, if the provider says now that it is paid, as it was ordered. `refund`: what was
-    taken and not credited goes back; it stays in review until the provider has paid. `close`: nothing moves, which is
+    taken and not credited goes back; it stays in review until the provider has paid, and is refused while the buyer's
+    bank disputes it, for then it could be paid twice. `close`: nothing moves, which is
     refused while the provider has money for which nothing is credited. Raises OwnAffair for who bought, and the
     database driver's errors.
     """
@@ -110,6 +111,11 @@ async def _give_back(
         return _no("The provider speaks of another order there. Look at it there, and close it.")
     if found.state is not State.SUCCEEDED or not found.captured_minor:
         return _no(f"There is nothing to give back: the provider says it is {found.state}.")
+    if found.disputed_minor and found.kept_minor:
+        return _no(
+            f"The buyer's bank disputes {_amount(found.disputed_minor, found)} of it. Given back now, it could be paid "
+            "twice. Decide once the bank has."
+        )
     assert payment.review is not None
     tries = await promise_back(database, payment.id, payment.review, reason, by)
     if tries is None:
@@ -136,9 +142,13 @@ async def _close(inquiry: Inquiry, payment: PaymentRecord) -> Refusal | str:
     if found is None or not found.captured_minor or _is_anothers(found, provider, payment):
         return ""
     if found.kept_minor:
-        left = in_words(found.kept_minor, found.currency) if found.currency in EXPONENTS else found.currency
+        left = _amount(found.kept_minor, found)
         return _no(f"The provider has {left} of it, and nothing is credited. Give the money back, or credit it.")
     return f"{found.captured_minor} {found.currency}"
+
+
+def _amount(minor: int, found: Snapshot) -> str:
+    return in_words(minor, found.currency) if found.currency in EXPONENTS else found.currency
 
 
 def _is_anothers(found: Snapshot, provider: Provider, payment: PaymentRecord) -> bool:

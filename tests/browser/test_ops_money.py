@@ -115,7 +115,7 @@ def test_disputes_are_listed_with_who_bears_them(visit: Visit, demo_site: DemoSi
     page = visit("/ops#disputes", "operator")
     lost = page.locator(f'.case-row[data-payment="{payments(demo_site, "viktor")[0]["id"]}"]')
     still = page.locator(f'.case-row[data-payment="{payments(demo_site, "ulla")[0]["id"]}"]')
-    expect(lost).to_contain_text("The buyer owes 500 coins; creators gave back 500 diamonds.")
+    expect(lost).to_contain_text("The buyer gave up 270 coins and owes 500 coins; creators gave back 500 diamonds.")
     expect(lost).to_contain_text("USD 9.99")
     expect(still).to_contain_text("770 coins set aside.")
     pictured(page, artifacts, "ops-disputes")
@@ -123,6 +123,31 @@ def test_disputes_are_listed_with_who_bears_them(visit: Visit, demo_site: DemoSi
     expect(lost).to_have_count(0)
     still.click()
     expect(panel(page).locator(".claim")).to_contain_text("Dispute of USD 9.99")
+
+
+def test_a_line_says_who_bore_a_lost_dispute_and_nothing_that_is_not_so(visit: Visit) -> None:
+    """Frozen coins that ended are the buyer's loss; of what was never credited nobody has coins to give up."""
+    page = visit("/ops", "operator")
+    names = ("state", "frozen_coins", "owed_coins", "repaid_coins", "clawed_diamonds", "lost_diamonds")
+    disputes = [
+        dict(zip(names, ("lost", *numbers), strict=True))
+        for numbers in ((7_700, 0, 0, 0, 0), (1, 500, 200, 300, 200), (0, 0, 0, 0, 0))
+    ]
+    script = "(disputes) => import('/static/js/ops/claim_words.js').then((it) => disputes.map(it.bearersOf))"
+    assert page.evaluate(script, disputes) == [
+        "The buyer gave up 7,700 coins.",
+        "The buyer gave up 1 coin and owes 300 coins of 500 coins, the others are paid; "
+        "creators gave back 300 diamonds; our loss: 200 diamonds.",
+        "There were no coins of it to take.",
+    ]
+    script = (
+        "(claims) => import('/static/js/ops/claim_words.js')"
+        ".then((it) => claims.map((one) => it.sentenceOf(one, false)))"
+    )
+    states = [{"kind": "dispute", "state": state, "coins": 0, "frozen_coins": 0} for state in ("waiting", "lost")]
+    waiting, lost = page.evaluate(script, states)
+    assert "Nothing of the payment is credited" in waiting
+    assert "who bears it" not in lost
 
 
 def test_promotions_are_put_into_a_proposal(visit: Visit, demo_site: DemoSite, artifacts: Path) -> None:

@@ -112,6 +112,15 @@ def test_a_list_of_orders_says_what_a_hundred_coins_cost(
     page.locator(row).first.screenshot(path=artifacts / f"orders-each-{path[1:]}-{width}.png")
 
 
+def test_a_refund_that_failed_is_not_told_as_given_back(visit: Visit) -> None:
+    """Half went back, the other half did not: the second line says that, though the order is partially refunded."""
+    page = visit("/wallet", "kofi", 390)
+    told = steps("", state="credited") + steps("", "refund failed", state="partially_refunded")
+    script = "(steps) => import('/static/js/wallet/dispute_words.js').then((it) => it.afterwardsOf({ steps }))"
+    words = [one["text"] for one in page.evaluate(script, told)]
+    assert words == ["Part of the money was given back", "Giving money back did not work: it is as before"]
+
+
 def test_a_list_says_what_became_of_a_dispute(visit: Visit) -> None:
     """Not in the wallet while the bank claims it, nor after; the statement says that what was set aside is gone."""
     page = visit("/wallet", "viktor", 390)

@@ -67,6 +67,17 @@ UNEVEN: Final = """
         OR coalesce(g.diamonds, 0) <> c.clawed_diamonds
 """
 
+# As many coins as the money bought that claims have booked, rounded down: whatever came first, was won, or failed.
+UNSHARED: Final = """
+    SELECT format('payment %s: its claims are about %s of %s, which bought %s of %s coins, and have %s', id, minor,
+        amount_minor, div(total::numeric * least(minor, amount_minor), amount_minor), total, coins)
+    FROM (
+        SELECT p.id, p.amount_minor, t.coins AS total, sum(c.amount_minor) AS minor, sum(c.coins) AS coins
+        FROM claim AS c JOIN payment AS p ON p.id = c.payment JOIN transfer AS t ON t.id = p.transfer
+        WHERE c.state IN ('frozen', 'lost') GROUP BY p.id, p.amount_minor, t.coins
+    ) AS claimed
+    WHERE coins <> div(total::numeric * least(minor, amount_minor), amount_minor)
+"""
 
 HOLDS: Final = """
     SELECT format('wallet of %s: held is %s, and it has %s reasons', coalesce(s.user_id, h.user_id),
@@ -118,8 +129,11 @@ CLAWED_ENTRIES: Final = """
 
 
 async def claims_are_booked(connection: AsyncConnection, invariant: Invariant) -> None:
-    """Frozen and owed coins, money at providers, holds, and what creators gave back are what the claims say."""
+    """Frozen and owed coins, money at providers, holds, and what creators gave back are what the claims say.
+
+    And the claims of a payment have the coins that their money bought.
+    """
     invariant.checked += int(await connection.scalar(text(COUNT)) or 0)
-    for query in (FROZEN, MONEY, CLAWED, UNEVEN, HOLDS, UNHELD, SHARES, TWICE, CLAWED_ENTRIES):
+    for query in (FROZEN, MONEY, CLAWED, UNEVEN, UNSHARED, HOLDS, UNHELD, SHARES, TWICE, CLAWED_ENTRIES):
         for (violation,) in await connection.execute(text(f"{query} LIMIT {SHOWN_MAX + 1}")):
             invariant.found(violation)

@@ -52,13 +52,24 @@ NOT_REFUNDED: Final = """
                 ORDER BY n DESC LIMIT 1), '') <> 'refund') END
 """
 
+# Of a credited one both ways: what was given back is told, too.
+UNTOLD: Final = """
+    SELECT format('payment %s is called %s, and %s of %s was given back', p.id, p.state, coalesce(c.minor, 0),
+        p.amount_minor)
+    FROM payment AS p LEFT JOIN (
+        SELECT payment, sum(amount_minor) AS minor FROM claim WHERE kind = 'refund' AND state = 'lost' GROUP BY payment
+    ) AS c ON c.payment = p.id
+    WHERE p.transfer IS NOT NULL AND p.state <> CASE WHEN c.minor >= p.amount_minor THEN 'refunded'
+        WHEN c.minor > 0 THEN 'partially_refunded' ELSE 'credited' END
+"""
+
 
 async def payments_are_booked(connection: AsyncConnection, invariant: Invariant) -> None:
     """Every paid payment is booked once, with its coins, amount and currency, and nothing else is a recharge.
 
-    None is called refunded whose money did not go back.
+    None is called refunded whose money did not go back, and none credited whose money did.
     """
     invariant.checked += int(await connection.scalar(text(COUNT)) or 0)
-    for query in (UNLIKE_PAYMENT, NO_PAYMENT, UNSTEADY, NOT_REFUNDED):
+    for query in (UNLIKE_PAYMENT, NO_PAYMENT, UNSTEADY, NOT_REFUNDED, UNTOLD):
         for (violation,) in await connection.execute(text(f"{query} LIMIT {SHOWN_MAX + 1}")):
             invariant.found(violation)

@@ -24,6 +24,11 @@ const REFUNDS = {
   won: ['Not given back', 'bad'],
 };
 
+const UNCREDITED = {
+  lost: 'The bank took the money back. Nothing of the payment was credited: nobody has coins of it.',
+  won: 'The bank leaves the money where it is. Nothing of the payment was credited.',
+};
+
 /** Whether a claim may still move. */
 export function isOpen(claim) {
   return claim.state !== 'lost' && claim.state !== 'won';
@@ -46,8 +51,9 @@ export function reasonOf(claim) {
   return REASONS[claim.reason] ?? (claim.reason === '' ? 'No reason was told.' : `${tidy(claim.reason)}.`);
 }
 
-/** Where a claim is, and what comes next or came of it. */
-export function sentenceOf(claim) {
+/** Where a claim is, and what comes next or came of it; of a payment that was never credited no coins can be claimed. */
+export function sentenceOf(claim, credited) {
+  if (!credited) return UNCREDITED[claim.state] ?? 'The bank has not decided yet. Nothing of the payment is credited, so no coins are set aside.';
   const of = `${counted(claim.frozen_coins, 'coin')} of ${counted(claim.coins, 'coin')}`;
   const spent = claim.coins - claim.frozen_coins;
   const rest = spent > 0 ? ` The other ${counted(spent, 'coin')} were spent.` : '';
@@ -66,8 +72,8 @@ export function sentenceOf(claim) {
         : 'The provider paid the money back. This is who bears it:';
     case 'won':
       return claim.kind === 'dispute'
-        ? 'Nobody bears anything: all of it is as before.'
-        : 'Coins of it were spent, or the provider refused. Nobody bears anything: all of it is as before.';
+        ? 'Nobody bears anything of it.'
+        : 'Coins of it were spent, its money is disputed, or the provider refused. Nobody bears anything of it.';
     default:
       return '';
   }
@@ -87,25 +93,31 @@ export function burdensOf(claim) {
   ];
 }
 
-/** Who bears a dispute, in a line: what the buyer owes still, what creators gave back, what nobody gives back. */
+/** Who bears a dispute, in a line: what the buyer gave up and owes still, what creators gave back, what nobody does. */
 export function bearersOf(dispute) {
   const { state, frozen_coins, owed_coins, repaid_coins, clawed_diamonds, lost_diamonds } = dispute;
-  if (state === 'won') return 'Nobody bears anything.';
+  if (state === 'won') return 'Nobody bears anything of it.';
   if (state !== 'lost') return `${counted(frozen_coins, 'coin')} set aside.`;
   const repaid = repaid_coins > 0 ? ` of ${counted(owed_coins, 'coin')}, the others are paid` : '';
+  const buyer = [
+    frozen_coins > 0 && `gave up ${counted(frozen_coins, 'coin')}`,
+    owed_coins > 0 && `owes ${counted(owed_coins - repaid_coins, 'coin')}${repaid}`,
+  ].filter(Boolean);
   const parts = [
-    `The buyer owes ${counted(owed_coins - repaid_coins, 'coin')}${repaid}`,
-    `creators gave back ${counted(clawed_diamonds, 'diamond')}`,
-    lost_diamonds > 0 ? `our loss: ${counted(lost_diamonds, 'diamond')}` : null,
-  ];
-  return `${parts.filter(Boolean).join('; ')}.`;
+    buyer.length > 0 && `the buyer ${buyer.join(' and ')}`,
+    clawed_diamonds > 0 && `creators gave back ${counted(clawed_diamonds, 'diamond')}`,
+    lost_diamonds > 0 && `our loss: ${counted(lost_diamonds, 'diamond')}`,
+  ].filter(Boolean);
+  if (parts.length === 0) return 'There were no coins of it to take.';
+  const line = parts.join('; ');
+  return `${line[0].toUpperCase()}${line.slice(1)}.`;
 }
 
 /** What an operator hears of the refund they asked for. */
 export function newsOf(claim, currency) {
   const amount = amountOf(claim.amount_minor, currency);
   if (claim.state === 'lost') return { text: `${amount} was given back.`, tone: 'good' };
-  if (claim.state === 'won') return { text: `${amount} was not given back: coins of it were spent, or the provider refused. Nothing has changed.`, tone: 'bad' };
+  if (claim.state === 'won') return { text: `${amount} was not given back: coins of it were spent, its money is disputed, or the provider refused. Nothing has changed by it.`, tone: 'bad' };
   if (claim.state === 'frozen') return { text: `${amount}: the coins are set aside, the provider is asked to pay.`, tone: 'wait' };
   return { text: `${amount}: asked for. First its coins are set aside, then the provider pays.`, tone: 'wait' };
 }

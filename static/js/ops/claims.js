@@ -10,24 +10,24 @@ export class Claims {
     this.node = element('section.claims', { 'aria-label': 'Disputes and refunds', hidden: true });
   }
 
-  show({ claims, currency }) {
+  show({ claims, currency, transfer }) {
     const drawn = JSON.stringify(claims);
     if (drawn === this.#drawn) return; // what somebody has opened in it stays open
     this.#drawn = drawn;
     this.node.hidden = claims.length === 0;
-    fill(this.node, ...claims.map((claim) => draw(claim, currency)));
+    fill(this.node, ...claims.map((claim) => draw(claim, currency, transfer !== null)));
   }
 }
 
-function draw(claim, currency) {
+function draw(claim, currency, credited) {
   const { text, tone } = standOf(claim);
-  const burdens = burdensOf(claim);
+  const burdens = credited ? burdensOf(claim) : [];
   return element(
     'article.claim',
     { data: { claim: claim.id, state: claim.state, kind: claim.kind } },
     element('header.claim__head', {}, element('h3', {}, titleOf(claim, currency)), element('span.state', { data: { tone } }, text)),
     element('p.claim__reason.small.secondary', {}, reasonOf(claim)),
-    element('p.small', {}, sentenceOf(claim)),
+    element('p.small', {}, sentenceOf(claim, credited)),
     burdens.length > 0 && element('dl.burdens', {}, ...burdens.map(burden)),
     claim.gifts.length > 0 && gifts(claim.gifts),
   );

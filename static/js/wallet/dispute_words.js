@@ -7,7 +7,8 @@ const TOLD = {
   lost: 'The dispute is over: the bank took the money back',
 };
 const GIVEN_BACK = { partially_refunded: 'Part of the money was given back', refunded: 'The money was given back' };
-const UNDONE = { 'refund failed': 'Giving money back did not work: the order stands' };
+/** What did not happen is not told as the state that the order has all the same. */
+const UNDONE = { 'refund failed': 'Giving money back did not work: it is as before' };
 
 /** How a payment's newest dispute stands: "open", "won" or "lost"; null when there never was one. */
 export function disputeOf(payment) {
@@ -38,6 +39,6 @@ export function disputeStandingOf(payment) {
 
 /** What happened to an order after its coins came, oldest first: `{text, at_ms}`. */
 export function afterwardsOf(payment) {
-  const told = payment.steps.map((step) => ({ text: TOLD[TURNS[step.detail]] ?? GIVEN_BACK[step.state] ?? UNDONE[step.detail], at_ms: step.at_ms }));
+  const told = payment.steps.map((step) => ({ text: TOLD[TURNS[step.detail]] ?? UNDONE[step.detail] ?? GIVEN_BACK[step.state], at_ms: step.at_ms }));
   return told.filter((one, place) => one.text !== undefined && one.text !== told[place - 1]?.text);
 }

@@ -277,6 +277,8 @@ TAMPERED = {
     "a state without a step": "UPDATE payment SET state = 'refunded'",
     "called refunded and not paid back": "WITH s AS (INSERT INTO payment_step (payment, n, state, source)"
     " SELECT id, 99, 'refunded', 'ledger' FROM payment) UPDATE payment SET state = 'refunded'",
+    "told as given back": "WITH told AS (UPDATE payment_step SET state = 'partially_refunded')"
+    " UPDATE payment SET state = 'partially_refunded'",
     "money moved elsewhere": "UPDATE account SET owner = 'stripe' WHERE kind = 'clearing'",
 }
 

@@ -120,6 +120,8 @@ WRONG = {
     "UPDATE claim_gift SET diamonds = diamonds + 7": "which was given back",
     "UPDATE entry SET amount = amount - 7 WHERE amount = -500": "claims moved",
     "UPDATE claim SET repaid_coins = 7": "owed of ana",
+    "UPDATE claim SET coins = coins - 1, owed_coins = owed_coins - 1": "which bought 770 of 770 coins, and have 769",
+    "UPDATE claim SET amount_minor = amount_minor - 2": "its claims are about 997 of 999",
 }
 
 

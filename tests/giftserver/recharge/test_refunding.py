@@ -83,7 +83,7 @@ async def test_a_refund_that_fails_later_brings_the_coins_back_once(bought, told
             await connection.execute(text("UPDATE payment SET ask_again_at = ask_again_at - interval '1 hour'"))
         await shop.reconciler().step()
     await shop.until_claim(parts[0], "won")
-    coins = 770 * 500 // 999
+    coins = 770 - 770 * 499 // 999  # rounding is in the buyer's favour, whichever part came back
     assert await shop.coins() == coins
     found = await shop.payment(payment["id"])
     assert (found["state"], found["steps"][-1]["detail"]) == ("partially_refunded", "refund failed")

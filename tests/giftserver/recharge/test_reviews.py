@@ -10,6 +10,7 @@ from sqlalchemy import text
 from giftserver.durable.audit_log import Actor
 from giftserver.durable.payment_moves import flag
 from giftserver.durable.reviews import settle_review
+from giftserver.durable.store import now_in
 from giftserver.recharge.provider import ProviderAway
 from tests.giftserver.conftest import assert_refused
 from tests.giftserver.shop import Shop
@@ -199,13 +200,15 @@ async def test_money_that_comes_back_to_the_provider_is_looked_at_again(shop, wr
     await shop.mischief(drop=1.0, **wrong)
     payment = await shop.paid()
     await flag(shop.web.engines.database, payment["id"], "somebody called", "provider")
+    provider, began_at = shop.inquiry.providers["sandbox"], await now_in(shop.web.engines.database)
+    older = await provider.fetch(await shop.session(payment))
     await decided(shop, payment, "refund")
+    for asked_at in (began_at, None):
+        await shop.inquiry.heard(provider, older, "provider", asked_at)
+        assert not (await shop.payment(payment["id"]))["in_review"], "it is an answer from before"
     session = f"/v1/sessions/{await shop.session(payment)}"
     (first,) = (await shop.control("GET", session))["refunds"]
     await shop.control("POST", f"{session}/refunds/{first['id']}/fail")
-    assert not (await asked(shop, payment))["in_review"], "it may be an answer from before"
-    async with shop.web.engines.database.begin() as connection:
-        await connection.execute(text("UPDATE payment SET updated_at = updated_at - interval '61 s'"))
     assert (await asked(shop, payment))["in_review"]
     assert (await decided(shop, payment, "refund"))["review"] is None
     theirs = await shop.control("GET", session)
@@ -241,5 +244,69 @@ async def test_a_refund_whose_answer_is_lost_is_paid_once_and_nothing_is_credite
     assert (await decided(shop, payment, "refund"))["state"] == "refunded"
     session = await shop.control("GET", f"/v1/sessions/{await shop.session(payment)}")
     assert (session["refunded_minor"], len(session["refunds"])) == (999, 1)
+    assert await shop.coins() == 0
+    await shop.proved()
+
+
+async def dispute(shop: Shop, payment: dict[str, Any], state: str) -> str:
+    """The bank asks for money of a payment that is not credited; the dispute, which operators see by its state."""
+    made = await shop.dispute(payment, state)
+    async with asyncio.timeout(10):
+        while await shop.claim(made) is None:
+            await shop.work()
+    return made
+
+
+async def listed(shop: Shop, payment: dict[str, Any], state: str) -> list[tuple[str, str]]:
+    """Disputes of a list, by id and state; the payment's own page says the same."""
+    operator = shop.web.bearer("olga", "admin")
+    found = (await shop.web.http.get(f"/v1/ops/disputes?state={state}", headers=operator)).json()["disputes"]
+    page = (await shop.web.http.get(f"/v1/ops/payments/{payment['id']}", headers=operator)).json()
+    mine = [(one["id"], one["state"]) for one in found if one["payment"] == payment["id"]]
+    assert [(one["id"], one["state"]) for one in page["claims"]] == mine or not mine
+    return mine
+
+
+@pytest.mark.parametrize("end", ["won", "lost"])
+async def test_money_in_review_that_is_disputed_is_not_given_back_beside_that(shop, end):
+    """Operators see the dispute; giving back waits for the bank, and is right afterwards; a warning stops nothing."""
+    await shop.mischief(wrong_amount=True)
+    payment = await shop.paid()
+    await in_review(shop, payment)
+    made = await dispute(shop, payment, "open")
+    assert await listed(shop, payment, "open") == [(made, "waiting")]
+    refused = await decide(shop, payment, "refund")
+    assert_refused(refused, 409, "review_refused")
+    assert "disputes USD 9.99 of it" in refused.json()["error"]["message"]
+    assert await kept(shop, payment) == [], "nothing was decided"
+    session = f"/v1/sessions/{await shop.session(payment)}"
+    assert (await shop.control("GET", session))["refunded_minor"] == 0
+    await shop.claims.step()
+    assert (await shop.claim(made)).state == "waiting", "nothing is booked of what is not credited"
+    await shop.decide(made, end)
+    async with asyncio.timeout(10):
+        while (await shop.claim(made)).wanted != end:
+            await shop.work()
+    assert await listed(shop, payment, end) == [(made, end)]
+    assert await listed(shop, payment, "open") == []
+    assert (await decided(shop, payment, "refund"))["state"] == "refunded"
+    theirs = await shop.control("GET", session)
+    assert theirs["refunded_minor"] == theirs["captured_minor"] - (999 if end == "lost" else 0)
+    await shop.proved()
+
+
+async def test_a_warning_does_not_stop_giving_back_and_a_credit_books_its_dispute(shop):
+    """In time it avoids the dispute; what is credited after all has its dispute as any other."""
+    await shop.mischief(wrong_amount=True)
+    payment = await shop.paid()
+    await in_review(shop, payment)
+    await dispute(shop, payment, "warning")
+    assert (await decided(shop, payment, "refund"))["state"] == "refunded"
+    await shop.mischief(drop=1.0)
+    second = await shop.paid()
+    await flag(shop.web.engines.database, second["id"], "somebody called", "provider")
+    made = await shop.dispute(second)
+    assert (await decided(shop, second, "credit"))["state"] == "credited"
+    await shop.until_claim(made, "frozen")
     assert await shop.coins() == 0
     await shop.proved()

@@ -58,7 +58,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "another checkout pays an order", MOVES,
-        "(stored.provider_ref or news.ref) != news.ref", "False",
+        " and (stored.provider_ref or news.ref) == news.ref", "",
         f"{PAYMENTS}::test_a_second_reference_for_an_order_is_refused",
     ),
     bug(

@@ -31,6 +31,7 @@ from tests.torture.seeded import (
     recovering,
     ruling,
     settling,
+    sharing,
     staying,
 )
 from tests.torture.seeded.bug import Bug
@@ -39,6 +40,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BUGS: tuple[Bug, ...] = (
     *deciding.BUGS, *keeping.BUGS, *recovering.BUGS, *paying.BUGS, *claiming.BUGS, *limiting.BUGS, *settling.BUGS,
     *ruling.BUGS, *admitting.BUGS, *banning.BUGS, *paying_out.BUGS, *paying_out_providers.BUGS, *staying.BUGS,
+    *sharing.BUGS,
 )  # fmt: skip
 COPIED = ("giftserver", "rooms", "loadtest", "tests", "pyproject.toml")
 LINKED = ("static", "docs", "tools")
