@@ -22,10 +22,14 @@ TERMS = {
     "session_end": ("session_end_keeps_its_person", "user_id"),
 }  # fmt: skip
 
-# A claim's amount may be told anew until something is booked; tokens that were void stay void.
+# A claim's amount may be told anew until something is booked, and its hold comes back when coins do; tokens that were
+# void stay void.
 MOVES = {
     "claim": ("claim_keeps_its_amount", "OLD.state <> 'waiting' AND NEW.amount_minor <> OLD.amount_minor"),
-    "wallet_hold": ("wallet_hold_released_once", "OLD.released_at IS NOT NULL"),
+    "wallet_hold": (
+        "wallet_hold_released_once",
+        "OLD.released_at IS NOT NULL AND (NEW.released_at IS NOT NULL OR OLD.reference NOT LIKE 'claim:%')",
+    ),
     "live_ban": ("live_ban_lifted_once", "OLD.lifted_at IS NOT NULL"),
     "guardian_link": ("guardian_link_ended_once", "OLD.ended_at IS NOT NULL"),
     "session_end": ("session_end_only_grows", "NEW.before_s < OLD.before_s"),
