@@ -155,6 +155,7 @@ async def test_coins_and_money_agree_however_it_went(bought, monkeypatch, seed):
     walk = Walk(shop, payment, await shop.session(payment), seed)
     monkeypatch.setattr(walk.provider, "fetch", walk.asked)
     monkeypatch.setattr(walk.provider, "refund", walk.paid)
+    await send(shop, walk.chance.randint(1, 7))
     for _ in range(STEPS):
         await walk.step()
         assert await holds(shop) == []
