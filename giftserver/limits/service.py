@@ -27,6 +27,7 @@ from giftserver.durable.limits import (
     standing_of,
     windows_of,
     zone_of,
+    zones_of,
 )
 from giftserver.errors import Refusal
 from giftserver.ledger.limits import NONE, Spent
@@ -139,7 +140,8 @@ class SpendingLimits:
         standing, _ = await standing_of(self._database, user)
         if standing.number == 0:
             return True
-        if not await self._wallets.set_limits(user, standing.number, standing.limits(), zone_of(standing)):
+        zones = zones_of(standing, self._wallets.now_s())
+        if not await self._wallets.set_limits(user, standing.number, standing.limits(), zones):
             return False
         await mark_limits(self._database, user, standing)
         return True

@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
@@ -19,7 +17,6 @@ from giftserver.durable.limits import (
     due_limits,
     mark_limits,
     standing_of,
-    windows_of,
 )
 from giftserver.ledger.limits import NONE
 from tests.giftserver.conftest import Web, assert_refused
@@ -108,25 +105,6 @@ async def test_another_zone_is_no_new_day(rich: Web, new_key: NewKey, tmp_path: 
             await refused(ana, new_key(), 11, "day", 10)
             assert (await ana.gift(2, new_key(), quantity=10))["type"] == "reply"
             await refused(ana, new_key(), 1, "day", 0)
-
-
-def test_windows_in_which_the_zone_changed_begin_where_they_did_before() -> None:
-    """Of the day and the month of the change only; the next ones are the new zone's own."""
-    tokyo, honolulu = ZoneInfo("Asia/Tokyo"), ZoneInfo("Pacific/Honolulu")
-    changed = datetime(2026, 5, 31, 23, 30, tzinfo=tokyo)  # 04:30 of that day in Honolulu
-    standing = Standing(zone="Pacific/Honolulu", zone_before="Asia/Tokyo", zone_from=changed)
-    first = windows_of(standing, changed.timestamp())
-    assert first.day_from_s == datetime(2026, 5, 31, tzinfo=tokyo).timestamp()
-    assert first.day_until_s == datetime(2026, 6, 1, tzinfo=honolulu).timestamp()
-    assert first.month_from_s == datetime(2026, 5, 1, tzinfo=tokyo).timestamp()
-    later = windows_of(standing, (changed + timedelta(days=1)).timestamp())
-    assert later.day_from_s == later.month_from_s == datetime(2026, 6, 1, tzinfo=honolulu).timestamp()
-    back = Standing(zone="Asia/Tokyo", zone_before="Pacific/Honolulu", zone_from=datetime(2026, 6, 30, 16, tzinfo=UTC))
-    moved = windows_of(back, datetime(2026, 6, 30, 17, tzinfo=UTC).timestamp())
-    assert moved.day_from_s == datetime(2026, 6, 30, tzinfo=honolulu).timestamp()
-    assert moved.month_from_s == datetime(2026, 6, 1, tzinfo=honolulu).timestamp()
-    never = windows_of(Standing(zone_before=None), changed.timestamp())
-    assert never.day_from_s == datetime(2026, 5, 31, tzinfo=UTC).timestamp()
 
 
 async def test_a_zone_that_left_the_database_of_time_zones_locks_nobody_out(rich: Web, new_key: NewKey) -> None:

@@ -142,6 +142,7 @@ async def test_fifty_orders_at_midnight_of_the_buyers_zone(shop: Shop, tmp_path:
     await shop.until_state(first["id"], "credited")
     with midnight_in(tmp_path, 1.5) as (zone, ends_s):
         await shop.web.services.limits.set_zone("ana", zone)
+        await age(shop.web, 24 * 40)
         order = {"pack": "coins-350", "amount_minor": 499, "bonus_coins": 0}
         while time.time() < ends_s:
             await asyncio.gather(*(shop.order(**order) for _ in range(25)))
