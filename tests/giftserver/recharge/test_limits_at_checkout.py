@@ -12,6 +12,7 @@ from giftserver.settings import Settings
 from tests.giftserver.conftest import assert_refused
 from tests.giftserver.limits.soon import midnight_in
 from tests.giftserver.limits.test_sending import age, of, put
+from tests.giftserver.recharge.test_reviews import decided, in_review
 from tests.giftserver.shop import Shop, new_key, open_shop
 
 
@@ -127,6 +128,25 @@ async def test_who_is_new_buys_little_at_first(settings: Settings, static_dir: P
             await connection.execute(text("UPDATE payment_step SET at = at - interval '25 hours'"))
             await connection.execute(text("ALTER TABLE payment_step ENABLE TRIGGER USER"))
         assert (await shop.order(**large)).status_code == 200
+
+
+async def test_money_that_went_back_before_there_were_coins_is_nobodys_first_purchase(
+    settings: Settings, static_dir: Path
+) -> None:
+    """A first payment that was not as ordered, and was given back by a person, counts no more for any limit."""
+    new = settings.model_copy(update={"static_dir": static_dir, "limit_first_day_coins": 700})
+    async with open_shop(new, retry_scale=0.1) as shop:
+        await shop.mischief(wrong_amount=True)
+        first = await shop.paid()
+        await in_review(shop, first)
+        await passed(shop, "new", 0, bonus_coins=0)
+        assert (await decided(shop, first, "refund"))["state"] == "refunded"
+        shown = (await shop.web.http.get("/v1/limits", headers=shop.web.bearer("ana"))).json()
+        assert of(shown, "day")["bought_coins"] == of(shown, "month")["bought_coins"] == 0
+        await shop.mischief()
+        again = await shop.paid()
+        await shop.until_state(again["id"], "credited")
+        await shop.proved()
 
 
 async def test_fifty_orders_at_midnight_of_the_buyers_zone(shop: Shop, tmp_path: Path) -> None:

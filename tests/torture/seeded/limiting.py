@@ -138,6 +138,11 @@ BUGS: tuple[Bug, ...] = (
         "        \"unpaid\": [state.value for state in ENDED_UNPAID],\n    }  # fmt: skip\n",
         "        \"unpaid\": [],\n    }  # fmt: skip\n", ORDERS,
     ),
+    bug(
+        "money that went back without coins counts for ever", BOUGHT,
+        " AND (state <> 'refunded' OR transfer IS NOT NULL)", "",
+        f"{CHECKOUT}::test_money_that_went_back_before_there_were_coins_is_nobodys_first_purchase",
+    ),
     bug("a break from sending alone", BOUGHT, "    if locked_s:\n", "    if False:\n", ORDERS),
     bug(
         "a budget for gifts alone", BOUGHT,
