@@ -118,7 +118,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "an event that came too early is thrown away", "giftserver/recharge/processor.py",
-        'outcome in ("away", "unknown") and', 'outcome == "away" and',
+        'outcome in ("unknown", "no") and', 'outcome == "no" and',
         f"{WEBHOOKS}::test_an_event_of_an_unknown_payment_is_parked_and_heard_later",
     ),
     bug(
@@ -273,6 +273,21 @@ BUGS: tuple[Bug, ...] = (
         "a webhook that no database takes comes for ever", "giftserver/web/payments.py",
         "and not all(_is_plain(event) for event in events):\n", "and False:\n",
         f"{WEBHOOKS}::test_an_event_that_no_database_takes_is_refused_for_good",
+    ),
+    bug(
+        "a webhook with an endless id comes for ever", "giftserver/web/payments.py",
+        "len(text) <= EVENT_CHARACTERS_MAX and text", "text",
+        f"{WEBHOOKS}::test_an_event_that_no_database_takes_is_refused_for_good",
+    ),
+    bug(
+        "an event that its provider refuses is asked about for ever", "giftserver/recharge/processor.py",
+        'outcome == "away" or (', 'outcome in ("away", "no") or (',
+        f"{WEBHOOKS}::test_an_event_that_its_provider_refuses_to_explain_ends_with_a_person",
+    ),
+    bug(
+        "an event that its provider refuses ends in silence", "giftserver/recharge/processor.py",
+        "            outcome = await self._give_up(checkout, events)\n", '            outcome = "given_up"\n',
+        f"{WEBHOOKS}::test_an_event_that_its_provider_refuses_to_explain_ends_with_a_person",
     ),
     bug(
         "what is too large is not counted as refused", "giftserver/web/payments.py",
