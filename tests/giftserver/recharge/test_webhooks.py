@@ -14,8 +14,7 @@ from giftserver.durable.holds import holds_of
 from giftserver.durable.provider_events import due_events
 from giftserver.durable.verify import verify
 from giftserver.errors import WrongSetting
-from giftserver.recharge.processor import TRIES_MAX
-from giftserver.recharge.provider import CheckoutOrder, ProviderRefused, Snapshot
+from giftserver.recharge.provider import CheckoutOrder, Snapshot
 from giftserver.recharge.providers import open_providers
 from giftserver.recharge.states import State
 from giftserver.sandbox.signing import HEADER, sign
@@ -164,36 +163,6 @@ async def test_an_event_that_no_database_takes_is_refused_for_good(quiet, place,
         assert await tell(quiet, {**event, **changed[place]}) == 400
     (refused,) = [line for line in logs if line["event"] == "webhook_refused"]
     assert refused["reason"] == "an id that is no printable text of 255 characters at most"
-
-
-async def test_an_event_that_its_provider_refuses_to_explain_ends_with_a_person(quiet, monkeypatch):
-    """It is asked about so often and no more; then somebody has to look at the payment, and it is an alarm."""
-    payment = await quiet.paid()
-    assert await tell(quiet, (await events_of(quiet, payment))[-1]) == 200
-
-    async def refuses(ref: str) -> Snapshot:
-        raise ProviderRefused("HTTP 400")
-
-    looked = text("UPDATE provider_event SET tries = :n, next_at = now() WHERE outcome IS NULL RETURNING tries")
-
-    async def look(tries: int) -> list[tuple[int, str | None]]:
-        async with quiet.web.engines.database.begin() as connection:
-            await connection.execute(looked, {"n": tries})
-        with capture_logs() as logs:
-            await quiet.work()
-        alarms.extend(line["provider"] for line in logs if line["event"] == "provider_event_given_up")
-        async with quiet.web.engines.database.connect() as connection:
-            return [tuple(row) for row in await connection.execute(text("SELECT tries, outcome FROM provider_event"))]
-
-    alarms: list[str] = []
-    with monkeypatch.context() as refusing:
-        refusing.setattr(quiet.inquiry.providers["sandbox"], "fetch", refuses)
-        assert (await look(TRIES_MAX - 1), alarms) == ([(TRIES_MAX, None)], [])
-        assert not (await quiet.payment(payment["id"]))["in_review"]
-        assert (await look(TRIES_MAX), alarms) == ([(TRIES_MAX, "given_up")], ["sandbox"])
-        assert (await quiet.payment(payment["id"]))["in_review"]
-    await quiet.reconciler().step()
-    assert (await quiet.payment(payment["id"]))["state"] == "credited"
 
 
 async def test_what_a_signed_event_claims_is_not_what_counts(quiet):
