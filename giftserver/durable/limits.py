@@ -19,8 +19,8 @@ from giftserver.ledger.limits import NONE, UTC_ZONE, Limits, Windows, windows
 RAISE_S: Final = 86_400
 """A looser limit begins so many seconds after it was asked for."""
 
-DECISIONS_MAX: Final = 100
-"""So many decisions of one scope are taken within a day: all of them are read whenever the wallet is loaded."""
+LOOSER_MAX: Final = 100
+"""So many decisions of one scope that begin later are taken within a day. What is stricter is never too much."""
 
 DAYS_HELD_S: Final = 8 * 86_400
 MONTHS_HELD_S: Final = 35 * 86_400
@@ -146,13 +146,21 @@ async def standing_of(engine: AsyncEngine, user: str) -> tuple[Standing, list[Wa
 
 
 async def check_number(connection: AsyncConnection, user: str, scope: Scope) -> None:
-    """Let one more decision be made, in its transaction, one after the other. Raises Refused for too many in a day."""
-    await connection.execute(IN_TURN, {"user": user})
+    """Let what was just decided stand, at the end of its transaction.
+
+    Raises Refused where it is looser, or another zone, and there were too many of these in a day.
+    """
     columns = limit_change.c
-    since = func.now() - timedelta(days=1)
-    query = select(func.count()).where(columns.user_id == user, columns.scope == scope, columns.asked_at > since)
-    if int(await connection.scalar(query) or 0) >= DECISIONS_MAX:
-        raise Refused("Limits were changed very often within a day. They stay as they are; change them tomorrow.")
+    later, since = columns.from_at > columns.asked_at, func.now() - timedelta(days=1)
+    query = select(func.count(), func.coalesce(func.bool_or(columns.asked_at == func.now()), False)).where(
+        columns.user_id == user, columns.scope == scope, columns.asked_at > since, later
+    )
+    number, just_now = (await connection.execute(query)).one()
+    if just_now and number > LOOSER_MAX:
+        raise Refused(
+            "Limits were raised, or the time zone changed, very often within a day: do that tomorrow. "
+            "Lower limits and breaks are taken now."
+        )
 
 
 async def decide_amounts(

@@ -99,7 +99,7 @@ class SpendingLimits:
     async def set_amounts(self, user: str, wishes: Mapping[Amount, int | None], by: Identity | None = None) -> bool:
         """Set a person's own limits, or those that a guardian has for them; False when `by` is not their guardian.
 
-        Raises Refused, as whatever decides, for too many decisions in a day.
+        Raises Refused, as whatever decides, for too many in a day that are looser.
         """
         scope: Scope = "own" if by is None else "guardian"
         who = user if by is None else str(by.user)
@@ -127,8 +127,8 @@ class SpendingLimits:
         async with self._database.begin() as connection:
             if by is not None and not await is_guardian(connection, str(by.user), user):
                 return False
-            await check_number(connection, user, "own" if by is None else "guardian")
             await decide(connection)
+            await check_number(connection, user, "own" if by is None else "guardian")
         try:
             await self.bring(user)
         except (RedisError, OSError) as problem:  # the worker brings it as soon as it can

@@ -15,6 +15,7 @@ GONE = f"{SENDING}::test_what_was_spent_is_known_again_after_the_wallet_is_gone"
 MIDNIGHT = f"{SENDING}::test_fifty_sockets_at_midnight_of_the_senders_zone"
 ORDERS = f"{CHECKOUT}::test_an_order_counts_until_it_ends_unpaid"
 ZONES = "tests/giftserver/limits/test_zones.py::test_no_sequence_of_zones_allows_more_than_one_of_them_alone"
+OFTEN = "tests/giftserver/limits/test_decisions.py::test_nobody_loosens_without_end"
 BESIDE = f"{GUARDIANS}::test_a_guardians_limits_hold_beside_ones_own"
 
 BUGS: tuple[Bug, ...] = (
@@ -100,6 +101,11 @@ BUGS: tuple[Bug, ...] = (
         "what waits begins after all", DECIDING,
         "(PARTITION BY user_id, scope, field ORDER BY id)\n    )",
         "(PARTITION BY user_id, scope, field ORDER BY from_at)\n    )", STRICTER,
+    ),
+    bug("anything is decided without end", DECIDING, "if just_now and number > LOOSER_MAX:", "if False:", OFTEN),
+    bug(
+        "who decided often cannot take a break", DECIDING,
+        "if just_now and number > LOOSER_MAX:", "if number >= LOOSER_MAX:", OFTEN,
     ),
     bug("breaks get shorter", DECIDING, "    if before is not None and until < before:\n", "    if False:\n", STRICTER),
     bug("budgets grow", DECIDING, "        if coins > running.coins:\n", "        if False:\n", STRICTER),
