@@ -18,6 +18,7 @@ from jwt.exceptions import InvalidSubjectError
 from giftserver.auth.ages import birthdate_of, is_minor
 from giftserver.auth.jwks import JwksFile, JwksUrl, KeySource
 from giftserver.errors import Refusal
+from giftserver.printed import is_printed
 from giftserver.settings import Settings
 from rooms.codes import UNAUTHORIZED
 
@@ -152,8 +153,8 @@ def claims_problem(user: str, name: Any, role: Any, room: Any, country: Any = No
     """What is wrong with the person that a token tells of, and what is right; None when nothing is."""
     if not IDENTIFIER.fullmatch(user):
         return "claim `sub` is not an id: 1 to 64 of A-Z a-z 0-9 _ . : -"
-    if not isinstance(name, str) or not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
-        return f"claim `name` is not a name: 1 to {NAME_CHARACTERS_MAX} printable characters"
+    if not isinstance(name, str) or len(name) > NAME_CHARACTERS_MAX or not (name.isprintable() and is_printed(name)):
+        return f"claim `name` is not a name: 1 to {NAME_CHARACTERS_MAX} printable characters, with something to read"
     if role not in ROLES:
         return f"claim `role` is unknown: one of {', '.join(ROLES)}"
     if room is not None and not (isinstance(room, str) and IDENTIFIER.fullmatch(room)):

@@ -10,9 +10,12 @@ from giftserver.durable.limits import IN_TURN, Standing, standings, windows_of
 from giftserver.ledger.limits import NONE, LimitReached, Windows
 from giftserver.recharge.states import ENDED_UNPAID
 
-# An order counts from when it is made; one that ends unpaid gives its share back, and if its money comes all the same
-# it counts from then on: nobody could refuse it, but who orders after it is told.
-BOUGHT: Final = text("""
+# An order counts from when it is made; one that ends unpaid gives its share back, and so does one whose money went back
+# before there were any coins. If money comes after the end it counts from then on: nobody could refuse it, but who
+# orders after it is told.
+COUNTS: Final = "user_id = :user AND state <> ALL(:unpaid) AND (state <> 'refunded' OR transfer IS NOT NULL)"
+
+BOUGHT: Final = text(f"""
     SELECT coalesce(sum(coins) FILTER (WHERE counts_at >= to_timestamp(:day_s)), 0)::bigint AS day,
         coalesce(sum(coins) FILTER (WHERE counts_at >= to_timestamp(:month_s)), 0)::bigint AS month,
         coalesce(sum(coins) FILTER (WHERE counts_at >= :session_from), 0)::bigint AS session
@@ -21,14 +24,14 @@ BOUGHT: Final = text("""
             SELECT min(paid.at) FROM payment_step AS paid JOIN payment_step AS ended USING (payment)
             WHERE payment = p.id AND paid.state = 'succeeded' AND ended.state = ANY(:unpaid) AND ended.n < paid.n
         ), created_at) AS counts_at
-        FROM payment AS p WHERE user_id = :user AND state <> ALL(:unpaid)
+        FROM payment AS p WHERE {COUNTS}
             AND updated_at >= least(to_timestamp(:month_s), CAST(:session_from AS timestamptz))
     ) AS ordered
 """)
 
 
 # Somebody is new until a day after their first purchase was paid, however long ago that was ordered.
-NEW: Final = text("""
+NEW: Final = text(f"""
     SELECT coalesce(bool_and(paid_at > now() - interval '1 day'), true) AS new,
         coalesce(sum(coins), 0)::bigint AS coins,
         extract(epoch FROM min(paid_at) + interval '1 day')::bigint AS until_s
@@ -36,7 +39,7 @@ NEW: Final = text("""
         SELECT coins, CASE WHEN transfer IS NOT NULL THEN (
             SELECT min(at) FROM payment_step WHERE payment = p.id AND payment_step.state IN ('succeeded', 'credited')
         ) END AS paid_at
-        FROM payment AS p WHERE user_id = :user AND state <> ALL(:unpaid)
+        FROM payment AS p WHERE {COUNTS}
     ) AS ordered
 """)
 

@@ -19,8 +19,13 @@ from giftserver.ledger.limits import NONE, UTC_ZONE, Limits, Windows, windows
 RAISE_S: Final = 86_400
 """A looser limit begins so many seconds after it was asked for."""
 
-DECISIONS_MAX: Final = 100
-"""So many decisions of one scope are taken within a day: all of them are read whenever the wallet is loaded."""
+LOOSER_MAX: Final = 100
+"""So many decisions of one scope that begin later are taken within a day. What is stricter is never too much."""
+
+DAYS_HELD_S: Final = 8 * 86_400
+MONTHS_HELD_S: Final = 35 * 86_400
+"""So long a zone that was left still counts for days and for months: a week, and the longest month, with what zones
+differ by and what Redis may hear late."""
 
 Scope = Literal["own", "guardian"]
 Amount = Literal["gift", "day", "month"]
@@ -32,18 +37,22 @@ IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('limits:' |
 """One decision or order of a person after the other."""
 
 # By the statement's time: whoever waited for their turn must see what was decided meanwhile. A decision that a newer
-# one took the place of before it began never holds, also while the newer one waits.
+# one took the place of before it began never holds, also while the newer one waits. Of zones also those left lately.
 HOLDING: Final = text("""
     WITH known AS (
         SELECT *, lead(asked_at) OVER (PARTITION BY user_id, scope, field ORDER BY id) AS replaced_at,
             count(*) FILTER (WHERE from_at <= statement_timestamp()) OVER (PARTITION BY user_id) AS number,
             max(id) FILTER (WHERE from_at <= statement_timestamp()) OVER (PARTITION BY user_id) AS newest
         FROM limit_change WHERE user_id = ANY(CAST(:users AS text[]))
+    ), begun AS (
+        SELECT *, lag(zone) OVER their AS zone_before, lead(from_at) OVER their AS until_at
+        FROM known WHERE from_at <= statement_timestamp() AND (replaced_at >= from_at) IS NOT FALSE
+        WINDOW their AS (PARTITION BY user_id, scope, field ORDER BY id)
     )
-    SELECT DISTINCT ON (user_id, scope, field) user_id, scope, field, coins, zone, begins_at, ends_at, from_at,
-        statement_timestamp() AS now, number, newest,
-        lag(zone) OVER (PARTITION BY user_id, scope, field ORDER BY id) AS zone_before
-    FROM known WHERE from_at <= statement_timestamp() AND (replaced_at >= from_at) IS NOT FALSE
+    SELECT user_id, scope, field, coins, zone, begins_at, ends_at, from_at, until_at, zone_before,
+        statement_timestamp() AS now, number, newest
+    FROM begun
+    WHERE until_at IS NULL OR field = 'zone' AND until_at > statement_timestamp() - make_interval(secs => :held_s)
     ORDER BY user_id, scope, field, id DESC
 """)
 
@@ -76,8 +85,8 @@ class Standing:
     newest: int = 0
     read_at: datetime | None = None
     zone: str | None = None
-    zone_before: str | None = None
-    zone_from: datetime | None = None
+    zones_before: list[tuple[str, datetime]] = field(default_factory=list)
+    """Zones that held before, the latest first, each with the moment it was left."""
     coins: dict[tuple[Scope, Amount], int | None] = field(default_factory=dict)
     locked_until: dict[Scope, datetime] = field(default_factory=dict)
     budget: Budget | None = None
@@ -111,11 +120,12 @@ class Waiting:
 async def standings(connection: AsyncConnection, users: Sequence[str]) -> dict[str, Standing]:
     """What holds now for each of these people."""
     found = {user: Standing() for user in users}
-    for row in await connection.execute(HOLDING, {"users": list(users)}):
+    for row in await connection.execute(HOLDING, {"users": list(users), "held_s": MONTHS_HELD_S}):
         standing = found[row.user_id]
         standing.number, standing.newest, standing.read_at = row.number, row.newest, row.now
         if row.field == "zone":
-            standing.zone, standing.zone_before, standing.zone_from = row.zone, row.zone_before, row.from_at
+            standing.zone = standing.zone or row.zone
+            standing.zones_before.append((row.zone_before or UTC_ZONE, row.from_at))
         elif row.field == "locked":
             if row.ends_at > row.now:
                 standing.locked_until[row.scope] = row.ends_at
@@ -136,13 +146,21 @@ async def standing_of(engine: AsyncEngine, user: str) -> tuple[Standing, list[Wa
 
 
 async def check_number(connection: AsyncConnection, user: str, scope: Scope) -> None:
-    """Let one more decision be made, in its transaction, one after the other. Raises Refused for too many in a day."""
-    await connection.execute(IN_TURN, {"user": user})
+    """Let what was just decided stand, at the end of its transaction.
+
+    Raises Refused where it is looser, or another zone, and there were too many of these in a day.
+    """
     columns = limit_change.c
-    since = func.now() - timedelta(days=1)
-    query = select(func.count()).where(columns.user_id == user, columns.scope == scope, columns.asked_at > since)
-    if int(await connection.scalar(query) or 0) >= DECISIONS_MAX:
-        raise Refused("Limits were changed very often within a day. They stay as they are; change them tomorrow.")
+    later, since = columns.from_at > columns.asked_at, func.now() - timedelta(days=1)
+    query = select(func.count(), func.coalesce(func.bool_or(columns.asked_at == func.now()), False)).where(
+        columns.user_id == user, columns.scope == scope, columns.asked_at > since, later
+    )
+    number, just_now = (await connection.execute(query)).one()
+    if just_now and number > LOOSER_MAX:
+        raise Refused(
+            "Limits were raised, or the time zone changed, very often within a day: do that tomorrow. "
+            "Lower limits and breaks are taken now."
+        )
 
 
 async def decide_amounts(
@@ -261,21 +279,24 @@ async def limited_since(connection: AsyncConnection, within_s: float) -> list[st
 
 
 def zone_of(standing: Standing) -> str:
-    """The zone a person's days are counted in."""
+    """The zone a person's days are counted in, as they chose it."""
     return standing.zone or UTC_ZONE
 
 
-def windows_of(standing: Standing, at_s: float) -> Windows:
-    """The day and month that a person's coins are counted in, around a moment (Unix seconds).
+def zones_of(standing: Standing, at_s: float) -> str:
+    """The zones that count at a moment (Unix seconds), for `windows`: that of now and those that were left lately.
 
-    Those in which the zone changed begin where they did in the zone before: a change of zone is no new day.
+    While they count, any two moments of a week (for months: of a month) have a zone in common, so that no sequence
+    of zones allows more in that time than one of them alone: docs/decisions/0017-limits.md.
     """
-    around = windows(zone_of(standing), at_s)
-    changed_s = 0 if standing.zone_from is None else int(standing.zone_from.timestamp())
-    if changed_s < around.month_from_s:
-        return around
-    before = windows(standing.zone_before or UTC_ZONE, changed_s)
-    day_from_s, month_from_s = around.day_from_s, min(around.month_from_s, before.month_from_s)
-    if changed_s >= day_from_s:
-        day_from_s = min(day_from_s, before.day_from_s)
-    return Windows(day_from_s, around.day_until_s, month_from_s, around.month_until_s)
+    days, months = [zone_of(standing)], [zone_of(standing)]
+    for zone, left_at in standing.zones_before:
+        for zones, held_s in ((days, DAYS_HELD_S), (months, MONTHS_HELD_S)):
+            if zone not in zones and left_at.timestamp() > at_s - held_s:
+                zones.append(zone)
+    return " ".join(days) if days == months else f"{' '.join(days)};{' '.join(months)}"
+
+
+def windows_of(standing: Standing, at_s: float) -> Windows:
+    """The day and month that a person's coins are counted in, around a moment (Unix seconds)."""
+    return windows(zones_of(standing, at_s), at_s)

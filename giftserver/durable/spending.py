@@ -9,8 +9,8 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from giftserver.durable.limits import standings, windows_of, zone_of
-from giftserver.ledger.limits import NONE, Spending
+from giftserver.durable.limits import standings, zones_of
+from giftserver.ledger.limits import NONE, Spending, windows
 
 KEY_EARLIER_S: Final = 700
 """A gift's key is at most ten minutes older than the gift; a minute and more for clocks that differ."""
@@ -44,9 +44,9 @@ async def spending_of(connection: AsyncConnection, users: Sequence[str], at_s: f
     found: dict[str, Spending] = {}
     days, months, sessions, oldest = [], [], [], []
     for user, standing in (await standings(connection, users)).items():
-        limits, zone = standing.limits(), zone_of(standing)
-        around = windows_of(standing, at_s)
-        found[user] = Spending(standing.number, zone, limits, around)
+        limits, zones = standing.limits(), zones_of(standing, at_s)
+        around = windows(zones, at_s)
+        found[user] = Spending(standing.number, zones, limits, around)
         days.append(around.day_from_s)
         months.append(around.month_from_s if limits.month_coins != NONE else NEVER_S)
         sessions.append(limits.session_from_s if limits.session_until_s > at_s else NEVER_S)
@@ -55,6 +55,6 @@ async def spending_of(connection: AsyncConnection, users: Sequence[str], at_s: f
     for row in await connection.execute(SENT, values):
         known = found[row.user_id]
         found[row.user_id] = Spending(
-            known.number, known.zone, known.limits, known.windows, row.day, row.month, row.session
+            known.number, known.zones, known.limits, known.windows, row.day, row.month, row.session
         )
     return found

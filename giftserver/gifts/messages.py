@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from giftserver.printed import PRINTABLE as PRINTABLE
+from giftserver.printed import PRINTED as PRINTED
 from rooms.protocol import Command, Push
 
 QUANTITY_MAX = 9_999
@@ -19,19 +21,12 @@ IDENTIFIER = r"^[A-Za-z0-9_.:-]+$(?!\n)"
 UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)"
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=IDENTIFIER)]
 Key = Annotated[str, Meta(pattern=UUID7, max_length=36)]
-UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
-"""Control characters, line separators and what turns the writing direction around, for a character class."""
-
-PRINTABLE = rf"^[^{UNPRINTABLE}]*$(?!\n)"
-PRINTED = rf"^(?=.*\S)[^{UNPRINTABLE}]+$(?!\n)"
-"""Text that shows: something besides blanks, and nothing that hides or turns it around."""
-
 Note = Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX, pattern=PRINTABLE)]
 
 FORMS = {
     IDENTIFIER: "of A-Z a-z 0-9 _ . : -",
     UUID7: "that is a UUIDv7 in lower case",
-    PRINTABLE: "without control characters",
+    PRINTABLE: "without control characters, with something to read or nothing at all",
     PRINTED: "with something to read and without control characters",
 }
 

@@ -1,7 +1,7 @@
 """What a person may spend, as their wallet in Redis carries it: limits, and what was spent in each window.
 
-A window is a day or a month of the person's time zone, as seconds since 1970; zones and their rules are applied here,
-the gift script compares numbers with its own clock.
+A window is a day or a month by the person's time zone or zones, as seconds since 1970; zones and their rules are
+applied here, the gift script compares numbers with its own clock.
 """
 
 from dataclasses import dataclass
@@ -61,10 +61,13 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Limits for a wallet that is being loaded, under their number, with what PostgreSQL has of each window."""
+    """Limits for a wallet that is being loaded, under their number, with what PostgreSQL has of each window.
+
+    `zones` as `windows` takes them.
+    """
 
     number: int
-    zone: str
+    zones: str
     limits: Limits
     windows: Windows
     day_coins: int = 0
@@ -82,8 +85,27 @@ class LimitReached:
     until_s: int
 
 
-def windows(zone: str, at_s: float) -> Windows:
-    """The day and month of this zone around a moment; in UTC for a zone that this machine does not know (any more)."""
+def windows(zones: str, at_s: float) -> Windows:
+    """The day and month around a moment (Unix seconds) by all of these zones, whose names have blanks between them.
+
+    It begins where the first of them begins, and ends with that one; the next one begins where it did by another zone,
+    before this one's end. So what one zone still counts is counted. Zones of months follow a `;` where they differ.
+    """
+    days, _, months = zones.partition(";")
+    by_day = [_windows(zone, at_s) for zone in days.split()]
+    by_month = [_windows(zone, at_s) for zone in (months or days).split()]
+    day = min(by_day, key=lambda around: (around.day_from_s, -around.day_until_s))
+    month = min(by_month, key=lambda around: (around.month_from_s, -around.month_until_s))
+    return Windows(day.day_from_s, day.day_until_s, month.month_from_s, month.month_until_s)
+
+
+def several(zones: str) -> bool:
+    """Whether a window that ends by these zones may leave something counted in the next one."""
+    return " " in zones
+
+
+def _windows(zone: str, at_s: float) -> Windows:
+    """In UTC for a zone that this machine does not know (any more)."""
     try:
         place: tzinfo = ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError):  # nobody's wallet may wait for a name that left the time zone database

@@ -16,7 +16,7 @@ from giftserver.cluster.pipe import Pipes
 from giftserver.ledger import keys
 from giftserver.ledger.epochs import STALE, Epochs
 from giftserver.ledger.guarded import GuardedScript, RunNotApproved
-from giftserver.ledger.limits import Limits, Spending, Spent, unlimited, windows
+from giftserver.ledger.limits import Limits, Spending, Spent, several, unlimited, windows
 from giftserver.ledger.sources import WalletSnapshot, WalletSource
 
 log = structlog.get_logger()
@@ -190,12 +190,12 @@ class Wallets:
             return None
         return int(reply[1]) if state == "OK" else None
 
-    async def set_limits(self, user: str, number: int, limits: Limits, zone: str) -> bool:
+    async def set_limits(self, user: str, number: int, limits: Limits, zones: str) -> bool:
         """Bring a person's limits to their wallet, loading it if needed; False when that is not possible now.
 
         Raises as `bring_credits`; an older number changes nothing.
         """
-        args: list[str | int | bytes] = [number, encode(limits), zone]
+        args: list[str | int | bytes] = [number, encode(limits), zones]
         async with asyncio.timeout(RETRY_S + self._timeout_s):
             state, _ = await self._call(self._limits, user, args)
             if state == "ABSENT" and await self.load(user) is not None:
@@ -203,18 +203,23 @@ class Wallets:
             return state == "OK"
 
     async def roll_windows(self, user: str) -> bool:
-        """Begin the wallet's new day or month; False when that is not possible now. Raises redis-py's errors."""
-        zone = (await self._redis.hget(keys.wallet(keys.shard_of(user), user), "zone") or b"").decode()
+        """Begin the wallet's new day or month, which a wallet of several zones is loaded anew for.
+
+        False when that is not possible now. Raises redis-py's errors, and those of the source.
+        """
+        zones = (await self._redis.hget(keys.wallet(keys.shard_of(user), user), "zone") or b"").decode()
         for _ in range(2):
-            if not zone:
+            if not zones:
                 return await self.load(user) is not None
-            around = windows(zone, self.now_s())
-            args = [zone, around.day_from_s, around.day_until_s, around.month_from_s, around.month_until_s]
-            state, detail = await self._call(self._roll, user, args)
+            around = windows(zones, self.now_s())
+            ends = [around.day_from_s, around.day_until_s, around.month_from_s, around.month_until_s]
+            state, detail = await self._call(self._roll, user, [zones, int(several(zones)), *ends])
             if state == "WINDOW":
                 self._ahead_s = int(detail) - time.time()
             elif state == "ZONE":
-                zone = detail
+                zones = detail
+            elif state == "DROPPED":
+                zones = ""
             else:
                 return state == "OK"
         return False
@@ -268,4 +273,4 @@ def _arguments(spending: Spending) -> list[str | int | bytes]:
     around = spending.windows
     day = (around.day_from_s, around.day_until_s, spending.day_coins)
     month = (around.month_from_s, around.month_until_s, spending.month_coins)
-    return [spending.number, encode(spending.limits), spending.zone, encode((*day, *month)), spending.session_coins]
+    return [spending.number, encode(spending.limits), spending.zones, encode((*day, *month)), spending.session_coins]

@@ -27,6 +27,7 @@ from giftserver.durable.limits import (
     standing_of,
     windows_of,
     zone_of,
+    zones_of,
 )
 from giftserver.errors import Refusal
 from giftserver.ledger.limits import NONE, Spent
@@ -98,7 +99,7 @@ class SpendingLimits:
     async def set_amounts(self, user: str, wishes: Mapping[Amount, int | None], by: Identity | None = None) -> bool:
         """Set a person's own limits, or those that a guardian has for them; False when `by` is not their guardian.
 
-        Raises Refused, as whatever decides, for too many decisions in a day.
+        Raises Refused, as whatever decides, for too many in a day that are looser.
         """
         scope: Scope = "own" if by is None else "guardian"
         who = user if by is None else str(by.user)
@@ -126,8 +127,8 @@ class SpendingLimits:
         async with self._database.begin() as connection:
             if by is not None and not await is_guardian(connection, str(by.user), user):
                 return False
-            await check_number(connection, user, "own" if by is None else "guardian")
             await decide(connection)
+            await check_number(connection, user, "own" if by is None else "guardian")
         try:
             await self.bring(user)
         except (RedisError, OSError) as problem:  # the worker brings it as soon as it can
@@ -139,7 +140,8 @@ class SpendingLimits:
         standing, _ = await standing_of(self._database, user)
         if standing.number == 0:
             return True
-        if not await self._wallets.set_limits(user, standing.number, standing.limits(), zone_of(standing)):
+        zones = zones_of(standing, self._wallets.now_s())
+        if not await self._wallets.set_limits(user, standing.number, standing.limits(), zones):
             return False
         await mark_limits(self._database, user, standing)
         return True

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from giftserver.ledger.events import COINS_MAX
+from giftserver.printed import is_printed
 from giftserver.recharge.money import AMOUNT_MAX_MINOR, EXPONENTS
 
 COUNTRY: Final = re.compile(r"[A-Z]{2}")
@@ -25,8 +26,14 @@ CODE: Final = re.compile(r"[A-Z0-9]{3,20}")
 ID_CHARACTERS_MAX: Final = 64
 """Of a pack or promotion, as orders name it."""
 
+TITLE_CHARACTERS_MAX: Final = 80
+
 CHEAPER_MAX: Final = 10
-"""So many times cheaper than the dearest coin of its region a coin may be; beyond that somebody mistyped."""
+"""So many times cheaper than the dearest coin of its region a coin may be, with the best bonus; beyond that somebody
+mistyped."""
+
+NAMED_MAX: Final = 5
+"""So many countries or packs are named in words."""
 
 ELSEWHERE: Final = "*"
 """The region of countries that no other one names."""
@@ -95,6 +102,10 @@ class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Coins on top of so many paid ones."""
         return min(coins * self.bonus_percent // 100, self.bonus_coins_max)
 
+    def share(self, fewest: int) -> Fraction:
+        """Coins on top of each paid one at most, where so many are the fewest that are bought."""
+        return min(Fraction(self.bonus_percent, 100), Fraction(self.bonus_coins_max, fewest))
+
     def runs(self, now: datetime) -> bool:
         """Whether an order may be made with it now."""
         return (self.starts is None or self.starts <= now) and (self.ends is None or now < self.ends)
@@ -141,8 +152,8 @@ def problems(prices: PriceList) -> Iterator[str]:
         yield "regions: there is none, so nobody could buy. Add one with countries ['*']."
     seen: dict[str, str] = {}
     for region in prices.regions:
-        where = f"region of {', '.join(region.countries) or 'no country'}"
-        yield from _region_problems(where, region)
+        where = f"region of {', '.join(map(_shown, region.countries[:NAMED_MAX])) or 'no country'}"
+        yield from _region_problems(where, region, prices.promotions)
         for country in region.countries:
             if country in seen:
                 yield f"{where}: {country} is in two regions. Name each country once."
@@ -156,11 +167,16 @@ def problems(prices: PriceList) -> Iterator[str]:
         yield from _promotion_problems(promotion, packs)
 
 
-def _region_problems(where: str, region: Region) -> Iterator[str]:
+def _shown(text: str) -> str:
+    """A text of the document, as far as it can be told of in words."""
+    return text if len(text) <= ID_CHARACTERS_MAX and is_printed(text) else "…"
+
+
+def _region_problems(where: str, region: Region, promotions: Sequence[Promotion]) -> Iterator[str]:
     if not region.countries or any(one != ELSEWHERE and not COUNTRY.fullmatch(one) for one in region.countries):
         yield f"{where}: countries are ISO 3166 codes of two capital letters, or '*'."
     if region.currency not in EXPONENTS:
-        yield f"{where}: {region.currency} is not a currency this server knows ({', '.join(EXPONENTS)})."
+        yield f"{where}: {_shown(region.currency)} is not a currency this server knows ({', '.join(EXPONENTS)})."
     if not region.packs and region.custom is None:
         yield f"{where}: it sells nothing. Add packs or a custom rate."
     ids, coins = [pack.id for pack in region.packs], [pack.coins for pack in region.packs]
@@ -168,7 +184,7 @@ def _region_problems(where: str, region: Region) -> Iterator[str]:
         yield f"{where}: packs have ids of their own, of a-z 0-9 and single hyphens, 64 at most."
     if coins != sorted(set(coins)):
         yield f"{where}: packs come in the order of their coins, each number once."
-    yield from _too_cheap(where, region)
+    yield from _too_cheap(where, region, promotions)
     custom = region.custom
     if custom is not None and custom.coins_min > custom.coins_max:
         yield f"{where}: custom amounts go from coins_min to coins_max, and {custom.coins_min} is more."
@@ -176,17 +192,25 @@ def _region_problems(where: str, region: Region) -> Iterator[str]:
         yield f"{where}: coins_max of custom amounts costs more than one payment may be."
 
 
-def _too_cheap(where: str, region: Region) -> Iterator[str]:
-    offers = [(f"pack {pack.id}", pack.amount_minor, pack.coins) for pack in region.packs]
-    if region.custom is not None:
-        offers.append(("the custom rate", region.custom.rate_minor, region.custom.rate_coins))
-    for name, amount, coins in offers:
-        most, of_coins = region.dearest
+def _too_cheap(where: str, region: Region, promotions: Sequence[Promotion]) -> Iterator[str]:
+    offers = [(f"pack {_shown(pack.id)}", pack.id, pack.amount_minor, pack.coins, pack.coins) for pack in region.packs]
+    if (custom := region.custom) is not None:
+        offers.append(("the custom rate", "", custom.rate_minor, custom.rate_coins, custom.coins_min))
+    most, of_coins = region.dearest
+    for name, pack, amount, coins, fewest in offers:
         if amount * of_coins * CHEAPER_MAX < most * coins:
             yield (
                 f"{where}: {name} sells a coin for less than a tenth of what one costs elsewhere in this region, which "
                 "looks like a slip of the pen. Mend the amount or the coins; to sell cheaper, lower every price."
             )
+        for promotion in promotions:
+            more = 1 + promotion.share(fewest) if not promotion.packs or pack in promotion.packs else 1
+            if amount * of_coins * CHEAPER_MAX < most * coins * more:
+                yield (
+                    f"{where}: with promotion {_shown(promotion.id)}, {name} sells a coin for less than a tenth of "
+                    "what one costs elsewhere in this region, which looks like a slip of the pen. Lower "
+                    "`bonus_percent` or `bonus_coins_max`."
+                )
 
 
 def _is_id(text: str) -> bool:
@@ -194,9 +218,11 @@ def _is_id(text: str) -> bool:
 
 
 def _promotion_problems(promotion: Promotion, packs: set[str]) -> Iterator[str]:
-    where = f"promotion {promotion.id}"
-    if not _is_id(promotion.id) or not promotion.title.strip():
-        yield f"{where}: it needs an id of a-z 0-9 and hyphens, 64 at most, and a title for people."
+    where = f"promotion {_shown(promotion.id)}"
+    if not _is_id(promotion.id):
+        yield f"{where}: it needs an id of a-z 0-9 and hyphens, 64 at most."
+    if len(promotion.title) > TITLE_CHARACTERS_MAX or not is_printed(promotion.title):
+        yield f"{where}: it needs a title for people, of {TITLE_CHARACTERS_MAX} characters at most, all printable."
     if promotion.code is not None and not CODE.fullmatch(promotion.code):
         yield f"{where}: a code is 3 to 20 of A-Z and 0-9."
     if any(moment is not None and moment.tzinfo is None for moment in (promotion.starts, promotion.ends)):
@@ -204,7 +230,7 @@ def _promotion_problems(promotion: Promotion, packs: set[str]) -> Iterator[str]:
     elif promotion.starts and promotion.ends and promotion.starts >= promotion.ends:
         yield f"{where}: it ends before it starts."
     if unknown := set(promotion.packs) - packs:
-        yield f"{where}: there is no pack {', '.join(sorted(unknown))}."
+        yield f"{where}: there is no pack {', '.join(map(_shown, sorted(unknown)[:NAMED_MAX]))}."
 
 
 def built_in() -> Prices:

@@ -29,7 +29,7 @@ NEWS_S: Final = 0.05
 """Looks that take longer do not keep the next events waiting."""
 
 TRIES_MAX: Final = 40
-"""Looks at an event about no payment of ours; the last thirty come once a minute."""
+"""Looks at an event about no payment of ours, or that the provider refuses; the last thirty come once a minute."""
 
 DISPUTE: Final = "dispute"
 FRAUD: Final = "fraud"
@@ -90,14 +90,24 @@ class EventProcessor:
     async def _look(self, checkout: Checkout, events: Sequence[DueEvent]) -> None:
         outcome = await self._outcome(*checkout, [event.kind for event in events], events[0].read_at)
         tries = min(event.tries for event in events)
-        if outcome in ("away", "unknown") and (outcome == "away" or tries < TRIES_MAX):
+        if outcome == "away" or (outcome in ("unknown", "no") and tries < TRIES_MAX):
             await put_off(self._database, events)
             self._metrics.provider_events.labels(checkout[0], outcome).inc(len(events))
             return
+        if outcome == "no":
+            outcome = await self._give_up(checkout, events)
         if len(self._asked) >= ASKED_MAX:
             self._asked.clear()
         self._asked[checkout] = events[0].read_at
         await self._settle(events, outcome)
+
+    async def _give_up(self, checkout: Checkout, events: Sequence[DueEvent]) -> str:
+        """The provider will not say what events are about: a person asks it, about each payment that they name."""
+        name, ref = checkout
+        log.error("provider_event_given_up", provider=name, events=len(events))
+        for payment in sorted({event.payment for event in events}):
+            await flag(self._database, payment, f"{name} told of {ref} and refuses to say more: look at it there", name)
+        return "given_up"
 
     async def _settle(self, events: Sequence[DueEvent], outcome: str) -> None:
         for name in {event.provider for event in events}:
@@ -120,7 +130,7 @@ class EventProcessor:
             return "away"
         except ProviderRefused as problem:
             log.error("provider_refused", provider=name, reason=str(problem))
-            return "away"
+            return "no"
         except IntegrityError as problem:
             log.error("payment_not_booked", provider=name, error=str(problem.orig).splitlines()[0])
             return "away"

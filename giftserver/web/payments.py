@@ -41,6 +41,8 @@ from rooms.codes import BAD_REQUEST, RATE_LIMITED, UNAVAILABLE
 log = structlog.get_logger()
 
 WEBHOOK_BYTES_MAX: Final = 262_144
+EVENT_CHARACTERS_MAX: Final = 255
+"""Of each text that is kept of a provider's event; theirs are shorter."""
 
 CANCEL_EVERY_S: Final = 0.5
 """A buyer has the provider close a checkout so often at most."""
@@ -229,7 +231,7 @@ async def take_webhook(call: Call[None, None]) -> WebhookAnswer | Refusal | Resp
     if not isinstance(events, Rejected) and any(event.live != provider.live for event in events):
         events = Rejected("an event of the test mode" if provider.live else "an event of the live mode")
     if not isinstance(events, Rejected) and not all(_is_plain(event) for event in events):
-        events = Rejected("an id that is no printable text")
+        events = Rejected(f"an id that is no printable text of {EVENT_CHARACTERS_MAX} characters at most")
     if isinstance(events, Rejected):
         refusal = Refusal(WEBHOOK_REFUSED, f"Not believed: {events.reason}.")
         return _not_taken(services, name, refusal, events.reason)
@@ -237,8 +239,9 @@ async def take_webhook(call: Call[None, None]) -> WebhookAnswer | Refusal | Resp
 
 
 def _is_plain(event: ProviderEvent) -> bool:
-    """Whether what is kept of an event is text that a database takes: no NUL, no half of a character."""
-    return all(text.isprintable() for text in (event.id, event.kind, event.ref, event.payment))
+    """Whether what is kept of an event is text that a database and its index take: no NUL, no half of a character."""
+    texts = (event.id, event.kind, event.ref, event.payment)
+    return all(len(text) <= EVENT_CHARACTERS_MAX and text.isprintable() for text in texts)
 
 
 def _not_taken(services: Services, provider: str, refusal: Refusal, reason: str = "") -> Refusal:

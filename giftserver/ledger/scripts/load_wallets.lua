@@ -5,8 +5,8 @@
 -- KEYS: 1 meta, 2 events, then a wallet each
 -- ARGV: 1 epoch, 2 schema, 3 cursor_epoch, 4 cursor_seq, 5 scan_max,
 --       then for each wallet ten: user, coins, credit_no, state ('active' or 'held'), number of the state, number
---       of the limits, limits (msgpack, see send_gifts.lua), time zone, then of the day and of the month around now in
---       that zone first and last second and coins sent, as msgpack, and the coins sent in the session of the limits
+--       of the limits, limits (msgpack, see send_gifts.lua), time zones, then of the day and of the month around now in
+--       those zones first and last second and coins sent, as msgpack, and the coins sent in the session of the limits
 -- Returns {state, detail}: OK, WAIT (gifts not flushed), BEHIND, FENCED, SCHEMA, STALE_EPOCH; after OK one array a wallet:
 --       {'OK' | 'PRESENT' | 'NEGATIVE', coins} or {'WINDOW', now in seconds: a day or month given is not around it}
 

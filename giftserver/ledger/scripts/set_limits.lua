@@ -3,7 +3,7 @@
 -- anew brings both.
 --
 -- KEYS: 1 meta, 2 wallet
--- ARGV: 1 epoch, 2 schema, 3 number, 4 limits (msgpack, see send_gifts.lua), 5 time zone
+-- ARGV: 1 epoch, 2 schema, 3 number, 4 limits (msgpack, see send_gifts.lua), 5 time zones
 -- Returns {'OK'} | {'ABSENT'} | {'FENCED' | 'SCHEMA' | 'STALE_EPOCH', detail}
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'schema', 'run')

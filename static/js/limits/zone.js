@@ -33,8 +33,8 @@ export class Zone {
     const names = [...new Set([...places, wanted])].sort();
     fill(this.choice, ...names.map((name) => element('option', { value: name, selected: name === wanted }, placeOf(name))));
     this.words.textContent = chosen
-      ? `Your days begin at midnight in ${placeOf(answer.zone)}. Another zone counts in 24 hours.`
-      : 'Your days begin at midnight UTC. The first zone that you choose counts at once, another one in 24 hours.';
+      ? `Your days begin at midnight in ${placeOf(answer.zone)}. Another zone counts in 24 hours; for the eight days after that, a day is over when it is over in both.`
+      : 'Your days begin at midnight UTC. The first zone that you choose counts at once, another one in 24 hours; for eight days, a day is over when it is over in both.';
     const button = element('button.button.button--primary', { type: 'button' }, `Use ${placeOf(here)}`);
     fill(this.offer, !chosen && places.includes(here) && onPress(button, () => this.save(here)));
   }

@@ -86,6 +86,7 @@ def test_minting_needs_a_secret() -> None:
         ({"name": ""}, ("`name`",)),
         ({"name": "n" * 65}, ("`name`",)),
         ({"name": "Ana\u202e"}, ("`name`",)),
+        ({"name": "\u3164"}, ("`name`", "something to read")),
         ({"role": "root"}, ("`role`", "viewer, creator, moderator, overlay, admin")),
         ({"role": ["admin"]}, ("`role`",)),
         ({"room": "../x"}, ("`room`",)),

@@ -14,7 +14,7 @@ from giftserver.web.rooms import Title
     [
         (Key, "01A21439", "that is a UUIDv7 in lower case"),
         (Identifier, "a b", "of A-Z a-z 0-9 _ . : -"),
-        (Note, "a\nb", "without control characters"),
+        (Note, "a\nb", "without control characters, with something to read or nothing at all"),
         (Title, "  ", "with something to read and without control characters"),
     ],
 )

@@ -135,6 +135,7 @@ async def test_fifty_sockets_at_midnight_of_the_senders_zone(rich: Web, new_key:
     """Before it and after it, never a coin above the limit of a day; and both days were used up."""
     with midnight_in(tmp_path, 3.0) as (zone, ends_s):
         await rich.services.limits.set_zone("ana", zone)
+        await age(rich, 24 * 40)
         await put(rich, day_coins=40)
         sent: list[dict[str, Any]] = []
 

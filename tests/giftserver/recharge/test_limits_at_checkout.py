@@ -12,6 +12,7 @@ from giftserver.settings import Settings
 from tests.giftserver.conftest import assert_refused
 from tests.giftserver.limits.soon import midnight_in
 from tests.giftserver.limits.test_sending import age, of, put
+from tests.giftserver.recharge.test_reviews import decided, in_review
 from tests.giftserver.shop import Shop, new_key, open_shop
 
 
@@ -157,6 +158,25 @@ async def test_who_is_new_buys_little_at_first(settings: Settings, static_dir: P
         assert (await shop.order(**large)).status_code == 200
 
 
+async def test_money_that_went_back_before_there_were_coins_is_nobodys_first_purchase(
+    settings: Settings, static_dir: Path
+) -> None:
+    """A first payment that was not as ordered, and was given back by a person, counts no more for any limit."""
+    new = settings.model_copy(update={"static_dir": static_dir, "limit_first_day_coins": 700})
+    async with open_shop(new, retry_scale=0.1) as shop:
+        await shop.mischief(wrong_amount=True)
+        first = await shop.paid()
+        await in_review(shop, first)
+        await passed(shop, "new", 0, bonus_coins=0)
+        assert (await decided(shop, first, "refund"))["state"] == "refunded"
+        shown = (await shop.web.http.get("/v1/limits", headers=shop.web.bearer("ana"))).json()
+        assert of(shown, "day")["bought_coins"] == of(shown, "month")["bought_coins"] == 0
+        await shop.mischief()
+        again = await shop.paid()
+        await shop.until_state(again["id"], "credited")
+        await shop.proved()
+
+
 async def test_fifty_orders_at_midnight_of_the_buyers_zone(shop: Shop, tmp_path: Path) -> None:
     """Before it and after it, no more is ordered than a day's limit allows; and both days are used up."""
     database = shop.web.engines.database
@@ -170,6 +190,7 @@ async def test_fifty_orders_at_midnight_of_the_buyers_zone(shop: Shop, tmp_path:
     await shop.until_state(first["id"], "credited")
     with midnight_in(tmp_path, 1.5) as (zone, ends_s):
         await shop.web.services.limits.set_zone("ana", zone)
+        await age(shop.web, 24 * 40)
         order = {"pack": "coins-350", "amount_minor": 499, "bonus_coins": 0}
         while time.time() < ends_s:
             await asyncio.gather(*(shop.order(**order) for _ in range(25)))

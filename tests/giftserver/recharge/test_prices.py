@@ -84,6 +84,10 @@ WRONG = {
     ),
     "an offer with a long id": ("promotions.0.id", "a" * 65, "64 at most"),
     "an offer for no pack": ("promotions.0.packs", ["coins-1"], "no pack coins-1"),
+    "an offer without a title": ("promotions.0.title", " \u200b", "needs a title"),
+    "an offer with an endless title": ("promotions.0.title", "x" * 81, "80 characters at most"),
+    "an offer with a NUL": ("promotions.0.title", "a\0b", "printable"),
+    "an offer written backwards": ("promotions.0.title", "\u202eevil", "printable"),
     "an unknown field": ("regions.0.tax", 19, "cannot be read"),
 }  # fmt: skip
 
@@ -103,6 +107,40 @@ def test_a_coin_may_be_ten_times_cheaper_and_no_more():
     packs[1]["coins"] = 101
     with pytest.raises(WrongPrices, match="lower every price"):
         read_price_list(json.dumps({"regions": [region]}))
+
+
+def test_the_best_bonus_keeps_the_floor_too():
+    """A tenth of the dearest coin, for each pack and for the fewest coins of the custom rate."""
+    packs = [{"id": "few", "coins": 10, "amount_minor": 100}, {"id": "many", "coins": 50, "amount_minor": 100}]
+    custom = {"coins_min": 30, "coins_max": 1_000, "rate_minor": 10, "rate_coins": 1}
+    region = {"countries": ["*"], "currency": "USD", "packs": packs, "custom": custom}
+
+    def read(**more: object) -> None:
+        read_price_list(json.dumps({"regions": [region], "promotions": [OFFER | more]}))
+
+    read(bonus_percent=100, bonus_coins_max=10**12)
+    read(bonus_percent=1_000, bonus_coins_max=50)
+    read(bonus_percent=900, bonus_coins_max=10**12, packs=["few"])
+    for more, words in (
+        ({"bonus_percent": 101, "bonus_coins_max": 10**12}, "with promotion offer, pack many"),
+        ({"bonus_percent": 1_000, "bonus_coins_max": 10**12, "packs": ["few"]}, "with promotion offer, pack few"),
+        ({"bonus_percent": 1_000, "bonus_coins_max": 51, "packs": ["many"]}, "Lower `bonus_percent`"),
+    ):
+        with pytest.raises(WrongPrices, match=words):
+            read(**more)
+    packs[:] = [{"id": "large", "coins": 1_000, "amount_minor": 10_000}]
+    read(bonus_percent=1_000, bonus_coins_max=270)
+    with pytest.raises(WrongPrices, match="with promotion offer, the custom rate"):
+        read(bonus_percent=1_000, bonus_coins_max=271, code="MANY")
+
+
+def test_what_is_wrong_is_told_in_printable_words():
+    """Whatever stands in the document."""
+    for path in ("regions.0.countries", "promotions.0.packs"):
+        with pytest.raises(WrongPrices) as caught:
+            read_price_list(changed(path, ["a\0b", "x" * 5_000]))
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 300
 
 
 def test_the_best_value_is_the_cheapest_coin():

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
 from giftserver.durable import payment_moves
 from giftserver.durable.audit_log import Actor
@@ -11,8 +12,11 @@ from giftserver.durable.payments import paid_uncredited
 from giftserver.durable.prices import approve, propose
 from giftserver.recharge import pricing
 from giftserver.recharge.prices import built_in
+from giftserver.recharge.processor import TRIES_MAX
+from giftserver.recharge.provider import ProviderRefused, Snapshot
 from tests.giftserver.conftest import assert_refused
 from tests.giftserver.recharge.buyers import refund
+from tests.giftserver.recharge.test_webhooks import events_of, tell
 from tests.giftserver.shop import Shop, new_key
 
 
@@ -153,3 +157,34 @@ async def test_an_id_that_is_none_is_not_found(shop):
         for path, headers in ((f"/v1/payments/{id}", viewer), (f"/v1/ops/payments/{id}", admin)):
             answer = await shop.web.http.get(path, headers=headers)
             assert answer.status_code in (404, 400), (id, answer.text)
+
+
+async def test_an_event_that_its_provider_refuses_to_explain_ends_with_a_person(shop, monkeypatch):
+    """It is asked about so often and no more; then somebody has to look at the payment, and it is an alarm."""
+    await shop.mischief(drop=1.0)
+    payment = await shop.paid()
+    assert await tell(shop, (await events_of(shop, payment))[-1]) == 200
+
+    async def refuses(ref: str) -> Snapshot:
+        raise ProviderRefused("HTTP 400")
+
+    looked = text("UPDATE provider_event SET tries = :n, next_at = now() WHERE outcome IS NULL RETURNING tries")
+
+    async def look(tries: int) -> list[tuple[int, str | None]]:
+        async with shop.web.engines.database.begin() as connection:
+            await connection.execute(looked, {"n": tries})
+        with capture_logs() as logs:
+            await shop.work()
+        alarms.extend(line["provider"] for line in logs if line["event"] == "provider_event_given_up")
+        async with shop.web.engines.database.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text("SELECT tries, outcome FROM provider_event"))]
+
+    alarms: list[str] = []
+    with monkeypatch.context() as refusing:
+        refusing.setattr(shop.inquiry.providers["sandbox"], "fetch", refuses)
+        assert (await look(TRIES_MAX - 1), alarms) == ([(TRIES_MAX, None)], [])
+        assert not (await shop.payment(payment["id"]))["in_review"]
+        assert (await look(TRIES_MAX), alarms) == ([(TRIES_MAX, "given_up")], ["sandbox"])
+        assert (await shop.payment(payment["id"]))["in_review"]
+    await shop.reconciler().step()
+    assert (await shop.payment(payment["id"]))["state"] == "credited"

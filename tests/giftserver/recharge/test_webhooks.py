@@ -149,9 +149,9 @@ async def told_wrongly(quiet: Shop, event: dict, raw: bytes, now_s: int) -> None
 
 
 @pytest.mark.parametrize("place", ["id", "kind", "session", "payment"])
-@pytest.mark.parametrize("text", ["\0", "ev\n1", "\x7f"])
+@pytest.mark.parametrize("text", ["\0", "ev\n1", "\x7f", "e" * 256])
 async def test_an_event_that_no_database_takes_is_refused_for_good(quiet, place, text):
-    """Signed right, with a NUL or the like in what would be kept: 400, or it would come again for ever."""
+    """Signed right, with a NUL or the like in what would be kept, or no end: 400, or it would come again for ever."""
     payment = await quiet.paid()
     event = (await events_of(quiet, payment))[-1]
     session = event["session"]
@@ -162,7 +162,7 @@ async def test_an_event_that_no_database_takes_is_refused_for_good(quiet, place,
     with capture_logs() as logs:
         assert await tell(quiet, {**event, **changed[place]}) == 400
     (refused,) = [line for line in logs if line["event"] == "webhook_refused"]
-    assert refused["reason"] == "an id that is no printable text"
+    assert refused["reason"] == "an id that is no printable text of 255 characters at most"
 
 
 async def test_what_a_signed_event_claims_is_not_what_counts(quiet):

@@ -258,6 +258,11 @@ BUGS: tuple[Bug, ...] = (
         f"{ROOMS}::test_a_token_of_one_room_is_good_for_nothing_else",
     ),
     bug(
+        "a reason of invisible characters", "giftserver/printed.py",
+        'PRINTED: Final = rf"^(?=.*[^{UNSEEN}])', 'PRINTED: Final = rf"^(?=.*\\S)',
+        "tests/giftserver/test_printed.py",
+    ),
+    bug(
         "preflights know only some methods", "giftserver/web/edge.py",
         '", ".join(sorted(methods))', '"GET, POST, PUT"',
         "tests/giftserver/web/test_edge.py::test_allowed_origins_may_read_the_answers",

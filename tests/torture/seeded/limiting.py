@@ -14,6 +14,8 @@ STRICTER = f"{SENDING}::test_what_was_decided_can_only_be_made_stricter_at_once"
 GONE = f"{SENDING}::test_what_was_spent_is_known_again_after_the_wallet_is_gone"
 MIDNIGHT = f"{SENDING}::test_fifty_sockets_at_midnight_of_the_senders_zone"
 ORDERS = f"{CHECKOUT}::test_an_order_counts_until_it_ends_unpaid"
+ZONES = "tests/giftserver/limits/test_zones.py::test_no_sequence_of_zones_allows_more_than_one_of_them_alone"
+OFTEN = "tests/giftserver/limits/test_decisions.py::test_nobody_loosens_without_end"
 BESIDE = f"{GUARDIANS}::test_a_guardians_limits_hold_beside_ones_own"
 
 BUGS: tuple[Bug, ...] = (
@@ -46,14 +48,25 @@ BUGS: tuple[Bug, ...] = (
         "_begin(today, place), _begin(today, place) + 86_400,",
         "tests/giftserver/limits/test_windows.py::test_a_day_is_as_long_as_its_clock_says",
     ),
+    bug("another zone is a new day", DECIDING, "DAYS_HELD_S: Final = 8 * 86_400", "DAYS_HELD_S: Final = 0", ZONES),
+    bug("another zone is a new month", DECIDING, "MONTHS_HELD_S: Final = 35 *", "MONTHS_HELD_S: Final = 8 *", ZONES),
+    bug(
+        "only the last zone is remembered", DECIDING,
+        "for zone, left_at in standing.zones_before:", "for zone, left_at in standing.zones_before[:1]:", ZONES,
+    ),
+    bug(
+        "the midnight of a zone that was left begins a new day", f"{SCRIPTS}/roll_windows.lua",
+        "if ARGV[4] == '1' and", "if false and",
+        "tests/giftserver/limits/test_zones.py::test_the_midnight_of_a_zone_that_was_left_is_not_the_new_ones",
+    ),
     bug(
         "what waits in the stream was not spent", f"{SCRIPTS}/load_wallets.lua",
         "if gift[1] >= from_s then coins = coins + gift[2] end", "", GONE,
     ),
     bug(
         "what PostgreSQL has was not spent", "giftserver/durable/spending.py",
-        "known.number, known.zone, known.limits, known.windows, row.day, row.month, row.session",
-        "known.number, known.zone, known.limits, known.windows", GONE,
+        "known.number, known.zones, known.limits, known.windows, row.day, row.month, row.session",
+        "known.number, known.zones, known.limits, known.windows", GONE,
     ),
     bug(
         "a wallet without its limits", "giftserver/ledger/wallets.py",
@@ -86,8 +99,13 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "what waits begins after all", DECIDING,
-        "ORDER BY user_id, scope, field, id DESC", "ORDER BY user_id, scope, field, from_at DESC",
-        STRICTER,
+        "(PARTITION BY user_id, scope, field ORDER BY id)\n    )",
+        "(PARTITION BY user_id, scope, field ORDER BY from_at)\n    )", STRICTER,
+    ),
+    bug("anything is decided without end", DECIDING, "if just_now and number > LOOSER_MAX:", "if False:", OFTEN),
+    bug(
+        "who decided often cannot take a break", DECIDING,
+        "if just_now and number > LOOSER_MAX:", "if number >= LOOSER_MAX:", OFTEN,
     ),
     bug("breaks get shorter", DECIDING, "    if before is not None and until < before:\n", "    if False:\n", STRICTER),
     bug("budgets grow", DECIDING, "        if coins > running.coins:\n", "        if False:\n", STRICTER),
@@ -134,6 +152,11 @@ BUGS: tuple[Bug, ...] = (
         "late money counts for no day", BOUGHT,
         "AND updated_at >= least(to_timestamp(:month_s)", "AND created_at >= least(to_timestamp(:month_s)",
         f"{CHECKOUT}::test_money_that_comes_after_the_order_expired_counts_when_it_comes",
+    ),
+    bug(
+        "money that went back without coins counts for ever", BOUGHT,
+        " AND (state <> 'refunded' OR transfer IS NOT NULL)", "",
+        f"{CHECKOUT}::test_money_that_went_back_before_there_were_coins_is_nobodys_first_purchase",
     ),
     bug("a break from sending alone", BOUGHT, "    if locked_s:\n", "    if False:\n", ORDERS),
     bug(

@@ -3,6 +3,7 @@
 from tests.torture.seeded.bug import Bug, Edit, bug
 
 PAYMENTS = "tests/giftserver/durable/test_payments.py"
+WAYS_OUT = "tests/giftserver/recharge/test_ways_out.py"
 WEBHOOKS = "tests/giftserver/recharge/test_webhooks.py"
 BUYING = "tests/giftserver/recharge/test_buying.py"
 PRICES = "tests/giftserver/recharge/test_prices.py"
@@ -119,7 +120,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "an event that came too early is thrown away", "giftserver/recharge/processor.py",
-        'outcome in ("away", "unknown") and', 'outcome == "away" and',
+        'outcome in ("unknown", "no") and', 'outcome == "no" and',
         f"{WEBHOOKS}::test_an_event_of_an_unknown_payment_is_parked_and_heard_later",
     ),
     bug(
@@ -276,6 +277,21 @@ BUGS: tuple[Bug, ...] = (
         f"{WEBHOOKS}::test_an_event_that_no_database_takes_is_refused_for_good",
     ),
     bug(
+        "a webhook with an endless id comes for ever", "giftserver/web/payments.py",
+        "len(text) <= EVENT_CHARACTERS_MAX and text", "text",
+        f"{WEBHOOKS}::test_an_event_that_no_database_takes_is_refused_for_good",
+    ),
+    bug(
+        "an event that its provider refuses is asked about for ever", "giftserver/recharge/processor.py",
+        'outcome == "away" or (', 'outcome in ("away", "no") or (',
+        f"{WAYS_OUT}::test_an_event_that_its_provider_refuses_to_explain_ends_with_a_person",
+    ),
+    bug(
+        "an event that its provider refuses ends in silence", "giftserver/recharge/processor.py",
+        "            outcome = await self._give_up(checkout, events)\n", '            outcome = "given_up"\n',
+        f"{WAYS_OUT}::test_an_event_that_its_provider_refuses_to_explain_ends_with_a_person",
+    ),
+    bug(
         "what is too large is not counted as refused", "giftserver/web/payments.py",
         "            return _not_taken(services, name, too_large)\n", "            return too_large\n", REFUSED,
     ),
@@ -331,7 +347,23 @@ BUGS: tuple[Bug, ...] = (
         f"{PRICES}::test_what_cannot_be_a_price_list_says_why",
     ),
     bug(
-        "coins for nearly nothing", "giftserver/recharge/prices.py", "    yield from _too_cheap(where, region)\n", "",
+        "coins for nearly nothing", "giftserver/recharge/prices.py",
+        "    yield from _too_cheap(where, region, promotions)\n", "",
         f"{PRICES}::test_a_coin_may_be_ten_times_cheaper_and_no_more",
+    ),
+    bug(
+        "a bonus of any size", "giftserver/recharge/prices.py",
+        "if amount * of_coins * CHEAPER_MAX < most * coins * more:", "if False:",
+        f"{PRICES}::test_the_best_bonus_keeps_the_floor_too",
+    ),
+    bug(
+        "a title of anything", "giftserver/recharge/prices.py",
+        "if len(promotion.title) > TITLE_CHARACTERS_MAX or not is_printed(promotion.title):", "if False:",
+        f"{PRICES}::test_what_cannot_be_a_price_list_says_why",
+    ),
+    bug(
+        "a mistyped list is told with what it holds", "giftserver/recharge/prices.py",
+        ' if len(text) <= ID_CHARACTERS_MAX and is_printed(text) else "…"', "",
+        f"{PRICES}::test_what_is_wrong_is_told_in_printable_words",
     ),
 )  # fmt: skip
