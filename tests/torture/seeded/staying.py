@@ -12,7 +12,9 @@ BUGS: tuple[Bug, ...] = (
     bug("a guardian is another person", RULES, "id, ward, guardian, guardian_name,", "id, ward, guardian_name,", TEST),
     bug("holds and claims are deleted", RULES, " OR DELETE OR TRUNCATE ON {table}", " ON {table}", TEST),
     bug("a booked claim has another amount", RULES, "OLD.state <> 'waiting' AND", "false AND", TEST),
-    bug("a hold that ended begins again", RULES, '"OLD.released_at IS NOT NULL"', '"false"', TEST),
+    bug(
+        "a hold that ended begins again", RULES, "OLD.released_at IS NOT NULL AND (NEW", "false AND (NEW", TEST,
+    ),
     bug("a ban that ended begins again", RULES, '"OLD.lifted_at IS NOT NULL"', '"false"', TEST),
     bug("a guardian that ended begins again", RULES, '"OLD.ended_at IS NOT NULL"', '"false"', TEST),
     bug("ended sessions begin again", RULES, '"NEW.before_s < OLD.before_s"', '"false"', TEST),
