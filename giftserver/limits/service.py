@@ -67,8 +67,9 @@ class SpendingLimits:
         day_default: int,
         minors: Literal["never", "guardian"] = "never",
     ) -> None:
-        self._database, self._wallets, self._minors = database, wallets, minors
+        self._database, self._wallets = database, wallets
         self.day_default = day_default
+        self.guardians_help = minors == "guardian"
 
     async def view(self, user: str) -> View:
         """What one person may spend, and what is left."""
@@ -160,7 +161,7 @@ class SpendingLimits:
         """Why this person may not send or buy coins for their age; None when they may."""
         if not who.minor or who.user is None:
             return None
-        if self._minors == "guardian" and await link_of(self._database, who.user) is not None:
+        if self.guardians_help and await link_of(self._database, who.user) is not None:
             return None
         return TOO_YOUNG
 

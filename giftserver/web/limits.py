@@ -25,7 +25,8 @@ class LimitAnswer(msgspec.Struct, frozen=True):
     """One limit, `gift`, `day`, `month` or `session`: `coins` hold, the stricter of one's own and a guardian's.
 
     `sent_coins` count gifts, `bought_coins` orders, paid or open, each for itself against `coins`; null where nothing
-    is counted, or while it is not known. `left_coins` is of gifts. Null `coins`: no limit.
+    is counted, or while it is not known. `left_coins` is of gifts. Null `coins`: no limit. At
+    `resets_at_ms` the day or month is over; of who changed their zone lately, a part may count in the next one.
     """
 
     kind: str

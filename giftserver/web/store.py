@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from giftserver.durable.history import at_ms
 from giftserver.durable.holds import is_in_a_case, set_aside
-from giftserver.errors import NOT_SOLD_HERE, PROMOTION_REFUSED, Refusal
+from giftserver.errors import AGE_RESTRICTED, NOT_SOLD_HERE, PROMOTION_REFUSED, Refusal
 from giftserver.ledger.events import COINS_MAX
 from giftserver.recharge.money import EXPONENTS
 from giftserver.recharge.prices import Pack, Promotion, cheapest
@@ -108,8 +108,18 @@ def country_of(call: Call[Any, Any]) -> str:
     return call.identity.country or call.services.settings.default_country
 
 
+async def _too_young(call: Call[Any, Any]) -> Refusal | None:
+    """Nothing is offered to whom nothing is sold. `guardian_helps`: with a guardian it would be."""
+    limits = call.services.limits
+    if call.identity is None or await limits.too_young(call.identity) is None:
+        return None
+    return Refusal(AGE_RESTRICTED, "Coins are for adults here.", {"guardian_helps": limits.guardians_help})
+
+
 async def get_store(call: Call[None, None]) -> StoreAnswer | Refusal:
     """Everything on sale for the caller."""
+    if refusal := await _too_young(call):
+        return refusal
     recharges, country = call.services.recharges, country_of(call)
     prices = await recharges.pricing.prices()
     region = prices.list.region_of(country)
@@ -160,6 +170,8 @@ def _offer(promotion: Promotion) -> OfferAnswer:
 
 async def get_quote(call: Call[None, QuoteQuery]) -> QuoteAnswer | Refusal:
     """What a pack or a number of coins costs, with a code or without."""
+    if refusal := await _too_young(call):
+        return refusal
     query = call.query
     if (query.pack is None) == (query.coins is None):
         return Refusal(BAD_REQUEST, "Ask for a `pack` or for a number of `coins`.")
@@ -177,9 +189,12 @@ def quote_of(terms: Terms) -> QuoteAnswer:
 
 
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
-    Endpoint("GET", "/v1/store", "What coins cost", get_store, StoreAnswer, roles=PEOPLE, refusals=(NOT_SOLD_HERE,)),
+    Endpoint(
+        "GET", "/v1/store", "What coins cost", get_store, StoreAnswer, roles=PEOPLE,
+        refusals=(AGE_RESTRICTED, NOT_SOLD_HERE),
+    ),
     Endpoint(
         "GET", "/v1/store/quote", "What this would cost", get_quote, QuoteAnswer, query=QuoteQuery, roles=PEOPLE,
-        refusals=(NOT_SOLD_HERE, PROMOTION_REFUSED),
+        refusals=(AGE_RESTRICTED, NOT_SOLD_HERE, PROMOTION_REFUSED),
     ),
 )  # fmt: skip

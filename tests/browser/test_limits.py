@@ -1,13 +1,16 @@
 """Limits on the wallet page and in the gift panel, and the page of guardians, against the real demo."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from giftserver.ledger.limits import UTC_ZONE, windows
 from tests.browser.demo_site import DemoSite, until, uuid7
 from tests.browser.test_accessibility import SETTLE, serious, small_targets
 
@@ -80,6 +83,13 @@ def sure(page: Page, title: str, yes: str) -> None:
     dialog.get_by_role("button", name=yes, exact=True).click()
 
 
+def day_ends() -> str:
+    """When the day is over for who chose ZONE just now, as "today at 13:00": UTC, which held before, counts too."""
+    ends = datetime.fromtimestamp(windows(f"{ZONE} {UTC_ZONE}", time.time()).day_until_s, ZoneInfo(ZONE))
+    today = ends.date() == datetime.now(ZoneInfo(ZONE)).date()
+    return f"{'today' if today else 'tomorrow'} at {ends:%H:%M}"
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_limits_from_the_first_to_a_break(visit: Visit, demo_site: DemoSite, artifacts: Path, width: int) -> None:
     """Set, kept by the gift panel, raised a day later, lowered at once, a budget, a break that says when it ends."""
@@ -105,7 +115,7 @@ def test_limits_from_the_first_to_a_break(visit: Visit, demo_site: DemoSite, art
     expect(section.get_by_label("Coins a day")).to_have_value("25")  # what is typed stays
     save(section)
     expect(day).to_contain_text("set by you")
-    expect(day).to_contain_text("Begins again tomorrow at 00:00.")
+    expect(day).to_contain_text(f"Begins again {day_ends()}.")
     expect(sent).to_have_attribute("aria-valuetext", "20 of 25 coins")
     expect(day.get_by_role("meter", name="Coins bought or ordered today")).to_have_attribute("aria-valuenow", "0")
     assert serious(page) == []
@@ -144,7 +154,7 @@ def test_limits_from_the_first_to_a_break(visit: Visit, demo_site: DemoSite, art
 def refused_in_the_room(visit: Visit, who: str, width: int, artifacts: Path) -> None:
     """With 5 of 25 coins left: what is too dear says so before a tap, what comes to too much afterwards."""
     page = room(visit, who, width)
-    expect(page.locator(".panel__budget")).to_have_text("5 of 25 coins left today · until 00:00")
+    expect(page.locator(".panel__budget")).to_have_text(f"5 of 25 coins left today · until {day_ends()[-5:]}")
     page.locator("#tab-burst").click()
     barred = page.locator(".gift[aria-disabled=true][data-why='Over your limit today']").first
     expect(barred).to_contain_text("Over your limit today")
@@ -154,11 +164,11 @@ def refused_in_the_room(visit: Visit, who: str, width: int, artifacts: Path) -> 
     page.locator("#tab-tray").click()
     page.locator(".gift[data-gift=clover]").click()
     page.locator(".send").click()
-    expect(page.locator(".panel__budget")).to_have_text("4 of 25 coins left today · until 00:00")
+    expect(page.locator(".panel__budget")).to_have_text(f"4 of 25 coins left today · until {day_ends()[-5:]}")
     page.locator(".chip[data-quantity='10']").click()
     page.locator(".send").click()
     expect(page.get_by_role("alert")).to_contain_text(
-        "Your limit is 25 coins a day; 4 are left today. This gift is 10. A new day begins tomorrow at 00:00."
+        f"Your limit is 25 coins a day; 4 are left today. This gift is 10. A new day begins {day_ends()}."
     )
     page.screenshot(path=artifacts / f"limits-panel-{width}.png")
     page.get_by_role("alert").get_by_role("button", name="See my limits").click()

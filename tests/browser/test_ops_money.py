@@ -85,6 +85,11 @@ def test_balances_are_compared(visit: Visit, demo_site: DemoSite, artifacts: Pat
     expect(row).to_contain_text("USD 5.00")
     expect(row).to_contain_text("At the provider, not in our book")
     pictured(page, artifacts, "ops-balances")
+    card, words = usd.bounding_box(), row.locator("td").last.bounding_box()  # on the phone
+    assert card is not None
+    assert words is not None
+    assert card["x"] < words["x"] < words["x"] + words["width"] < card["x"] + card["width"]
+    assert words["width"] > card["width"] / 2, "a column of a word each is no help"
     row.get_by_role("button").click()
     expect(panel(page)).to_contain_text("Paid USD 5.00, asked for USD 4.99.")
     page.keyboard.press("Escape")

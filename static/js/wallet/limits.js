@@ -57,6 +57,14 @@ export class Limits {
     this.title.focus({ preventScroll: true, focusVisible: false });
   }
 
+  /** The part in which somebody is asked to look after the reader. */
+  revealGuardian() {
+    const part = this.guardian.node.closest('details');
+    part.open = true;
+    part.scrollIntoView({ block: 'center' });
+    part.querySelector('summary').focus({ preventScroll: true });
+  }
+
   /** Ask again; quiet when no answer comes, what is shown stays. */
   async refresh() {
     if (this.#answer !== null) await this.#ask();
@@ -67,7 +75,10 @@ export class Limits {
     const asked = this.#asked;
     try {
       const answer = await this.session.get('/v1/limits');
-      if (asked === this.#asked) this.#draw(answer);
+      if (asked !== this.#asked) return;
+      const before = this.#answer;
+      this.#draw(answer);
+      if (before !== null && before.guardian !== answer.guardian) this.changed();
     } catch (error) {
       if (asked !== this.#asked) return;
       if (this.#answer === null) this.#excuse(error);

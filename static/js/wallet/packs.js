@@ -6,6 +6,7 @@ const COLUMNS = 3;
 const WAITING_PACKS = 7;
 const MODEST_PLACE = 2;
 const CUSTOM = 'custom';
+const SHORT = 'USD 249.99'.length;
 
 /** What may be bought: packs to choose from, and a field for any other number of coins. */
 export class Packs {
@@ -44,6 +45,7 @@ export class Packs {
     this.host.removeAttribute('aria-busy');
     const { packs, custom } = answer;
     const bonuses = packs.some((pack) => pack.bonus_coins > 0);
+    this.host.dataset.prices = packs.some((pack) => price({ ...answer, ...pack }).length > SHORT) ? 'long' : 'short';
     fill(this.host, ...packs.map((pack) => card(pack, answer, bonuses)), custom && this.#custom(packs.length));
     const left = answer.left_coins ?? Infinity;
     const modest = packs.slice(0, MODEST_PLACE + 1).findLast((pack) => pack.coins <= left);
@@ -148,7 +150,7 @@ function card(pack, answer, bonuses) {
   const lines = [
     element('span.offer-card__coins', {}, count(pack.coins), element('span.visually-hidden', {}, ' coins')),
     bonuses && element('span.offer-card__bonus', {}, pack.bonus_coins > 0 ? `+${count(pack.bonus_coins)} bonus` : ''),
-    element('span.offer-card__price', {}, price(terms)),
+    element('span.offer-card__price', {}, price(terms).replace('\u00a0', ' ')),
     element('span.offer-card__each', {}, perHundred(terms)),
     best && element('span.offer-card__best', {}, 'Best value'),
     best && element('span.offer-card__why', {}, 'cheapest per coin'),

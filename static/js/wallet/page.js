@@ -25,7 +25,7 @@ const reports = new Reports({ session });
 const statement = new Statement({ session, names, state: setState, reported });
 const balance = new Balance({ session, changed: () => statement.refresh(), held: (wallet) => store.held(wallet), refused: setState });
 const topUp = new TopUp({ session, added: () => balance.expect() });
-const store = new Store({ session, ordered: (payment) => panel.open(payment.id, payment), again: openStore });
+const store = new Store({ session, ordered: (payment) => panel.open(payment.id, payment), again: openStore, guardian: () => limits.revealGuardian() });
 const orders = new Orders({ session, opened: (payment) => panel.open(payment.id, payment) });
 const limits = new Limits({ session, balance, changed: () => store.refresh() });
 const panel = new OrderPanel({ session, balance, changed: orderChanged, again: (payment) => store.choose(payment), closed: forgetReturn, reported });
@@ -77,7 +77,7 @@ async function openStore() {
   orders.hide();
   const sold = await store.open();
   if (session.me !== me) return;
-  topUp.open({ isDemo: session.isDemo, sold: sold !== false });
+  topUp.open({ isDemo: session.isDemo && !store.young, sold: sold !== false });
   orders.open(sold === true);
 }
 

@@ -18,13 +18,16 @@ export class Store {
   #busy = false;
   #stuck = false;
   #held = false;
+  #young = false;
 
   /**
-   * @param {{session: Session, ordered: (payment: object) => void, again: () => void}} parts
-   *   `ordered` gets an order that has no page to pay on; `again` opens the store once more, after prices did not come
+   * @param {{session: Session, ordered: (payment: object) => void, again: () => void, guardian: () => void}} parts
+   *   `ordered` gets an order that has no page to pay on; `again` opens the store once more, after prices did not come;
+   *   `guardian` shows where to ask for somebody who looks after one's spending
    */
-  constructor({ session, ordered, again }) {
+  constructor({ session, ordered, again, guardian }) {
     this.session = session;
+    this.guardian = guardian;
     this.again = again;
     this.ordered = ordered;
     this.purchase = new Purchase(session);
@@ -55,6 +58,7 @@ export class Store {
     this.#answer = null;
     this.#terms = null;
     this.#busy = false;
+    this.#young = false;
     this.#say('');
     this.#state('loading');
     drawOffers(this.offers, []);
@@ -74,6 +78,7 @@ export class Store {
 
   /** Prices as they are now, with the choice left as it is. Quiet when they do not come. */
   async refresh() {
+    if (this.#young) this.again(); // somebody may look after them by now
     if (this.#answer === null || this.#busy) return;
     const opened = this.#opened;
     const answer = await this.session.get('/v1/store').catch(() => null);
@@ -86,6 +91,11 @@ export class Store {
     if (on_hold === null || on_hold === this.#held) return; // not known: what stands, stays
     this.#held = on_hold;
     this.refresh();
+  }
+
+  /** Nothing is sold to whoever is signed in, for their age. */
+  get young() {
+    return this.#young;
   }
 
   /** A case has the wallet on hold, and nothing can be ordered. */
@@ -125,12 +135,27 @@ export class Store {
   }
 
   #excuse(error) {
+    document.getElementById('store-currency').textContent = '';
+    if (error.code === 'age_restricted') return this.#turnAway(error);
     if (!error.temporary && error.code !== 'not_sold_here') return this.#close();
     const again = element('button.button.button--quiet', { type: 'button' }, 'Load the prices again');
     again.addEventListener('click', () => this.again());
     this.#state('refused');
     if (error.code === 'not_sold_here') fill(this.refused, element('p.small.secondary', {}, error.message));
     else fill(this.refused, element('p.small', { role: 'alert' }, 'The prices did not come. Your coins are safe.'), again);
+    return null;
+  }
+
+  /** Whoever is too young sees nothing to pay, and what they can do. */
+  #turnAway({ details }) {
+    this.#young = true;
+    this.#state('refused');
+    const ask = element('button.button', { type: 'button' }, 'Ask somebody to look after your spending');
+    ask.addEventListener('click', () => this.guardian());
+    const out = details.guardian_helps
+      ? [element('p.small.secondary', {}, 'With a guardian, who sees what you send and buy, they are for you too.'), ask]
+      : [element('p.small.secondary', {}, 'Watching is free, at any age.'), element('a.button', { href: '/' }, 'See who is live')];
+    fill(this.refused, element('p', {}, 'Coins are for adults here.'), ...out);
     return null;
   }
 

@@ -138,6 +138,10 @@ async def test_who_is_too_young(settings: Settings, new_key: NewKey, minors: str
         order = {"key": new_key(), "provider": "sandbox", "pack": "coins-700", "amount_minor": 999, "currency": "USD"}
         answer = await web.http.post("/v1/payments", json=order, headers=child)
         assert_refused(answer, 403, "age_restricted")
+        for path in ("/v1/store", "/v1/store/quote?coins=700"):
+            refused = assert_refused(await web.http.get(path, headers=child), 403, "age_restricted")
+            assert refused["guardian_helps"] == (minors == "guardian")
+            assert (await web.http.get(path, headers=grown)).status_code == 200
         code = (await ask(web, "POST", "/codes", "ben")).json()["code"]
         assert_refused(await ask(web, "POST", "/wards", "kim", {"code": code}, birthdate=CHILD), 403, "age_restricted")
 
@@ -145,6 +149,7 @@ async def test_who_is_too_young(settings: Settings, new_key: NewKey, minors: str
         assert_refused(await ask(web, "DELETE", "", "kim", birthdate=CHILD), 403, "age_restricted")
         assert_refused(await ask(web, "DELETE", "/wards/kim", "kim", birthdate=CHILD), 404, "not_your_ward")
         assert await sent(child) == ("age_restricted" if minors == "never" else None)
+        assert (await web.http.get("/v1/store", headers=child)).status_code == (403 if minors == "never" else 200)
 
 
 async def test_a_birthdate_that_is_none_lets_nobody_in(web: Web) -> None:

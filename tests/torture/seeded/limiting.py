@@ -135,6 +135,11 @@ BUGS: tuple[Bug, ...] = (
         f"{GUARDIANS}::test_who_is_too_young",
     ),
     bug(
+        "a store for children", "giftserver/web/store.py",
+        "if call.identity is None or await limits.too_young(call.identity) is None:", "if True:",
+        f"{GUARDIANS}::test_who_is_too_young",
+    ),
+    bug(
         "orders are counted side by side", BOUGHT,
         '    await connection.execute(IN_TURN, {"user": user})\n', "",
         "tests/giftserver/durable/test_bought.py::test_an_order_waits_for_the_one_before_it",
