@@ -17,6 +17,7 @@ from giftserver.durable.holds import has_case_hold
 from giftserver.durable.holds import in_turn as holds_in_turn
 from giftserver.durable.own_affairs import check_other
 from giftserver.durable.payout_booking import book_paid, book_returned, book_undone
+from giftserver.durable.payout_stops import check_not_stopped
 from giftserver.durable.payout_tables import payout
 from giftserver.durable.payouts import PayoutRecord, add_step, by_id
 from giftserver.durable.posting import lock_accounts, open_accounts
@@ -93,12 +94,14 @@ async def hurry(engine: AsyncEngine, id: str, provider: str) -> bool:
 async def begin(engine: AsyncEngine, id: str) -> PayoutRecord | None:
     """Take a payout that was not sent a step on: to `sending`, or to `held`, or from there back; None for others.
 
-    Whoever places or ends a hold comes before or after this transaction, never between its look and its step.
+    Whoever places or ends a hold comes before or after this transaction, never between its look and its step. Raises
+    PayoutsStopped.
     """
     async with engine.begin() as connection:
         now = await _locked(connection, id)
         if now is None or now.state not in STOPPABLE:
             return None
+        await check_not_stopped(connection)
         await holds_in_turn(connection, now.user_id)
         on_hold = await has_case_hold(connection, now.user_id)
         if on_hold:
@@ -111,11 +114,12 @@ async def begin(engine: AsyncEngine, id: str) -> PayoutRecord | None:
 
 
 async def cancel(engine: AsyncEngine, id: str, user: str) -> PayoutRecord | None:
-    """Take one's own payout back; None when there is none. Raises NotStoppable."""
+    """Take one's own payout back; None when there is none. Raises NotStoppable, PayoutsStopped."""
     async with engine.begin() as connection:
         now = await _locked(connection, id)
         if now is None or now.user_id != user or now.state is PayoutState.CANCELLED:
             return None if now is None or now.user_id != user else now
+        await check_not_stopped(connection)  # it may have been sent, and this database not know it any more
         return await _stop(connection, now, PayoutState.CANCELLED, "creator")
 
 

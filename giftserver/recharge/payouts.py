@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
@@ -16,16 +17,22 @@ from giftserver.durable import payouts as stored
 from giftserver.durable.audit_log import Actor
 from giftserver.durable.payout_accounts import PayoutAccount, TooManyChanges
 from giftserver.durable.payout_moves import NotStoppable, cancel, void
+from giftserver.durable.payout_stops import PayoutsStopped
 from giftserver.durable.payouts import NewPayout, PayoutRecord, PayoutStanding
 from giftserver.errors import Refusal
 from giftserver.recharge.money import in_words
 from giftserver.recharge.payout_rates import RateCard, built_in
 from giftserver.recharge.payout_states import PayoutState
 from giftserver.recharge.provider import PayoutAddress, Provider
+from giftserver.recovery.behind import may_be_behind
 from rooms import codes
 
 log = structlog.get_logger()
 
+STOPPED: Final = Refusal(
+    errors.PAYOUTS_STOPPED,
+    "Payouts are stopped while the books are checked. Nothing was sent, and your diamonds are safe.",
+)
 NOT_FOUND: Final = Refusal(errors.PAYOUT_NOT_FOUND, "There is no payout of this id.")
 
 
@@ -56,8 +63,14 @@ class PayoutTerms:
 class Payouts:
     """Requests of payouts. Methods raise the database driver's errors when PostgreSQL is away."""
 
-    def __init__(self, database: AsyncEngine, providers: Mapping[str, Provider], rate: RateCard | None = None) -> None:
-        self._database, self._providers = database, providers
+    def __init__(
+        self,
+        database: AsyncEngine,
+        ledger_redis: Redis,
+        providers: Mapping[str, Provider],
+        rate: RateCard | None = None,
+    ) -> None:
+        self._database, self._redis, self._providers = database, ledger_redis, providers
         self.rate = rate or built_in()
 
     @property
@@ -128,12 +141,16 @@ class Payouts:
             return _account_refusal(None)
         if refusal := self._check_address(account.provider, account.address):
             return refusal
+        if await may_be_behind(self._database, self._redis):
+            return STOPPED
         new = NewPayout(
             user, wish.key, wish.hash(), account.provider, account.id, wish.diamonds, wish.amount_minor, wish.currency,
             self.rate.version,
         )  # fmt: skip
         try:
             made = await stored.create_payout(self._database, new, self.rate.day_max_minor)
+        except PayoutsStopped:
+            return STOPPED
         except stored.InACase:
             words = "Your wallet is on hold while a report is looked at. Nothing was sent, and your diamonds are safe."
             return Refusal(errors.WALLET_FROZEN, f"{words} Write to support if that is wrong.")
@@ -174,6 +191,8 @@ class Payouts:
         """Take one's own payout back while it was not sent; the diamonds are back then."""
         try:
             done = await cancel(self._database, id, user) if stored.ID.fullmatch(id) else None
+        except PayoutsStopped:
+            return STOPPED
         except NotStoppable as problem:
             return _not_stoppable(problem)
         return done or NOT_FOUND

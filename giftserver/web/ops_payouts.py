@@ -13,6 +13,7 @@ from giftserver.gifts.messages import PRINTED, Identifier
 from giftserver.recharge.money import EXPONENTS
 from giftserver.recharge.payout_states import STOPPABLE, PayoutState
 from giftserver.web.endpoint import Call, Endpoint
+from giftserver.web.ops_payout_stops import OpsPayoutStop, payout_stop
 from giftserver.web.prices import OPERATORS
 
 
@@ -63,10 +64,11 @@ class OpsPayoutsQuery(msgspec.Struct, frozen=True):
 
 
 class OpsPayoutsAnswer(msgspec.Struct, frozen=True):
-    """Newest first; `next` is null on the last page."""
+    """Newest first; `next` is null on the last page. `stop`: why nobody is paid out now, null when payouts go on."""
 
     payouts: list[OpsPayout]
     next: str | None
+    stop: OpsPayoutStop | None
 
 
 class VoidRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +106,8 @@ async def list_all_payouts(call: Call[None, OpsPayoutsQuery]) -> OpsPayoutsAnswe
         call.services.database, query.user, query.state, review=query.review, before=query.before, limit=query.limit
     )
     more = len(found) == query.limit
-    return OpsPayoutsAnswer([_payout(one, []) for one in found], found[-1].id if more else None)
+    next_one = found[-1].id if more else None
+    return OpsPayoutsAnswer([_payout(one, []) for one in found], next_one, await payout_stop(call))
 
 
 async def get_any_payout(call: Call[None, None]) -> OpsPayout | Refusal:

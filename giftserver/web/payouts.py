@@ -21,6 +21,7 @@ from giftserver.errors import (
     PAYOUT_TOO_SMALL,
     PAYOUT_UNDER_WAY,
     PAYOUTS_OFF,
+    PAYOUTS_STOPPED,
     PRICE_CHANGED,
     WALLET_FROZEN,
     Refusal,
@@ -253,7 +254,8 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint(
         "POST", "/v1/payouts", "Ask to be paid out", create_payout, PayoutAnswer, body=PayoutRequest, roles=PEOPLE,
         refusals=(
-            AGE_RESTRICTED, KEY_REUSED, PRICE_CHANGED, WALLET_FROZEN, PAYOUTS_OFF, PAYOUT_ACCOUNT_NEEDED,
+            AGE_RESTRICTED, KEY_REUSED, PRICE_CHANGED, WALLET_FROZEN, PAYOUTS_OFF, PAYOUTS_STOPPED,
+            PAYOUT_ACCOUNT_NEEDED,
             PAYOUT_ACCOUNT_NEW, PAYOUT_ADDRESS_REFUSED, PAYOUT_TOO_SMALL, PAYOUT_TOO_LARGE, PAYOUT_DAY_FULL,
             RATE_LIMITED,
         ),
@@ -265,6 +267,6 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     ),
     Endpoint(
         "POST", "/v1/payouts/{payout}/cancel", "Take a payout back", cancel_payout, PayoutAnswer, roles=PEOPLE,
-        refusals=(PAYOUT_NOT_FOUND, PAYOUT_UNDER_WAY),
+        refusals=(PAYOUT_NOT_FOUND, PAYOUT_UNDER_WAY, PAYOUTS_STOPPED),
     ),
 )  # fmt: skip

@@ -34,6 +34,8 @@ export const ACTIONS = {
   reject_adjustment: 'Adjustment rejected',
   refund: 'Refund asked for',
   void_payout: 'Payout stopped',
+  stop_payouts: 'All payouts stopped',
+  go_on_with_payouts: 'Payouts go on',
   review_credit: 'Payment credited after a look',
   review_refund: 'Payment given back after a look',
   review_close: 'Payment needs no look any more',
