@@ -16,7 +16,7 @@ from giftserver.durable import payout_accounts as accounts
 from giftserver.durable import payouts as stored
 from giftserver.durable.audit_log import Actor
 from giftserver.durable.payout_accounts import PayoutAccount, TooManyChanges
-from giftserver.durable.payout_moves import NotStoppable, cancel, void
+from giftserver.durable.payout_moves import Decision, NotDecidable, NotStoppable, cancel, decide, void
 from giftserver.durable.payout_stops import PayoutsStopped
 from giftserver.durable.payouts import NewPayout, PayoutRecord, PayoutStanding
 from giftserver.errors import Refusal
@@ -207,6 +207,16 @@ class Payouts:
             log.info("payout_voided", payout=id)
         return done or NOT_FOUND
 
+    async def decide(self, id: str, decision: Decision, by: Actor, reason: str) -> PayoutRecord | Refusal:
+        """End the review of somebody else's payout. Raises OwnAffair."""
+        try:
+            done = await decide(self._database, id, decision, by, reason) if stored.ID.fullmatch(id) else None
+        except NotDecidable as problem:
+            return _not_decidable(problem.found)
+        if done is not None:
+            log.info("payout_decided", payout=id, decision=decision)
+        return done or NOT_FOUND
+
 
 def _account_refusal(account: PayoutAccount | None) -> Refusal:
     if account is None:
@@ -223,3 +233,13 @@ def _not_stoppable(problem: NotStoppable) -> Refusal:
     state = problem.found.state
     words = "It is on its way" if state is PayoutState.SENDING else f"It is {state.value} already"
     return Refusal(errors.PAYOUT_UNDER_WAY, f"{words}: it cannot be stopped any more.", {"state": state.value})
+
+
+def _not_decidable(found: PayoutRecord) -> Refusal:
+    if found.review is None:
+        words = "Nobody has to look at this payout. Reload: somebody may have decided about it."
+    elif found.state is PayoutState.SENDING:
+        words = "It is on its way: say whether it was paid or has failed, as the provider has it."
+    else:
+        words = f"It is {found.state.value} already: only the review can be dismissed."
+    return Refusal(errors.REVIEW_REFUSED, f"{words} Nothing was booked.", {"state": found.state.value})

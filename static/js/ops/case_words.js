@@ -34,6 +34,7 @@ export const ACTIONS = {
   reject_adjustment: 'Adjustment rejected',
   refund: 'Refund asked for',
   void_payout: 'Payout stopped',
+  decide_payout: 'Payout in review decided',
   stop_payouts: 'All payouts stopped',
   go_on_with_payouts: 'Payouts go on',
   review_credit: 'Payment credited after a look',

@@ -91,6 +91,13 @@ class Office:
         headers = self.shop.web.bearer(by, "admin")
         return await self.shop.web.http.post(f"/v1/ops/payouts/{id}/void", json={"reason": reason}, headers=headers)
 
+    async def decide(
+        self, id: str, decision: str, by: str = "olga", reason: str = "their page says so"
+    ) -> httpx.Response:
+        """An operator decides about a payout in review."""
+        body, headers = {"decision": decision, "reason": reason}, self.shop.web.bearer(by, "admin")
+        return await self.shop.web.http.post(f"/v1/ops/payouts/{id}/decide", json=body, headers=headers)
+
     async def decree(self, what: str, by: str = "olga", reason: str = "the books are checked") -> dict[str, Any] | None:
         """An operator lets all payouts `stop` or `go`; the stop that is in force then."""
         headers = self.shop.web.bearer(by, "admin")

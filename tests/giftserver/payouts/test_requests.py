@@ -258,7 +258,8 @@ async def test_what_never_could_be_used_waits_again(office: Office) -> None:
     async def stood(address: str, days: float) -> None:
         await office.sql(
             "INSERT INTO payout_account (user_id, provider, address, set_at) "
-            "VALUES ('tomas', 'sandbox', :address, now() - CAST(:ago AS interval))", address=address, ago=timedelta(days=days),
+            "VALUES ('tomas', 'sandbox', :address, now() - CAST(:ago AS interval))",
+            address=address, ago=timedelta(days=days),
         )  # fmt: skip
 
     for address, days in (
