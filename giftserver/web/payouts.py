@@ -27,7 +27,7 @@ from giftserver.errors import (
     WALLET_FROZEN,
     Refusal,
 )
-from giftserver.gifts.messages import PRINTED, Identifier, Key
+from giftserver.gifts.messages import CURRENCY, PRINTED, Identifier, Key
 from giftserver.recharge.money import AMOUNT_MAX_MINOR, EXPONENTS
 from giftserver.recharge.payout_rates import DIAMONDS_MAX
 from giftserver.recharge.payout_states import STOPPABLE, PayoutState
@@ -100,7 +100,7 @@ class PayoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Key
     diamonds: Annotated[int, Meta(ge=1, le=DIAMONDS_MAX)]
     amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MAX_MINOR)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
+    currency: Annotated[str, Meta(pattern=CURRENCY)]
 
 
 class PayoutStepAnswer(msgspec.Struct, frozen=True):

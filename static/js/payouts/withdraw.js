@@ -66,7 +66,7 @@ export class Withdraw {
     if (this.account.account !== null) this.#terms = { ...this.#terms, account: this.account.account };
     const { unanswered } = this.wish;
     this.amount.fix(unanswered);
-    this.form.hidden = this.onlyAccount || this.account.account === null;
+    this.form.hidden = this.onlyAccount || this.account.account === null || this.#accountWaits;
     this.#label();
     if (told) return;
     if (!this.form.hidden) this.amount.diamonds.focus();
@@ -102,6 +102,12 @@ export class Withdraw {
     if (this.wish.unanswered !== null) return '';
     const { account } = this.#terms;
     return barredWords(this.#terms) || (account === null ? '' : waitsWords(account));
+  }
+
+  /** A changed account says itself from when on it can be used: until then no amount is asked for. */
+  get #accountWaits() {
+    const { account } = this.account;
+    return this.wish.unanswered === null && account !== null && waitsWords(account) !== '';
   }
 
   #label() {

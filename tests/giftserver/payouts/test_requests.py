@@ -138,6 +138,13 @@ async def test_the_most_of_a_day_holds_for_all_at_once(office: Office, monkeypat
 
 
 @pytest.mark.parametrize("minors", ["never", "guardian"])
+async def test_a_currency_of_another_shape_is_refused_in_words(office: Office) -> None:
+    """No pattern reaches people."""
+    message = assert_refused(await office.ask(currency="usd"), 400, "bad_request")["message"]
+    assert "of three letters, such as USD" in message
+    assert "[A-Z]" not in message
+
+
 async def test_only_adults(office: Office, monkeypatch: pytest.MonkeyPatch, minors: str) -> None:
     """By their token's birthdate, also where a guardian may answer for what they send; the diamonds stay theirs."""
     services = office.shop.web.services

@@ -1,7 +1,7 @@
 """Bugs in what stops all payouts after a restore, and in what people decide about payouts in review."""
 
 from tests.torture.seeded.bug import Bug, bug
-from tests.torture.seeded.paying_out import ASKING, BOOKS, KEEPER, MOVES, SENDING, SERVICE, WEB
+from tests.torture.seeded.paying_out import ASKING, BOOKS, KEEPER, MOVES, REQUESTS, SENDING, SERVICE, WEB
 
 STOPS = "tests/giftserver/payouts/test_stops.py"
 DECISIONS = "tests/giftserver/payouts/test_decisions.py"
@@ -125,6 +125,11 @@ BUGS: tuple[Bug, ...] = (
         "an operator looks at a payout of their own", "giftserver/web/ops_payouts.py",
         "    check_other(call.actor, found.user_id)\n", "",
         f"{DECISIONS}::test_nobody_looks_at_their_own_as_an_operator",
+    ),
+    bug(
+        "a pattern reaches who names a currency", "giftserver/gifts/messages.py",
+        '    CURRENCY: "of three letters, such as USD",\n', "",
+        f"{REQUESTS}::test_a_currency_of_another_shape_is_refused_in_words",
     ),
     bug(
         "waits go on as they were after news", MOVES, "ask_at=func.clock_timestamp(), tries=0)",
