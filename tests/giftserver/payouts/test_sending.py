@@ -245,19 +245,6 @@ async def test_a_webhook_makes_the_keeper_ask_at_once(office: Office) -> None:
     assert {row.outcome for row in await office.sql("SELECT outcome FROM provider_event")} == {"done"}
 
 
-async def test_after_an_event_the_waits_begin_anew(office: Office) -> None:
-    """The provider may tell of it a moment before it answers so: it is asked again within seconds, not an hour."""
-    id = await office.sent()
-    await office.sql("UPDATE payout SET tries = 6")
-    await office.work()
-    (row,) = await office.sql("SELECT extract(epoch FROM ask_at - now()) AS wait_s FROM payout")
-    assert row.wait_s > 3_000
-    assert await payout_moves.hurry(office.shop.web.engines.database, id, "sandbox")
-    await office.keeper.step()
-    (row,) = await office.sql("SELECT extract(epoch FROM ask_at - now()) AS wait_s FROM payout")
-    assert row.wait_s < 5
-
-
 async def test_an_event_that_comes_during_a_look_is_not_lost(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """The provider was asked just before: it is asked once more, not an hour later."""
     id = await office.sent()

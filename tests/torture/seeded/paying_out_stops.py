@@ -1,7 +1,7 @@
 """Bugs in what stops all payouts after a restore, and in what people decide about payouts in review."""
 
 from tests.torture.seeded.bug import Bug, bug
-from tests.torture.seeded.paying_out import ASKING, BOOKS, KEEPER, MOVES, REQUESTS, SENDING, SERVICE, WEB
+from tests.torture.seeded.paying_out import ASKING, BOOKS, KEEPER, MOVES, REQUESTS, SERVICE, WEB
 
 STOPS = "tests/giftserver/payouts/test_stops.py"
 DECISIONS = "tests/giftserver/payouts/test_decisions.py"
@@ -133,6 +133,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "waits go on as they were after news", MOVES, "ask_at=func.clock_timestamp(), tries=0)",
-        "ask_at=func.clock_timestamp())", f"{SENDING}::test_after_an_event_the_waits_begin_anew",
+        "ask_at=func.clock_timestamp())",
+        "tests/giftserver/payouts/test_news.py::test_after_an_event_the_waits_begin_anew",
     ),
 )  # fmt: skip
