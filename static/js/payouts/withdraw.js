@@ -114,7 +114,7 @@ export class Withdraw {
     if (this.#terms === null) return;
     const { value } = this.amount;
     const { busy, unanswered } = this.wish;
-    const waits = this.#waits;
+    const waits = this.form.hidden ? '' : this.#waits;
     const amount = value === null ? '' : ` ${moneyOf(value.minor, this.#terms.rate)}`;
     this.send.setAttribute('aria-disabled', String(busy || waits !== ''));
     if (busy) this.send.textContent = 'Asking…';
