@@ -178,7 +178,7 @@ def test_a_payout_in_review_is_decided(visit: Visit, state: str, buttons: list[s
     page = visit(f"/ops?payout={payout['id']}#payouts", "operator", 390, routes=routes)
     sheet = page.get_by_role("dialog", name="Payout", exact=True)
     expect(sheet.locator(".happening").last).to_contain_text("USD 60.01, asked for USD 60.00 (sandbox's po_1)")
-    decisions = sheet.locator("section.decide:visible button")
+    decisions = sheet.locator("section.decide button:visible")
     expect(decisions).to_have_text(buttons)
     decisions.last.click()
     expect(sheet.get_by_role("alert")).to_contain_text("Write how that is known")

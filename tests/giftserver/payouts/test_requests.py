@@ -137,7 +137,6 @@ async def test_the_most_of_a_day_holds_for_all_at_once(office: Office, monkeypat
     assert "tomorrow" in error["message"]
 
 
-@pytest.mark.parametrize("minors", ["never", "guardian"])
 async def test_a_currency_of_another_shape_is_refused_in_words(office: Office) -> None:
     """No pattern reaches people."""
     message = assert_refused(await office.ask(currency="usd"), 400, "bad_request")["message"]
@@ -145,6 +144,7 @@ async def test_a_currency_of_another_shape_is_refused_in_words(office: Office) -
     assert "[A-Z]" not in message
 
 
+@pytest.mark.parametrize("minors", ["never", "guardian"])
 async def test_only_adults(office: Office, monkeypatch: pytest.MonkeyPatch, minors: str) -> None:
     """By their token's birthdate, also where a guardian may answer for what they send; the diamonds stay theirs."""
     services = office.shop.web.services
