@@ -150,7 +150,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
             settings.base_url,
             (settings.limit_day_coins, settings.limit_first_day_coins),
         ),
-        payouts=Payouts(engines.database, providers),
+        payouts=Payouts(engines.database, engines.ledger_redis, providers),
         limits=limits,
         order_allowance=OrderAllowance(settings.orders_per_address),
         metrics=metrics,

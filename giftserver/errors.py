@@ -45,6 +45,9 @@ REVIEW_REFUSED: Final = ErrorCode(
     "review_refused", 409, False, "The payment cannot be decided so; nothing was credited"
 )
 PAYOUTS_OFF: Final = ErrorCode("payouts_off", 404, False, "This server has no such way to be paid out")
+PAYOUTS_STOPPED: Final = ErrorCode(
+    "payouts_stopped", 409, False, "Nobody is paid out while the books are checked; nothing was sent"
+)
 PAYOUT_NOT_FOUND: Final = ErrorCode(
     "payout_not_found", 404, False, "There is no payout of this id that the caller may see"
 )
@@ -100,6 +103,7 @@ ERRORS: Final[tuple[ErrorCode, ...]] = (
     WALLET_NOT_STILL,
     REVIEW_REFUSED,
     PAYOUTS_OFF,
+    PAYOUTS_STOPPED,
     PAYOUT_NOT_FOUND,
     PAYOUT_TOO_SMALL,
     PAYOUT_TOO_LARGE,

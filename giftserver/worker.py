@@ -206,7 +206,7 @@ async def work(settings: Settings, engines: Engines, stop: asyncio.Event) -> Non
     reconciler = Reconciler(engines.database, inquiry, metrics, settings.payments_quiet_s)
     limits = SpendingLimits(engines.database, ledger.wallets, settings.limit_day_coins)
     claims = ClaimKeeper(engines.database, ledger.wallets, inquiry, metrics)
-    payouts = PayoutKeeper(engines.database, inquiry.providers, settings.base_url, metrics)
+    payouts = PayoutKeeper(engines.database, engines.ledger_redis, inquiry.providers, settings.base_url, metrics)
     tasks = [
         asyncio.create_task(proving, name="verify"),
         asyncio.create_task(coordinator.run(stop), name="coordinator"),

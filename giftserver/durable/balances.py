@@ -14,13 +14,12 @@ from giftserver.durable.payment_tables import payment
 from giftserver.durable.payout_tables import payout
 from giftserver.durable.tables import account
 
-# By the references of the transfers that book a payment, and its claims; or a payout, which is on its way as long as
-# it is sending: some providers take the money at once.
+# By the references of the transfers that book a payment, and its claims; or a payout.
 BOOKED: Final = text("""
     WITH asked AS (
-        SELECT id, currency, updated_at FROM payment
+        SELECT id, currency, updated_at, false AS review FROM payment
         WHERE provider = :provider AND created_at >= :since AND created_at < :until
-        UNION ALL SELECT id, currency, CASE WHEN state = 'sending' THEN now() ELSE updated_at END FROM payout
+        UNION ALL SELECT id, currency, updated_at, review IS NOT NULL FROM payout
         WHERE provider = :provider AND created_at >= :since AND created_at < :until
     ), named AS (
         SELECT asked.id AS payment, step.name || asked.id AS reference
@@ -35,7 +34,7 @@ BOOKED: Final = text("""
         GROUP BY 1, 2
     )
     SELECT asked.id, coalesce(moved.asset, asked.currency) AS currency, coalesce(moved.minor, 0) AS minor,
-        greatest(moved.at, asked.updated_at) AS at
+        greatest(moved.at, asked.updated_at) AS at, asked.review
     FROM asked LEFT JOIN moved ON moved.payment = asked.id ORDER BY asked.id
 """)
 
@@ -43,13 +42,14 @@ BOOKED: Final = text("""
 @dataclass(frozen=True, slots=True)
 class BookedPayment:
     """What a payment and its claims, or a payout, moved on the clearing account, in minor units, and when that last
-    changed.
+    changed. `review`: a person has to look at this payout.
     """
 
     payment: str
     currency: str
     minor: int
     changed_at: datetime
+    review: bool
 
 
 async def booked_payments(engine: AsyncEngine, provider: str, since: datetime, until: datetime) -> list[BookedPayment]:

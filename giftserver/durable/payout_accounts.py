@@ -1,14 +1,15 @@
 """Where creators are paid out to. An address is personal data: it is shown masked, and never logged.
 
-A first account can be used at once. One that takes its place can be used a day later, so that who got into somebody
-else's session cannot take their money away before they see it.
+A first account can be used at once. Another one can be used a day later, so that who got into somebody else's session
+cannot take their money away before they see it. One that could be used before it was changed can be used at once when
+it is set again, however often accounts were changed meanwhile: so its owner undoes what somebody else did.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from giftserver.durable.payout_tables import payout_account
@@ -17,7 +18,29 @@ WAIT: Final = timedelta(hours=24)
 """So long a changed account is not paid out to."""
 
 CHANGES_MAX: Final = 10
-"""Accounts that one person sets within a day."""
+"""Accounts that one person sets within a day; those that could be used before do not count."""
+
+# Of each account of a person, in order: until when it was in force, and whether it could be used once before.
+ACCOUNTS: Final = """
+    WITH stood AS (
+        SELECT *, row_number() OVER one = 1 AS first, lead(set_at) OVER one AS until FROM payout_account
+        WHERE user_id = :user WINDOW one AS (ORDER BY id)
+    ), used AS (
+        SELECT provider, address, min(id) AS id FROM stood
+        WHERE first OR until >= set_at + CAST(:wait AS interval) GROUP BY 1, 2
+    )
+"""
+NEWEST: Final = text(f"""{ACCOUNTS}
+    SELECT stood.id, provider, address, set_at, clock_timestamp() AS now,
+        first OR coalesce(used.id < stood.id, false) AS at_once
+    FROM stood LEFT JOIN used USING (provider, address) ORDER BY stood.id DESC LIMIT 1
+""")
+KNOWN: Final = text(f"""{ACCOUNTS}
+    SELECT EXISTS (SELECT 1 FROM used WHERE provider = :provider AND address = :address) AS used_before, (
+        SELECT count(*) FROM stood LEFT JOIN used USING (provider, address)
+        WHERE set_at > clock_timestamp() - interval '1 day' AND coalesce(used.id >= stood.id, true)
+    ) AS lately
+""")
 
 IN_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('payouts of:' || :user, 0))")
 
@@ -57,14 +80,7 @@ def masked(address: str) -> str:
 
 async def account_of(connection: AsyncConnection, user: str) -> PayoutAccount | None:
     """The account that counts now, None where none was ever set."""
-    first = select(func.min(payout_account.c.id)).where(payout_account.c.user_id == user).scalar_subquery()
-    query = (
-        select(payout_account, func.clock_timestamp().label("now"), (payout_account.c.id == first).label("first"))
-        .where(payout_account.c.user_id == user)
-        .order_by(payout_account.c.id.desc())
-        .limit(1)
-    )
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(NEWEST, {"user": user, "wait": WAIT})).one_or_none()
     return None if row is None else _record(row)
 
 
@@ -75,10 +91,9 @@ async def set_account(engine: AsyncEngine, user: str, provider: str, address: st
         known = await account_of(connection, user)
         if known is not None and (known.provider, known.address) == (provider, address):
             return known
-        lately = select(func.count()).where(
-            payout_account.c.user_id == user, payout_account.c.set_at > func.clock_timestamp() - timedelta(days=1)
-        )
-        if int(await connection.scalar(lately) or 0) >= CHANGES_MAX:
+        values = {"user": user, "provider": provider, "address": address, "wait": WAIT}
+        row = (await connection.execute(KNOWN, values)).one()
+        if not row.used_before and row.lately >= CHANGES_MAX:
             raise TooManyChanges
         await connection.execute(insert(payout_account).values(user_id=user, provider=provider, address=address))
         made = await account_of(connection, user)
@@ -94,5 +109,5 @@ async def addresses_of(engine: AsyncEngine, accounts: set[int]) -> dict[int, str
 
 
 def _record(row: Any) -> PayoutAccount:
-    usable_at = row.set_at if row.first else row.set_at + WAIT
+    usable_at = row.set_at if row.at_once else row.set_at + WAIT
     return PayoutAccount(row.id, row.provider, row.address, usable_at, row.now)

@@ -6,7 +6,7 @@ knows that it may have been asked.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,13 +17,20 @@ from giftserver.durable.holds import has_case_hold
 from giftserver.durable.holds import in_turn as holds_in_turn
 from giftserver.durable.own_affairs import check_other
 from giftserver.durable.payout_booking import book_paid, book_returned, book_undone
-from giftserver.durable.payout_tables import payout
+from giftserver.durable.payout_stops import check_not_stopped
+from giftserver.durable.payout_tables import payout, payout_step
 from giftserver.durable.payouts import PayoutRecord, add_step, by_id
 from giftserver.durable.posting import lock_accounts, open_accounts
 from giftserver.recharge.payout_states import STOPPABLE, PayoutState
 from giftserver.recharge.provider import PayoutNews
 
 ON_HOLD: Final = "the wallet is on hold while a case is looked at"
+
+NOT_PAID: Final = "not_paid"
+"""Why a payout failed that a person looked at: what they wrote is for operators."""
+
+ON_ITS_WAY: Final = "it is on its way"
+Decision = Literal["paid", "failed", "dismiss"]
 
 # Each is given to one asker, who has so long until another takes it up.
 DUE: Final = text("""
@@ -36,6 +43,14 @@ DUE: Final = text("""
 
 class NotStoppable(Exception):
     """The payout is on its way, or over. Nothing was changed."""
+
+    def __init__(self, found: PayoutRecord) -> None:
+        super().__init__(found.state)
+        self.found = found
+
+
+class NotDecidable(Exception):
+    """Nobody has to look at the payout, or it cannot be decided so as it stands. Nothing was changed."""
 
     def __init__(self, found: PayoutRecord) -> None:
         super().__init__(found.state)
@@ -84,21 +99,23 @@ async def look_again(engine: AsyncEngine, due: Due, wait_s: float | None) -> Non
 
 
 async def hurry(engine: AsyncEngine, id: str, provider: str) -> bool:
-    """Have a payout looked at now; whether there is such a one that this provider was asked to pay."""
+    """Have a payout looked at now, and often for a while; whether this provider was asked to pay such a one."""
     now = update(payout).where(payout.c.id == id, payout.c.provider == provider, payout.c.sent_at.is_not(None))
     async with engine.begin() as connection:
-        return bool((await connection.execute(now.values(ask_at=func.clock_timestamp()))).rowcount)
+        return bool((await connection.execute(now.values(ask_at=func.clock_timestamp(), tries=0))).rowcount)
 
 
 async def begin(engine: AsyncEngine, id: str) -> PayoutRecord | None:
     """Take a payout that was not sent a step on: to `sending`, or to `held`, or from there back; None for others.
 
-    Whoever places or ends a hold comes before or after this transaction, never between its look and its step.
+    Whoever places or ends a hold comes before or after this transaction, never between its look and its step. Raises
+    PayoutsStopped.
     """
     async with engine.begin() as connection:
         now = await _locked(connection, id)
         if now is None or now.state not in STOPPABLE:
             return None
+        await check_not_stopped(connection)
         await holds_in_turn(connection, now.user_id)
         on_hold = await has_case_hold(connection, now.user_id)
         if on_hold:
@@ -111,11 +128,12 @@ async def begin(engine: AsyncEngine, id: str) -> PayoutRecord | None:
 
 
 async def cancel(engine: AsyncEngine, id: str, user: str) -> PayoutRecord | None:
-    """Take one's own payout back; None when there is none. Raises NotStoppable."""
+    """Take one's own payout back; None when there is none. Raises NotStoppable, PayoutsStopped."""
     async with engine.begin() as connection:
         now = await _locked(connection, id)
         if now is None or now.user_id != user or now.state is PayoutState.CANCELLED:
             return None if now is None or now.user_id != user else now
+        await check_not_stopped(connection)  # it may have been sent, and this database not know it any more
         return await _stop(connection, now, PayoutState.CANCELLED, "creator")
 
 
@@ -143,6 +161,32 @@ async def _stop(
     return stopped
 
 
+async def decide(engine: AsyncEngine, id: str, decision: Decision, by: Actor, reason: str) -> PayoutRecord | None:
+    """End the review of somebody else's payout as a person found out; None when there is none.
+
+    `paid` and `failed` book one that is sending as that, `dismiss` only ends the review of any other. Raises OwnAffair,
+    NotDecidable.
+    """
+    async with engine.begin() as connection:
+        now = await _locked(connection, id)
+        if now is None:
+            return None
+        check_other(by, now.user_id)
+        if now.review is None or (decision == "dismiss") == (now.state is PayoutState.SENDING):
+            raise NotDecidable(now)
+        if decision == "paid":
+            done = await _step(connection, now, PayoutState.PAID, "operator", reason, review=None, paid_at=func.now())
+            await book_paid(connection, now.id, now.user_id, now.diamonds, _money(now))
+        elif decision == "failed":
+            done = await _step(connection, now, PayoutState.FAILED, "operator", reason, review=None, reason=NOT_PAID)
+            await book_undone(connection, now.id, now.user_id, now.diamonds)
+        else:
+            done = await _step(connection, now, now.state, "operator", reason, review=None)
+        details = {"decision": decision, "diamonds": now.diamonds, "review": now.review[:200]}
+        await log_act(connection, Act(by, "decide_payout", "payout", id, reason, details))
+        return done
+
+
 async def refused(engine: AsyncEngine, id: str, reason: str) -> PayoutRecord | None:
     """The provider sends nothing: the diamonds go back. None when the payout is not sending any more."""
     async with engine.begin() as connection:
@@ -163,7 +207,7 @@ async def hear(engine: AsyncEngine, id: str, news: PayoutNews, provider: str, li
             return None
         wrong = mismatch(now, news, provider, live) or _contradiction(now, news)
         if wrong is not None:
-            return await _flag(connection, now, wrong)
+            return await _flag(connection, now, wrong, news.ref)
         return await _move(connection, now, news)
 
 
@@ -212,9 +256,7 @@ async def _move(connection: AsyncConnection, now: PayoutRecord, news: PayoutNews
     if now.state is PayoutState.PAID and news.state in ("returned", "failed"):
         return Heard(await _return(connection, now, news), True)
     if now.state is PayoutState.SENDING and now.provider_ref is None:
-        return Heard(
-            await _step(connection, now, now.state, "provider", "it is on its way", provider_ref=news.ref), True
-        )
+        return Heard(await _step(connection, now, now.state, "provider", ON_ITS_WAY, provider_ref=news.ref), True)
     return Heard(now)
 
 
@@ -246,10 +288,17 @@ def _money(now: PayoutRecord) -> tuple[str, str, int]:
     return now.provider, now.currency, now.amount_minor
 
 
-async def _flag(connection: AsyncConnection, now: PayoutRecord, wrong: str) -> Heard:
+async def _flag(connection: AsyncConnection, now: PayoutRecord, wrong: str, ref: str = "") -> Heard:
+    """Have a person look, unless somebody has decided about these very words; the step keeps whose answer it was."""
     if now.review == wrong:
         return Heard(now, wrong=wrong)
-    return Heard(await _step(connection, now, now.state, "provider", wrong, review=wrong), True, wrong)
+    told = select(payout_step.c.n).where(
+        payout_step.c.payout == now.id, payout_step.c.detail.startswith(wrong, autoescape=True)
+    )
+    if now.review is None and (await connection.execute(told.limit(1))).first() is not None:
+        return Heard(now)
+    detail = wrong if now.provider_ref is not None or ref in wrong else f"{wrong} ({now.provider}'s {ref})"
+    return Heard(await _step(connection, now, now.state, "provider", detail, review=wrong), True, wrong)
 
 
 async def _locked(connection: AsyncConnection, id: str) -> PayoutRecord | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -97,3 +98,21 @@ payout_step = Table(
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     PrimaryKeyConstraint("payout", "n", name="payout_step_pkey"),
 )
+
+# Why nothing is paid out, from when until when. `unknown`: payouts that a provider knows and this database never sent.
+payout_stop = Table(
+    "payout_stop",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("unknown", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("placed_by", Text, nullable=False),
+    Column("placed_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("lifted_by", Text),
+    Column("lifted_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("id", name="payout_stop_pkey"),
+    CheckConstraint("reason <> ''", name="payout_stop_reason"),
+    CheckConstraint("placed_by <> ''", name="payout_stop_placed"),
+    CheckConstraint("(lifted_by IS NULL) = (lifted_at IS NULL)", name="payout_stop_lifted"),
+)
+Index("payout_stop_in_force", payout_stop.c.id, postgresql_where=payout_stop.c.lifted_at.is_(None))

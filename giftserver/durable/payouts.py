@@ -19,6 +19,7 @@ from giftserver.durable.earnings import Standing, standing_of
 from giftserver.durable.holds import has_case_hold
 from giftserver.durable.payout_accounts import PayoutAccount, account_of, in_turn
 from giftserver.durable.payout_booking import book_requested
+from giftserver.durable.payout_stops import check_not_stopped
 from giftserver.durable.payout_tables import payout, payout_account, payout_step
 from giftserver.durable.posting import lock_accounts, open_accounts
 from giftserver.recharge.payout_states import UNCOUNTED, PayoutState
@@ -161,14 +162,15 @@ async def standing(engine: AsyncEngine, user: str, currency: str) -> PayoutStand
 async def create_payout(engine: AsyncEngine, new: NewPayout, day_max_minor: int) -> PayoutRecord:
     """The payout of this person's key, made now if there is none, with its diamonds set aside.
 
-    The caller compares `request_hash`: the key may stand for another payout. Raises InACase, OtherAccount,
-    TooManyRequests, DayIsFull, NotAvailable.
+    The caller compares `request_hash`: the key may stand for another payout. Raises PayoutsStopped, InACase,
+    OtherAccount, TooManyRequests, DayIsFull, NotAvailable.
     """
     async with engine.begin() as connection:
         await in_turn(connection, new.user)
         known = await _by_key(connection, new.user, new.key)
         if known is not None:
             return known
+        await check_not_stopped(connection)
         if await has_case_hold(connection, new.user):
             raise InACase
         account = await account_of(connection, new.user)
@@ -232,6 +234,14 @@ async def payout_by_id(engine: AsyncEngine, id: str) -> PayoutRecord | None:
     """One payout."""
     async with engine.connect() as connection:
         return await by_id(connection, id)
+
+
+async def newest_payout_at(engine: AsyncEngine, provider: str) -> datetime | None:
+    """When the newest payout by this provider was asked for; None when there is none."""
+    newest = select(func.max(payout.c.created_at)).where(payout.c.provider == provider)
+    async with engine.connect() as connection:
+        found: datetime | None = await connection.scalar(newest)
+        return found
 
 
 async def payout_by_key(engine: AsyncEngine, user: str, key: str) -> PayoutRecord | None:

@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION: Final = "0015"
+SCHEMA_REVISION: Final = "0016"
 """Newest migration; a process serves only a database that is at it."""
 
 COINS_SOLD: Final = 1
@@ -291,6 +291,7 @@ GUARDS: Final = {
     "payout": ("payout_keeps_its_terms", "payout_goes_forward"),
     "payout_step": ("payout_step_insert_only",),
     "payout_account": ("payout_account_insert_only",),
+    "payout_stop": ("payout_stop_keeps_its_reason", "payout_stop_lifted_once"),
     "price_list": ("price_list_keeps_its_body",),
     "claim": ("claim_keeps_its_terms", "claim_keeps_its_amount"),
     "wallet_hold": ("wallet_hold_keeps_its_reason", "wallet_hold_released_once"),

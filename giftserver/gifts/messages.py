@@ -19,6 +19,7 @@ NOTE_CHARACTERS_MAX = 80
 # Patterns end in $(?!\n): `$` alone would let a last line feed through.
 IDENTIFIER = r"^[A-Za-z0-9_.:-]+$(?!\n)"
 UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)"
+CURRENCY = r"^[A-Z]{3}$(?!\n)"
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=IDENTIFIER)]
 Key = Annotated[str, Meta(pattern=UUID7, max_length=36)]
 Note = Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX, pattern=PRINTABLE)]
@@ -26,6 +27,7 @@ Note = Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX, pattern=PRINTABLE)]
 FORMS = {
     IDENTIFIER: "of A-Z a-z 0-9 _ . : -",
     UUID7: "that is a UUIDv7 in lower case",
+    CURRENCY: "of three letters, such as USD",
     PRINTABLE: "without control characters, with something to read or nothing at all",
     PRINTED: "with something to read and without control characters",
 }

@@ -6,7 +6,7 @@ moved just now may be on its way to the other side: it is told, and is no differ
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -114,7 +114,9 @@ async def compare(engine: AsyncEngine, provider: Provider, since: datetime, unti
             theirs[one.payment, one.currency] += one.amount_minor
             changed_s[one.payment] = max(one.at_s, changed_s.get(one.payment, 0.0))
     young_s = now.timestamp() - ON_ITS_WAY_S
-    for difference, currency in _differences(ours, theirs, {id: at_s > young_s for id, at_s in changed_s.items()}):
+    review = {one.payment for one in booked if one.review}
+    young = {id for id, at_s in changed_s.items() if at_s > young_s and id not in review}
+    for difference, currency in _differences(ours, theirs, young):
         balances.setdefault(currency, Balance(provider.name, currency)).differences.append(difference)
     for (_, currency), minor in ours.items():
         balances.setdefault(currency, Balance(provider.name, currency)).ours_minor += minor
@@ -133,10 +135,10 @@ def _explain(balance: Balance, one: Movement) -> None:
 
 
 def _differences(
-    ours: Mapping[tuple[str, str], int], theirs: Mapping[tuple[str, str], int], young: Mapping[str, bool]
+    ours: Mapping[tuple[str, str], int], theirs: Mapping[tuple[str, str], int], young: Set[str]
 ) -> Iterator[tuple[Difference, str]]:
     for name in sorted({*ours, *theirs}):
         payment, currency = name
         mine, said = ours.get(name, 0), theirs.get(name, 0)
         if mine != said:
-            yield Difference(payment, mine, said, young.get(payment, False)), currency
+            yield Difference(payment, mine, said, payment in young), currency

@@ -10,14 +10,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver.durable.payout_accounts import masked
 from giftserver.durable.payout_moves import Due, begin, due_payouts, flag, hear, look_again, refused, unsettled
+from giftserver.durable.payout_stops import PayoutsStopped, stop_in_force
 from giftserver.durable.payouts import PayoutRecord, payout_by_id
 from giftserver.failpoints import failpoint
 from giftserver.metrics import Metrics
 from giftserver.recharge.payout_states import STOPPABLE, PayoutState
+from giftserver.recharge.payout_watch import PayoutWatch
 from giftserver.recharge.provider import (
     PAYOUT_AGAIN_S,
     PayoutNews,
@@ -26,6 +29,7 @@ from giftserver.recharge.provider import (
     ProviderAway,
     ProviderRefused,
 )
+from giftserver.recovery.behind import may_be_behind
 
 log = structlog.get_logger()
 
@@ -41,7 +45,8 @@ UNKNOWN_MAX_S: Final = 300.0
 """The longest of them while nobody knows whether the provider has it."""
 
 HELD_S, NO_PROVIDER_S, FAILED_S = 10.0, 60.0, 60.0
-"""A held payout, one whose provider is not here, and one that met an error are looked at again after so long."""
+"""A payout that is held or stopped, one whose provider is not here, and one that met an error are looked at again after
+so long."""
 
 AGAIN_MIN: Final = timedelta(hours=1)
 RETURNED_WITHIN: Final = timedelta(days=30)
@@ -58,13 +63,21 @@ class PayoutKeeper:
     """Looks at payouts that are due; what one of them meets, or its provider, holds up no other."""
 
     def __init__(
-        self, database: AsyncEngine, providers: Mapping[str, Provider], base_url: str, metrics: Metrics
+        self,
+        database: AsyncEngine,
+        ledger_redis: Redis,
+        providers: Mapping[str, Provider],
+        base_url: str,
+        metrics: Metrics,
     ) -> None:
-        self._database, self._providers, self._base_url, self._metrics = database, providers, base_url, metrics
+        self._database, self._redis, self._providers = database, ledger_redis, providers
+        self._base_url, self._metrics = base_url, metrics
         self._free = asyncio.Semaphore(AT_ONCE)
+        self._watch = PayoutWatch(database, providers)
 
     async def step(self) -> int:
         """One round; how many payouts were looked at. Raises the driver's errors when PostgreSQL is away."""
+        await self._watch.step()
         due = await due_payouts(self._database, PAGE, LEASE_S)
         await asyncio.gather(*(self._look(one) for one in due))
         now = await unsettled(self._database, UNSETTLED_S)
@@ -81,6 +94,8 @@ class PayoutKeeper:
                 log.warning("payout_waits", payout=due.id, reason=await self._without_address(due.id, problem))
                 self._metrics.payouts.labels("away").inc()
                 wait_s = await self._next(due.id)
+            except PayoutsStopped:
+                wait_s = HELD_S
             except Exception as problem:  # whatever one payout meets, the others go on
                 log.error("payout_not_moved", payout=due.id, error=type(problem).__name__)
                 wait_s = FAILED_S
@@ -96,6 +111,8 @@ class PayoutKeeper:
             return NO_PROVIDER_S
         if now.state not in STOPPABLE:
             return await self._ask(now, provider)
+        if await may_be_behind(self._database, self._redis):
+            return HELD_S
         begun = await begin(self._database, id)
         if begun is None:  # it was taken back meanwhile, or another worker has sent it
             return await self._next(id)
@@ -118,6 +135,8 @@ class PayoutKeeper:
         if now.sent_at is None or datetime.now(UTC) - now.sent_at > timedelta(seconds=PAYOUT_AGAIN_S):
             await flag(self._database, now.id, NO_ANSWER)  # the provider may have forgotten our id, and pay twice
             log.error("payout_in_review", payout=now.id, provider=provider.name, reason=NO_ANSWER)
+            return _wait(now)
+        if await stop_in_force(self._database) or await may_be_behind(self._database, self._redis):
             return _wait(now)
         log.info("payout_sent_again", payout=now.id)
         return await self._send(now, provider)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from giftserver import errors
@@ -15,17 +16,23 @@ from giftserver.durable import payout_accounts as accounts
 from giftserver.durable import payouts as stored
 from giftserver.durable.audit_log import Actor
 from giftserver.durable.payout_accounts import PayoutAccount, TooManyChanges
-from giftserver.durable.payout_moves import NotStoppable, cancel, void
+from giftserver.durable.payout_moves import Decision, NotDecidable, NotStoppable, cancel, decide, void
+from giftserver.durable.payout_stops import PayoutsStopped
 from giftserver.durable.payouts import NewPayout, PayoutRecord, PayoutStanding
 from giftserver.errors import Refusal
 from giftserver.recharge.money import in_words
 from giftserver.recharge.payout_rates import RateCard, built_in
 from giftserver.recharge.payout_states import PayoutState
 from giftserver.recharge.provider import PayoutAddress, Provider
+from giftserver.recovery.behind import may_be_behind
 from rooms import codes
 
 log = structlog.get_logger()
 
+STOPPED: Final = Refusal(
+    errors.PAYOUTS_STOPPED,
+    "Payouts are stopped while the books are checked. Nothing was sent, and your diamonds are safe.",
+)
 NOT_FOUND: Final = Refusal(errors.PAYOUT_NOT_FOUND, "There is no payout of this id.")
 
 
@@ -56,8 +63,14 @@ class PayoutTerms:
 class Payouts:
     """Requests of payouts. Methods raise the database driver's errors when PostgreSQL is away."""
 
-    def __init__(self, database: AsyncEngine, providers: Mapping[str, Provider], rate: RateCard | None = None) -> None:
-        self._database, self._providers = database, providers
+    def __init__(
+        self,
+        database: AsyncEngine,
+        ledger_redis: Redis,
+        providers: Mapping[str, Provider],
+        rate: RateCard | None = None,
+    ) -> None:
+        self._database, self._redis, self._providers = database, ledger_redis, providers
         self.rate = rate or built_in()
 
     @property
@@ -128,12 +141,16 @@ class Payouts:
             return _account_refusal(None)
         if refusal := self._check_address(account.provider, account.address):
             return refusal
+        if await may_be_behind(self._database, self._redis):
+            return STOPPED
         new = NewPayout(
             user, wish.key, wish.hash(), account.provider, account.id, wish.diamonds, wish.amount_minor, wish.currency,
             self.rate.version,
         )  # fmt: skip
         try:
             made = await stored.create_payout(self._database, new, self.rate.day_max_minor)
+        except PayoutsStopped:
+            return STOPPED
         except stored.InACase:
             words = "Your wallet is on hold while a report is looked at. Nothing was sent, and your diamonds are safe."
             return Refusal(errors.WALLET_FROZEN, f"{words} Write to support if that is wrong.")
@@ -174,6 +191,8 @@ class Payouts:
         """Take one's own payout back while it was not sent; the diamonds are back then."""
         try:
             done = await cancel(self._database, id, user) if stored.ID.fullmatch(id) else None
+        except PayoutsStopped:
+            return STOPPED
         except NotStoppable as problem:
             return _not_stoppable(problem)
         return done or NOT_FOUND
@@ -186,6 +205,16 @@ class Payouts:
             return _not_stoppable(problem)
         if done is not None:
             log.info("payout_voided", payout=id)
+        return done or NOT_FOUND
+
+    async def decide(self, id: str, decision: Decision, by: Actor, reason: str) -> PayoutRecord | Refusal:
+        """End the review of somebody else's payout. Raises OwnAffair."""
+        try:
+            done = await decide(self._database, id, decision, by, reason) if stored.ID.fullmatch(id) else None
+        except NotDecidable as problem:
+            return _not_decidable(problem.found)
+        if done is not None:
+            log.info("payout_decided", payout=id, decision=decision)
         return done or NOT_FOUND
 
 
@@ -204,3 +233,13 @@ def _not_stoppable(problem: NotStoppable) -> Refusal:
     state = problem.found.state
     words = "It is on its way" if state is PayoutState.SENDING else f"It is {state.value} already"
     return Refusal(errors.PAYOUT_UNDER_WAY, f"{words}: it cannot be stopped any more.", {"state": state.value})
+
+
+def _not_decidable(found: PayoutRecord) -> Refusal:
+    if found.review is None:
+        words = "Nobody has to look at this payout. Reload: somebody may have decided about it."
+    elif found.state is PayoutState.SENDING:
+        words = "It is on its way: say whether it was paid or has failed, as the provider has it."
+    else:
+        words = f"It is {found.state.value} already: only the review can be dismissed."
+    return Refusal(errors.REVIEW_REFUSED, f"{words} Nothing was booked.", {"state": found.state.value})

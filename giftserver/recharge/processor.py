@@ -18,6 +18,7 @@ from giftserver.durable.payouts import ID as PAYOUT
 from giftserver.durable.provider_events import DueEvent, due_events, put_off, settle_events
 from giftserver.metrics import Metrics
 from giftserver.recharge.inquiry import Inquiry
+from giftserver.recharge.payout_watch import stop_for_unknown
 from giftserver.recharge.provider import ProviderAway, ProviderRefused, Snapshot
 
 log = structlog.get_logger()
@@ -77,6 +78,8 @@ class EventProcessor:
     async def _hurry(self, event: DueEvent) -> None:
         """Have a payout's keeper ask at once; it books what becomes of it."""
         known = await hurry(self._database, event.payment, event.provider)
+        if not known:
+            await stop_for_unknown(self._database, event.provider, [event.payment])
         if not known and event.tries < TRIES_MAX:
             await put_off(self._database, [event])
             self._metrics.provider_events.labels(event.provider, "unknown").inc()

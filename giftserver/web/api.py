@@ -27,6 +27,7 @@ from giftserver.web import (
     ops_balances,
     ops_disputes,
     ops_payments,
+    ops_payout_stops,
     ops_payouts,
     ops_reviews,
     pages,
@@ -53,8 +54,8 @@ def endpoints(settings: Settings) -> tuple[Endpoint[Any, Any], ...]:
     """Every endpoint of the HTTP API; those of the demo only in the demo."""
     parts = (
         gifts, receipts, rooms, wallet, statements, limits, guardians, studio, store, coin_price, payments, payouts,
-        prices, ops_payments, ops_payouts, ops_balances, ops_disputes, ops_reviews, sessions, reports, cases,
-        adjustments, audit,
+        prices, ops_payments, ops_payout_stops, ops_payouts, ops_balances, ops_disputes, ops_reviews, sessions,
+        reports, cases, adjustments, audit,
     )  # fmt: skip
     always = tuple(endpoint for part in parts for endpoint in part.ENDPOINTS)
     return (*always, *demo.ENDPOINTS) if settings.demo else always

@@ -6,13 +6,16 @@ import msgspec
 from msgspec import Meta
 
 from giftserver.durable.history import at_ms
+from giftserver.durable.own_affairs import check_other
 from giftserver.durable.payout_accounts import masked
+from giftserver.durable.payout_moves import Decision
 from giftserver.durable.payouts import PAGE_MAX, PayoutRecord, PayoutStep, find_payouts, steps_of
-from giftserver.errors import PAYOUT_NOT_FOUND, PAYOUT_UNDER_WAY, Refusal
+from giftserver.errors import PAYOUT_NOT_FOUND, PAYOUT_UNDER_WAY, REVIEW_REFUSED, Refusal
 from giftserver.gifts.messages import PRINTED, Identifier
 from giftserver.recharge.money import EXPONENTS
 from giftserver.recharge.payout_states import STOPPABLE, PayoutState
 from giftserver.web.endpoint import Call, Endpoint
+from giftserver.web.ops_payout_stops import OpsPayoutStop, payout_stop
 from giftserver.web.prices import OPERATORS
 
 
@@ -63,15 +66,26 @@ class OpsPayoutsQuery(msgspec.Struct, frozen=True):
 
 
 class OpsPayoutsAnswer(msgspec.Struct, frozen=True):
-    """Newest first; `next` is null on the last page."""
+    """Newest first; `next` is null on the last page. `stop`: why nobody is paid out now, null when payouts go on."""
 
     payouts: list[OpsPayout]
     next: str | None
+    stop: OpsPayoutStop | None
 
 
 class VoidRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why it is stopped: for the audit log, and for the creator, who reads it."""
 
+    reason: Annotated[str, Meta(max_length=200, pattern=PRINTED)]
+
+
+class DecideRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is true of a payout in review, and how that is known: for the audit log.
+
+    `paid` and `failed` are booked so, of one that is sending; `dismiss` ends the review of any other.
+    """
+
+    decision: Decision
     reason: Annotated[str, Meta(max_length=200, pattern=PRINTED)]
 
 
@@ -104,20 +118,31 @@ async def list_all_payouts(call: Call[None, OpsPayoutsQuery]) -> OpsPayoutsAnswe
         call.services.database, query.user, query.state, review=query.review, before=query.before, limit=query.limit
     )
     more = len(found) == query.limit
-    return OpsPayoutsAnswer([_payout(one, []) for one in found], found[-1].id if more else None)
+    next_one = found[-1].id if more else None
+    return OpsPayoutsAnswer([_payout(one, []) for one in found], next_one, await payout_stop(call))
 
 
 async def get_any_payout(call: Call[None, None]) -> OpsPayout | Refusal:
-    """One payout with its steps."""
+    """One payout with its steps. Nobody looks at their own here."""
     services = call.services
     found = await services.payouts.anybodys(_id(call))
-    return found if isinstance(found, Refusal) else _payout(found, await steps_of(services.database, found.id))
+    if isinstance(found, Refusal):
+        return found
+    check_other(call.actor, found.user_id)
+    return _payout(found, await steps_of(services.database, found.id))
 
 
 async def void_payout(call: Call[VoidRequest, None]) -> OpsPayout | Refusal:
     """Stop a payout that was not sent yet; its diamonds are back then. Nobody decides about their own."""
     services = call.services
     done = await services.payouts.void(_id(call), call.actor, call.body.reason)
+    return done if isinstance(done, Refusal) else _payout(done, await steps_of(services.database, done.id))
+
+
+async def decide_payout(call: Call[DecideRequest, None]) -> OpsPayout | Refusal:
+    """End the review of a payout, as the provider's own pages say. Nobody decides about their own."""
+    services, body = call.services, call.body
+    done = await services.payouts.decide(_id(call), body.decision, call.actor, body.reason)
     return done if isinstance(done, Refusal) else _payout(done, await steps_of(services.database, done.id))
 
 
@@ -137,5 +162,9 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint(
         "POST", "/v1/ops/payouts/{payout}/void", "Stop a payout", void_payout, OpsPayout, body=VoidRequest,
         roles=OPERATORS, refusals=(PAYOUT_NOT_FOUND, PAYOUT_UNDER_WAY),
+    ),
+    Endpoint(
+        "POST", "/v1/ops/payouts/{payout}/decide", "Decide about a payout in review", decide_payout, OpsPayout,
+        body=DecideRequest, roles=OPERATORS, refusals=(PAYOUT_NOT_FOUND, REVIEW_REFUSED),
     ),
 )  # fmt: skip

@@ -27,7 +27,7 @@ from giftserver.errors import (
     WEBHOOK_REFUSED,
     Refusal,
 )
-from giftserver.gifts.messages import Identifier, Key
+from giftserver.gifts.messages import CURRENCY, Identifier, Key
 from giftserver.recharge.money import AMOUNT_MAX_MINOR, EXPONENTS
 from giftserver.recharge.provider import ProviderEvent, Rejected
 from giftserver.recharge.service import CHECK_AFTER_MS, Wish
@@ -57,7 +57,7 @@ class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Key
     provider: Identifier
     amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MAX_MINOR)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
+    currency: Annotated[str, Meta(pattern=CURRENCY)]
     bonus_coins: Annotated[int, Meta(ge=0)] = 0
     pack: PackId | None = None
     coins: Coins | None = None

@@ -8,6 +8,7 @@ from msgspec import Meta
 from giftserver.durable.history import at_ms
 from giftserver.durable.holds import is_in_a_case
 from giftserver.durable.payout_accounts import PayoutAccount, masked
+from giftserver.durable.payout_moves import ON_ITS_WAY
 from giftserver.durable.payouts import PAGE_MAX, PayoutRecord, PayoutStep, find_payouts, steps_of
 from giftserver.errors import (
     AGE_RESTRICTED,
@@ -21,14 +22,15 @@ from giftserver.errors import (
     PAYOUT_TOO_SMALL,
     PAYOUT_UNDER_WAY,
     PAYOUTS_OFF,
+    PAYOUTS_STOPPED,
     PRICE_CHANGED,
     WALLET_FROZEN,
     Refusal,
 )
-from giftserver.gifts.messages import PRINTED, Identifier, Key
+from giftserver.gifts.messages import CURRENCY, PRINTED, Identifier, Key
 from giftserver.recharge.money import AMOUNT_MAX_MINOR, EXPONENTS
 from giftserver.recharge.payout_rates import DIAMONDS_MAX
-from giftserver.recharge.payout_states import STOPPABLE
+from giftserver.recharge.payout_states import STOPPABLE, PayoutState
 from giftserver.recharge.payouts import Wish
 from giftserver.web.endpoint import Call, Endpoint
 from giftserver.web.wallet import PEOPLE
@@ -98,7 +100,7 @@ class PayoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Key
     diamonds: Annotated[int, Meta(ge=1, le=DIAMONDS_MAX)]
     amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MAX_MINOR)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
+    currency: Annotated[str, Meta(pattern=CURRENCY)]
 
 
 class PayoutStepAnswer(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ def account_answer(account: PayoutAccount) -> PayoutAccountAnswer:
 
 
 def payout_answer(found: PayoutRecord, steps: list[PayoutStep]) -> PayoutAnswer:
-    """A payout as its creator sees it: what a step says is shown, who said it is not."""
+    """A payout as its creator sees it: who said a step is not shown, nor what is for operators only."""
     return PayoutAnswer(
         id=found.id,
         state=found.state.value,
@@ -163,8 +165,20 @@ def payout_answer(found: PayoutRecord, steps: list[PayoutStep]) -> PayoutAnswer:
         reason=found.reason,
         created_at_ms=at_ms(found.created_at),
         cancellable=found.state in STOPPABLE,
-        steps=[PayoutStepAnswer(step.state, at_ms(step.at), step.detail) for step in steps],
+        steps=[
+            PayoutStepAnswer(step.state, at_ms(step.at), _told(step, before))
+            for step, before in zip(steps, [None, *steps], strict=False)
+        ],
     )
+
+
+def _told(step: PayoutStep, before: PayoutStep | None) -> str:
+    """What a step says to its creator: why it waits, failed, came back or was stopped; nothing of a review."""
+    if step.source == "keeper" or step.detail == ON_ITS_WAY:
+        return step.detail
+    ended = before is not None and step.state != before.state
+    said = step.source == "provider" or step.state == PayoutState.VOIDED
+    return step.detail if ended and said else ""
 
 
 async def _answer(call: Call[Any, Any], found: PayoutRecord | Refusal) -> PayoutAnswer | Refusal:
@@ -253,7 +267,8 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     Endpoint(
         "POST", "/v1/payouts", "Ask to be paid out", create_payout, PayoutAnswer, body=PayoutRequest, roles=PEOPLE,
         refusals=(
-            AGE_RESTRICTED, KEY_REUSED, PRICE_CHANGED, WALLET_FROZEN, PAYOUTS_OFF, PAYOUT_ACCOUNT_NEEDED,
+            AGE_RESTRICTED, KEY_REUSED, PRICE_CHANGED, WALLET_FROZEN, PAYOUTS_OFF, PAYOUTS_STOPPED,
+            PAYOUT_ACCOUNT_NEEDED,
             PAYOUT_ACCOUNT_NEW, PAYOUT_ADDRESS_REFUSED, PAYOUT_TOO_SMALL, PAYOUT_TOO_LARGE, PAYOUT_DAY_FULL,
             RATE_LIMITED,
         ),
@@ -265,6 +280,6 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     ),
     Endpoint(
         "POST", "/v1/payouts/{payout}/cancel", "Take a payout back", cancel_payout, PayoutAnswer, roles=PEOPLE,
-        refusals=(PAYOUT_NOT_FOUND, PAYOUT_UNDER_WAY),
+        refusals=(PAYOUT_NOT_FOUND, PAYOUT_UNDER_WAY, PAYOUTS_STOPPED),
     ),
 )  # fmt: skip

@@ -93,7 +93,7 @@ def test_a_payout_that_needs_a_look_is_marked(visit: Visit) -> None:
 
     def listed(route: Route) -> None:
         asked_for.append(route.request.url)
-        route.fulfill(json={"payouts": [payout], "next": None})
+        route.fulfill(json={"payouts": [payout], "next": None, "stop": None})
 
     def no(route: Route) -> None:
         status, code, message = answers.pop(0)
@@ -116,3 +116,96 @@ def test_a_payout_that_needs_a_look_is_marked(visit: Visit) -> None:
         sheet.get_by_role("button", name="Stop the payout").click()
         page.get_by_role("dialog").last.get_by_role("button", name="Stop the payout").click()
         expect(sheet.get_by_role("alert")).to_have_text(words)
+
+
+def test_all_payouts_are_stopped_and_go_on(visit: Visit, demo_site: DemoSite, room: Room, artifacts: Path) -> None:
+    """A reason and a question each time; why they are stopped stands over the list, and creators read it in words."""
+    earned_long_ago(demo_site, room, 12_000)
+    goes_to(demo_site, room, "paid@sandbox")
+    page = visit("/ops#payouts", "operator", 390)
+    halt = page.locator("#panel-payouts .decide")
+    halt.get_by_role("button", name="Stop all payouts").click()
+    expect(halt.get_by_role("alert")).to_contain_text("Write why")
+    try:
+        halt.get_by_label("Why").fill("restored yesterday's backup")
+        halt.get_by_role("button", name="Stop all payouts").click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop all payouts").click()
+        expect(halt).to_contain_text("All payouts are stopped")
+        expect(halt.get_by_role("status")).to_contain_text("restored yesterday's backup. ")
+        assert serious(page) == []
+        seen(page, artifacts / "ops-payouts-stopped-390.png")
+        creator = desk(visit, room)
+        creator.get_by_role("button", name="Withdraw", exact=True).click()
+        sheet = creator.get_by_role("dialog", name="Withdraw")
+        sheet.get_by_role("button", name="Withdraw USD 60.00").click()
+        expect(sheet.get_by_role("alert").last).to_contain_text("Payouts are stopped while the books are checked.")
+    finally:
+        halt.get_by_label("Why").fill("compared")
+        halt.get_by_role("button", name="Let payouts go on").click()
+        page.get_by_role("dialog").get_by_role("button", name="Let payouts go on").click()
+        expect(halt).to_contain_text("Payouts go on")
+
+
+@pytest.mark.parametrize(
+    ("state", "buttons"), [("sending", ["It was paid", "It was not paid"]), ("paid", ["Nothing to do"])]
+)
+def test_a_payout_in_review_is_decided(visit: Visit, state: str, buttons: list[str]) -> None:
+    """With what can be decided as it stands; afterwards the review is over, and who decided stands in the steps."""
+    wrong = "paid: 6001 USD, asked for 6000 USD in minor units"
+    steps = [
+        {"state": "requested", "source": "creator", "detail": "", "at_ms": 1_780_000_000_000},
+        {"state": state, "source": "keeper", "detail": "", "at_ms": 1_780_000_000_000},
+        {"state": state, "source": "provider", "detail": f"{wrong} (sandbox's po_1)", "at_ms": 1_780_000_000_000},
+    ]
+    payout = {
+        "id": "out_" + "1" * 32, "user": "mira", "state": state, "diamonds": 12_000, "amount_minor": 6_000,
+        "currency": "USD", "exponent": 2, "rate_version": 1, "provider": "sandbox", "provider_ref": None,
+        "address_masked": "p…@sandbox", "reason": None, "review": wrong, "voidable": False,
+        "created_at_ms": 1_780_000_000_000, "updated_at_ms": 1_780_000_000_000, "steps": steps,
+    }  # fmt: skip
+    sent: list[str] = []
+    decided = {"state": state, "source": "operator", "detail": "seen there", "at_ms": 1_780_000_000_000}
+    over = payout | {"review": None, "steps": [*steps, decided]}
+
+    def decide(route: Route) -> None:
+        sent.append(str(route.request.post_data))
+        route.fulfill(json=over)
+
+    routes = {
+        "**/v1/ops/payouts/out_*": lambda route: route.fulfill(json=over if sent else payout),
+        "**/v1/ops/payouts/*/decide": decide,
+    }  # fmt: skip
+    page = visit(f"/ops?payout={payout['id']}#payouts", "operator", 390, routes=routes)
+    sheet = page.get_by_role("dialog", name="Payout", exact=True)
+    expect(sheet.locator(".happening").last).to_contain_text("USD 60.01, asked for USD 60.00 (sandbox's po_1)")
+    decisions = sheet.locator("section.decide button:visible")
+    expect(decisions).to_have_text(buttons)
+    decisions.last.click()
+    expect(sheet.get_by_role("alert")).to_contain_text("Write how that is known")
+    sheet.get_by_label("How that is known").fill("seen there")
+    decisions.last.click()
+    page.get_by_role("dialog").last.get_by_role("button", name=buttons[-1]).click()
+    expect(sheet.locator(".happening__title").last).to_have_text("The review is over")
+    expect(decisions).to_have_count(0)
+    assert '"reason":"seen there"' in sent[0].replace(": ", ":")
+
+
+def test_payouts_that_differ_are_linked(visit: Visit, demo_site: DemoSite) -> None:
+    """Their numbers are short, as those of payments, and open the payout."""
+    told = demo_site.ask("GET", "/v1/ops/balances", None, "operator")
+    id = "out_" + "0123456789abcdef" * 2
+    difference = {
+        "payment": id, "ours_minor": 0, "theirs_minor": -5_000, "what": "at the provider, not in our book",
+        "on_its_way": False,
+    }  # fmt: skip
+    [sandbox] = told["providers"]
+    balance = {
+        "currency": "USD", "clearing_minor": 0, "ours_minor": 0, "theirs_minor": -5_000, "fees_minor": 0,
+        "payouts_minor": 0, "other_minor": 0, "differences": [difference], "more": False,
+    }  # fmt: skip
+    answer = told | {"providers": [sandbox | {"agrees": False, "balances": [balance]}]}
+    page = visit("/ops#balances", "operator", routes={"**/v1/ops/balances*": lambda route: route.fulfill(json=answer)})
+    link = page.locator(".balance__payment")
+    expect(link).to_contain_text("…456789abcdef")
+    link.click()
+    holds(page, f"location.search === '?payout={id}'")

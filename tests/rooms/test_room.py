@@ -29,7 +29,7 @@ async def test_what_the_bus_repeats_is_left_out(
     room.deliver(Batch(room.epoch, repeated[:2]))
     room.deliver(Batch(room.epoch, repeated))
     room.flush()
-    assert listener.offsets == [1, 2, 3]
+    assert await until(lambda: listener.offsets == [1, 2, 3])
 
 
 async def test_nothing_overtakes_the_welcome(

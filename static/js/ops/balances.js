@@ -3,18 +3,18 @@ import { exactTime } from '../ui/times.js';
 import { amountOf } from '../ui/money.js';
 import { saidOf, tidy } from './payment_words.js';
 
-/** Last digits of a payment's number: enough to tell one from another at a glance. */
+/** Last digits of a number: enough to tell one from another at a glance. */
 const SHOWN = 12;
-const PAYMENT = /^pay_[0-9a-f]{32}$/;
+const OURS = /^(pay|out)_[0-9a-f]{32}$/;
 
 /** The balances tab: our clearing accounts beside what each provider reports, and the payments that differ. */
 export class Balances {
   #opened = 0;
 
-  /** @param {{session: Session, opened: (payment: string) => void, refused: (error: RequestError) => void}} parts */
-  constructor({ session, opened, refused }) {
+  /** @param {{session: Session, opened: (payment: string) => void, openedPayout: (payout: string) => void, refused: (error: RequestError) => void}} parts */
+  constructor({ session, opened, openedPayout, refused }) {
     this.session = session;
-    this.opened = opened;
+    this.opened = { pay: opened, out: openedPayout };
     this.refused = refused;
     this.day = element('input.input', { id: 'balances-day', type: 'date', max: '9999-12-31', 'aria-describedby': 'balances-words' });
     this.words = element('p.small.secondary', { id: 'balances-words', role: 'status' });
@@ -102,9 +102,10 @@ export class Balances {
   }
 
   #link(payment) {
-    if (!PAYMENT.test(payment)) return element('code', {}, payment);
-    const button = element('button.balance__payment', { type: 'button', title: payment }, element('code', {}, `…${payment.slice(-SHOWN)}`), element('span.visually-hidden', {}, ' Open the payment'));
-    button.addEventListener('click', () => this.opened(payment));
+    const kind = OURS.exec(payment)?.[1];
+    if (kind === undefined) return element('code', {}, payment);
+    const button = element('button.balance__payment', { type: 'button', title: payment }, element('code', {}, `…${payment.slice(-SHOWN)}`), element('span.visually-hidden', {}, kind === 'pay' ? ' Open the payment' : ' Open the payout'));
+    button.addEventListener('click', () => this.opened[kind](payment));
     return button;
   }
 

@@ -31,7 +31,7 @@ const audit = new Audit({ session, refused: refuse });
 const disputes = new Disputes({ session, opened: openPayment, refused: refuse });
 const payouts = new Payouts({ session, opened: openPayout, refused: refuse });
 const payoutPanel = new PayoutPanel({ session, changed: () => payouts.open(), closed: () => address({ payout: null }) });
-const balances = new Balances({ session, opened: openPayment, refused: refuse });
+const balances = new Balances({ session, opened: openPayment, openedPayout: openPayout, refused: refuse });
 /** Address after the # → what a tab opens; payments are there from the start. */
 const parts = { '#disputes': disputes, '#payouts': payouts, '#balances': balances, '#prices': prices, '#cases': cases, '#adjustments': adjustments, '#audit': audit };
 

@@ -6,10 +6,11 @@ import { counted } from '../ui/numbers.js';
 import { exactTime } from '../ui/times.js';
 import { OrderWatch } from '../wallet/order_watch.js';
 import { saidOf, tidy } from './payment_words.js';
+import { PayoutReview } from './payout_review.js';
 import { PayoutStop } from './payout_stop.js';
 import { goesOn, reasonOf, reviewOf, stateOf, stepOf } from './payout_words.js';
 
-/** One payout over the page: its terms, everything that happened, and stopping it while it was not sent. */
+/** One payout over the page: its terms, everything that happened, stopping it while it was not sent, and deciding what needs a look. */
 export class PayoutPanel {
   #dialog = null;
   #watch = null;
@@ -31,12 +32,14 @@ export class PayoutPanel {
     this.facts = element('dl.facts', {});
     this.steps = element('ol.steps-list', {});
     this.note = element('p.payment__note.small', { role: 'status' });
-    this.stop = new PayoutStop({ session: this.session, told: (payout) => this.#watch.told(payout), again: () => this.#watch.check() });
+    const heard = { session: this.session, told: (payout) => this.#watch.told(payout), again: () => this.#watch.check() };
+    this.stop = new PayoutStop(heard);
+    this.review = new PayoutReview(heard);
     this.history = element('section.happened', { 'aria-labelledby': 'payout-happened-title', hidden: true }, element('h3', { id: 'payout-happened-title' }, 'What happened'), this.steps);
     this.body = element(
       'div.payment',
       { data: { payout: id, state: 'unknown' } },
-      element('div.payment__column', {}, this.face, this.facts, this.stop.node),
+      element('div.payment__column', {}, this.face, this.facts, this.review.node, this.stop.node),
       element('div.payment__column', {}, this.note, this.history),
     );
     const dialog = sheet({ title: 'Payout', body: [this.body] });
@@ -72,6 +75,7 @@ export class PayoutPanel {
     this.body.dataset.state = payout.state;
     this.note.textContent = '';
     this.stop.show(payout);
+    this.review.show(payout);
     const drawn = JSON.stringify(payout);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;

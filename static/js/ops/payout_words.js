@@ -23,7 +23,7 @@ const SOURCES = {
 };
 
 /** The server's words for an amount that is not the payout's. */
-const OTHERWISE = /^(\w+): (\d+) ([A-Z]{3}), asked for (\d+) ([A-Z]{3}) in minor units$/;
+const OTHERWISE = /^(\w+): (\d+) ([A-Z]{3}), asked for (\d+) ([A-Z]{3}) in minor units(?: \((.+)\))?$/;
 
 /** States whose detail is a provider's own word. */
 const REASONED = new Set(['failed', 'returned']);
@@ -46,6 +46,7 @@ export function stepOf(step, before) {
   const said = step.detail === '' ? '' : detailOf(step);
   if (before?.state !== step.state) return { title: before?.state === 'held' && step.state === 'requested' ? 'Goes on' : text, tone, detail: said, source };
   const same = step.detail === 'it is on its way';
+  if (step.source === 'operator') return { title: 'The review is over', tone: 'plain', detail: said, source };
   return { title: same ? 'The provider has it' : 'Needs a look', tone: same ? 'wait' : 'bad', detail: same ? '' : said, source };
 }
 
@@ -60,14 +61,14 @@ export function reviewOf({ review }) {
   return sentence(inMoney(review));
 }
 
-function detailOf({ state, detail }) {
-  return REASONED.has(state) ? `The provider’s word: ${detail}.` : sentence(inMoney(detail));
+function detailOf({ state, source, detail }) {
+  return REASONED.has(state) && source === 'provider' ? `The provider’s word: ${detail}.` : sentence(inMoney(detail));
 }
 
 function inMoney(text) {
-  const [, said, paid, currency, asked, askedIn] = OTHERWISE.exec(text) ?? [];
+  const [, said, paid, currency, asked, askedIn, where] = OTHERWISE.exec(text) ?? [];
   if (said === undefined) return text;
-  return `the provider says ${said}: ${amountOf(Number(paid), currency)}, asked for ${amountOf(Number(asked), askedIn)}`;
+  return `the provider says ${said}: ${amountOf(Number(paid), currency)}, asked for ${amountOf(Number(asked), askedIn)}${where === undefined ? '' : ` (${where})`}`;
 }
 
 function sentence(text) {

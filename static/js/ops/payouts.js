@@ -4,6 +4,7 @@ import { counted } from '../ui/numbers.js';
 import { lookChips } from './look_chips.js';
 import { PagedList } from './paged_list.js';
 import { momentOf, tidy } from './payment_words.js';
+import { PayoutHalt } from './payout_halt.js';
 import { stateOf, STATES } from './payout_words.js';
 
 const PAGE_PAYOUTS = 30;
@@ -23,6 +24,7 @@ export class Payouts {
     });
     this.state = element('select.input', { id: 'payouts-state' }, new Option('Every state', ''), ...Object.entries(STATES).map(([state, [text]]) => new Option(text, state)));
     this.person = element('input.input', { id: 'payouts-person', type: 'search', placeholder: 'Person, such as mira', maxlength: '64', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false' });
+    this.halt = new PayoutHalt({ session });
     this.list = new PagedList({
       label: 'Payouts, newest first',
       what: 'payouts',
@@ -45,7 +47,7 @@ export class Payouts {
     });
     this.state.addEventListener('change', () => this.open());
     this.person.addEventListener('search', () => this.open());
-    document.getElementById('panel-payouts').append(form, this.list.node);
+    document.getElementById('panel-payouts').append(this.halt.node, form, this.list.node);
   }
 
   open() {
@@ -63,7 +65,8 @@ export class Payouts {
   async #page(before) {
     const asked = { limit: PAGE_PAYOUTS, review: this.#look === 'review' || '', state: this.state.value, user: this.person.value.trim(), before: before ?? '' };
     const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== ''));
-    const { payouts, next } = await this.session.get(`/v1/ops/payouts?${query}`);
+    const { payouts, next, stop } = await this.session.get(`/v1/ops/payouts?${query}`);
+    this.halt.show(stop);
     return { items: payouts, next };
   }
 

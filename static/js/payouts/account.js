@@ -83,6 +83,7 @@ export class Account {
     this.providerField.hidden = providers.length < 2;
     this.keep.hidden = account === null;
     this.said.textContent = account === null ? '' : accountWords(account, providers);
+    this.said.title = this.said.textContent;
     const waits = account === null ? '' : waitsWords(account);
     this.waits.hidden = waits === '' || this.#typing;
     this.waits.textContent = waits;

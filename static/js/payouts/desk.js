@@ -26,7 +26,7 @@ export class PayoutDesk {
     this.rate = element('p.small.secondary', {});
     this.withdraw = element('button.button.button--primary.button--wide', { type: 'button', 'aria-describedby': 'withdraw-why', 'aria-disabled': 'true' }, 'Withdraw');
     this.why = element('p.small.payouts__why', { id: 'withdraw-why', role: 'status' });
-    this.goes = element('span.small', {});
+    this.goes = element('span.small.payouts__goes', {});
     this.change = element('button.button.button--quiet', { type: 'button', 'aria-label': 'Change your account' }, 'Change');
     this.account = element('div.payouts__account', { hidden: true }, this.goes, this.change);
     this.news = element('p.visually-hidden', { role: 'status' });
@@ -94,16 +94,18 @@ export class PayoutDesk {
   #draw() {
     const terms = this.#terms;
     const { unanswered, busy } = this.wish;
-    const barred = unanswered === null ? barredWords(terms) : '';
+    const { account } = terms;
+    const waits = account === null ? '' : waitsWords(account);
+    const barred = unanswered === null ? barredWords(terms) || waits : '';
     const step = stepOf(terms.rate);
     this.sum.textContent = moneyOf(Math.floor(terms.available_diamonds / step.diamonds) * step.minor, terms.rate);
     this.rate.textContent = `${counted(terms.available_diamonds, 'diamond')}; ${rateWords(terms.rate)}.`;
     this.withdraw.textContent = unanswered === null ? 'Withdraw' : `Ask again for ${moneyOf(unanswered.amount_minor, terms.rate)}`;
     this.withdraw.setAttribute('aria-disabled', String(busy || barred !== ''));
     this.#explain(unanswered === null ? barred : 'You asked for a payout, and no answer came. Ask again: it stays one payout.');
-    const { account } = terms;
     this.account.hidden = terms.too_young || terms.providers.length === 0;
-    this.goes.textContent = account === null ? 'You have not said yet where it goes.' : [`Goes to ${accountWords(account, terms.providers)}.`, waitsWords(account)].filter(Boolean).join(' ');
+    this.goes.textContent = account === null ? 'You have not said yet where it goes.' : `Goes to ${accountWords(account, terms.providers)}.`;
+    this.goes.title = this.goes.textContent;
     this.change.textContent = account === null ? 'Set account' : 'Change';
     this.change.setAttribute('aria-label', account === null ? 'Set account' : 'Change your account');
   }

@@ -66,7 +66,7 @@ export class Withdraw {
     if (this.account.account !== null) this.#terms = { ...this.#terms, account: this.account.account };
     const { unanswered } = this.wish;
     this.amount.fix(unanswered);
-    this.form.hidden = this.onlyAccount || this.account.account === null;
+    this.form.hidden = this.onlyAccount || this.account.account === null || this.#accountWaits;
     this.#label();
     if (told) return;
     if (!this.form.hidden) this.amount.diamonds.focus();
@@ -104,11 +104,17 @@ export class Withdraw {
     return barredWords(this.#terms) || (account === null ? '' : waitsWords(account));
   }
 
+  /** A changed account says itself from when on it can be used: until then no amount is asked for. */
+  get #accountWaits() {
+    const { account } = this.account;
+    return this.wish.unanswered === null && account !== null && waitsWords(account) !== '';
+  }
+
   #label() {
     if (this.#terms === null) return;
     const { value } = this.amount;
     const { busy, unanswered } = this.wish;
-    const waits = this.#waits;
+    const waits = this.form.hidden ? '' : this.#waits;
     const amount = value === null ? '' : ` ${moneyOf(value.minor, this.#terms.rate)}`;
     this.send.setAttribute('aria-disabled', String(busy || waits !== ''));
     if (busy) this.send.textContent = 'Asking…';

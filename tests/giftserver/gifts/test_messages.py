@@ -1,12 +1,14 @@
 """What is wrong with a message, in words."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
 
-from giftserver.gifts.messages import FORMS, Identifier, Key, Note, in_words
+from giftserver.gifts.messages import CURRENCY, FORMS, Identifier, Key, Note, in_words
 from giftserver.web.rooms import Title
+
+Currency = Annotated[str, msgspec.Meta(pattern=CURRENCY)]
 
 
 @pytest.mark.parametrize(
@@ -15,6 +17,7 @@ from giftserver.web.rooms import Title
         (Key, "01A21439", "that is a UUIDv7 in lower case"),
         (Identifier, "a b", "of A-Z a-z 0-9 _ . : -"),
         (Note, "a\nb", "without control characters, with something to read or nothing at all"),
+        (Currency, "usd", "of three letters, such as USD"),
         (Title, "  ", "with something to read and without control characters"),
     ],
 )

@@ -26,9 +26,13 @@ class Office:
     keeper: PayoutKeeper = field(init=False)
 
     def __post_init__(self) -> None:
-        web = self.shop.web
-        providers = self.shop.inquiry.providers
-        self.keeper = PayoutKeeper(web.engines.database, providers, web.settings.base_url, self.shop.metrics)
+        self.open_keeper()
+
+    def open_keeper(self) -> None:
+        """Another worker's keeper, which has done nothing yet."""
+        web, providers = self.shop.web, self.shop.inquiry.providers
+        database, redis = web.engines.database, web.engines.ledger_redis
+        self.keeper = PayoutKeeper(database, redis, providers, web.settings.base_url, self.shop.metrics)
 
     async def earn(self, diamonds: int, sender: str = "gus") -> None:
         """Gifts of so many diamonds to mira, booked."""
@@ -86,6 +90,27 @@ class Office:
         """An operator stops a payout."""
         headers = self.shop.web.bearer(by, "admin")
         return await self.shop.web.http.post(f"/v1/ops/payouts/{id}/void", json={"reason": reason}, headers=headers)
+
+    async def decide(
+        self, id: str, decision: str, by: str = "olga", reason: str = "their page says so"
+    ) -> httpx.Response:
+        """An operator decides about a payout in review."""
+        body, headers = {"decision": decision, "reason": reason}, self.shop.web.bearer(by, "admin")
+        return await self.shop.web.http.post(f"/v1/ops/payouts/{id}/decide", json=body, headers=headers)
+
+    async def decree(self, what: str, by: str = "olga", reason: str = "the books are checked") -> dict[str, Any] | None:
+        """An operator lets all payouts `stop` or `go`; the stop that is in force then."""
+        headers = self.shop.web.bearer(by, "admin")
+        answer = await self.shop.web.http.post(f"/v1/ops/payouts/{what}", json={"reason": reason}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] | None = answer.json()["stop"]
+        return found
+
+    async def stop(self) -> dict[str, Any] | None:
+        """The stop that operators see in their list."""
+        headers = self.shop.web.bearer("olga", "admin")
+        found: dict[str, Any] | None = (await self.shop.web.http.get("/v1/ops/payouts", headers=headers)).json()["stop"]
+        return found
 
     async def listed(self, **query: Any) -> list[dict[str, Any]]:
         """Payouts as operators see them."""

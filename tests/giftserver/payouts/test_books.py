@@ -1,6 +1,7 @@
 """Payouts in the books: beside claims and gifts given back, in reports, statements and proofs."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from giftserver.durable.proof.payouts import payouts_are_booked
 from giftserver.durable.refunds import due_refunds, refund_gift
 from giftserver.durable.statement import AccountName
 from giftserver.recharge import balances
+from giftserver.recharge.provider import Movement
 from giftserver.web import studio
 from tests.giftserver.conftest import assert_refused
 from tests.giftserver.payouts.office import Office
@@ -164,7 +166,10 @@ async def test_both_sides_agree_on_payouts(office: Office, monkeypatch: pytest.M
     monkeypatch.setattr(balances, "ON_ITS_WAY_S", 0.0)
     id = await office.sent()
     await office.settle(id, "paid")
-    assert (await compared(office))["agrees"]  # we have not heard it yet: it is on its way
+    assert not (await compared(office))["agrees"]  # we have not heard it yet, and it did not move just now
+    with monkeypatch.context() as patch:
+        patch.setattr(balances, "ON_ITS_WAY_S", 300.0)
+        assert (await compared(office))["agrees"]
     await office.until(id, "paid")
     found = await compared(office)
     assert (found["agrees"], found["differences"], found["payouts_minor"]) == (True, [], 0)
@@ -175,6 +180,33 @@ async def test_both_sides_agree_on_payouts(office: Office, monkeypatch: pytest.M
     await office.until(id, "returned")
     found = await compared(office)
     assert (found["agrees"], found["ours_minor"], found["theirs_minor"]) == (True, 0, 0)
+
+
+async def test_what_is_sending_for_long_differs(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider paid an hour ago: that is no money on its way."""
+    id = await office.sent()
+    await office.settle(id, "paid")
+    assert (await compared(office))["agrees"]
+    provider: Any = office.shop.inquiry.providers["sandbox"]
+    moved = provider.movements
+
+    async def an_hour_ago(since_s: float, until_s: float) -> list[Movement]:
+        return [replace(one, at_s=one.at_s - 3_600) for one in await moved(since_s, until_s)]
+
+    monkeypatch.setattr(office.shop.web.services.recharges.inquiry.providers["sandbox"], "movements", an_hour_ago)
+    await office.sql("UPDATE payout SET updated_at = now() - interval '1 hour'")
+    found = await compared(office)
+    assert (found["agrees"], [one["payment"] for one in found["differences"]]) == (False, [id])
+
+
+async def test_what_is_in_review_differs(office: Office) -> None:
+    """However lately it moved: the provider says something else than was asked for."""
+    await office.shop.mischief(wrong_amount=True)
+    id = await office.sent()
+    await office.settle(id, "paid")
+    await office.work()
+    found = await compared(office)
+    assert (found["agrees"], [one["payment"] for one in found["differences"]]) == (False, [id])
 
 
 async def test_a_payout_that_only_the_provider_made_is_found(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

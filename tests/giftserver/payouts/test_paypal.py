@@ -23,8 +23,9 @@ async def till(office: Office, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         providers = {"paypal": opened.provider}
         monkeypatch.setattr(office.shop.web.services.payouts, "_providers", providers)
         office.keeper = PayoutKeeper(
-            office.shop.web.engines.database, providers, "http://127.0.0.1", office.shop.metrics
-        )
+            office.shop.web.engines.database, office.shop.web.engines.ledger_redis, providers, "http://127.0.0.1",
+            office.shop.metrics,
+        )  # fmt: skip
         answer = await office.set_account(ADDRESS, provider="paypal")
         assert answer.json()["address_masked"] == "m…@example.org"
         yield opened

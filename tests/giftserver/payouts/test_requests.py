@@ -1,7 +1,7 @@
 """Asking to be paid out: every rule, its words, and its way out; never more than is available, whoever asks at once."""
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -137,11 +137,18 @@ async def test_the_most_of_a_day_holds_for_all_at_once(office: Office, monkeypat
     assert "tomorrow" in error["message"]
 
 
+async def test_a_currency_of_another_shape_is_refused_in_words(office: Office) -> None:
+    """No pattern reaches people."""
+    message = assert_refused(await office.ask(currency="usd"), 400, "bad_request")["message"]
+    assert "of three letters, such as USD" in message
+    assert "[A-Z]" not in message
+
+
 @pytest.mark.parametrize("minors", ["never", "guardian"])
 async def test_only_adults(office: Office, monkeypatch: pytest.MonkeyPatch, minors: str) -> None:
     """By their token's birthdate, also where a guardian may answer for what they send; the diamonds stay theirs."""
     services = office.shop.web.services
-    monkeypatch.setattr(services.limits, "_minors", minors)
+    monkeypatch.setattr(services.limits, "guardians_help", minors == "guardian")
     code, _ = await make_code(services.database, "mira", "Mira")
     await link(services.database, code, "gus", "Gus")
     child = {"birthdate": date(date.today().year - 15, 1, 1)}
@@ -228,6 +235,52 @@ async def test_accounts_are_changed_ten_times_a_day(office: Office) -> None:
     answers = [await office.set_account(f"nr{n}@sandbox") for n in range(10)]
     assert [answer.status_code for answer in answers] == [200] * 9 + [429]
     assert len(await office.sql("SELECT 1 FROM payout_account")) == 10
+
+
+async def test_an_owner_undoes_what_a_thief_did(office: Office) -> None:
+    """Whoever was in the session used up the day's changes: the old address is set back at once, and used at once."""
+    for n in range(9):
+        assert (await office.set_account(f"thief{n}@sandbox")).status_code == 200
+    assert_refused(await office.set_account("thief9@sandbox"), 429, "rate_limited")
+    assert_refused(await office.ask(), 409, "payout_account_new")
+    for _ in range(2):
+        back = await office.set_account()
+        assert (back.status_code, back.json()["address_masked"]) == (200, "s…@sandbox")
+        await office.asked()
+        assert_refused(await office.set_account("thief9@sandbox"), 429, "rate_limited")
+        await office.sql("INSERT INTO payout_account (user_id, provider, address) VALUES ('mira', 'sandbox', 'x@y')")
+
+
+async def test_setting_an_account_back_does_not_count(office: Office) -> None:
+    """Between the first and nine others it was set back each time: the tenth new one is the first too many."""
+    for n in range(9):
+        assert (await office.set_account(f"nr{n}@sandbox")).status_code == 200
+        assert (await office.set_account()).status_code == 200
+    assert_refused(await office.set_account("nr9@sandbox"), 429, "rate_limited")
+
+
+async def test_what_never_could_be_used_waits_again(office: Office) -> None:
+    """A thief's address that was undone within the day is as new as before; one that stood for a day is not."""
+
+    async def stood(address: str, days: float) -> None:
+        await office.sql(
+            "INSERT INTO payout_account (user_id, provider, address, set_at) "
+            "VALUES ('tomas', 'sandbox', :address, now() - CAST(:ago AS interval))",
+            address=address, ago=timedelta(days=days),
+        )  # fmt: skip
+
+    for address, days in (
+        ("a@sandbox", 9), ("thief@sandbox", 8), ("a@sandbox", 7.1), ("b@sandbox", 7), ("a@sandbox", 5),
+    ):  # fmt: skip
+        await stood(address, days)
+
+    async def usable_at_once(address: str) -> bool:
+        found = (await office.set_account(address, user="tomas")).json()
+        return bool(found["usable_at_ms"] <= (await office.sql("SELECT extract(epoch FROM now()) AS s"))[0].s * 1_000)
+
+    assert not await usable_at_once("thief@sandbox")
+    assert await usable_at_once("b@sandbox")
+    assert await usable_at_once("a@sandbox")
 
 
 async def test_a_payout_goes_where_it_was_asked_to(office: Office) -> None:

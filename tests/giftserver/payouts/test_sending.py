@@ -354,7 +354,9 @@ async def test_a_payout_whose_provider_is_gone_waits(office: Office) -> None:
     """Its settings name no such provider now: it is not sent, and can be taken back."""
     id = await office.asked()
     database = office.shop.web.engines.database
-    office.keeper = payout_keeper.PayoutKeeper(database, {}, "", office.shop.metrics)
+    office.keeper = payout_keeper.PayoutKeeper(
+        database, office.shop.web.engines.ledger_redis, {}, "", office.shop.metrics
+    )
     await office.work()
     assert (await office.payout(id))["state"] == "requested"
     assert (await office.cancel(id)).json()["state"] == "cancelled"

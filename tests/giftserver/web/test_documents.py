@@ -156,6 +156,9 @@ def bodies_of(new_key: Callable[[], str], prices: Any, proposed: int) -> dict[st
         "put_payout_account": {"provider": "sandbox", "address": "slow@sandbox"},
         "create_payout": {"key": new_key(), "diamonds": 10_000, "amount_minor": 5_000, "currency": "USD"},
         "void_payout": {"reason": "a test"},
+        "decide_payout": {"decision": "dismiss", "reason": "a test"},
+        "stop_all_payouts": {"reason": "a test"},
+        "go_on_with_payouts": {"reason": "a test"},
     }  # fmt: skip
 
 

@@ -343,7 +343,8 @@ BUGS: tuple[Bug, ...] = (
         f"{OPERATING}::test_a_list_that_was_overtaken_cannot_be_approved",
     ),
     bug(
-        "a pack that nobody can order", "giftserver/recharge/prices.py", "len(text) <= ID_CHARACTERS_MAX and NAME", "NAME",
+        "a pack that nobody can order", "giftserver/recharge/prices.py",
+        "len(text) <= ID_CHARACTERS_MAX and NAME", "NAME",
         f"{PRICES}::test_what_cannot_be_a_price_list_says_why",
     ),
     bug(

@@ -97,13 +97,32 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "payouts go to a changed account at once", ACCOUNTS,
-        "usable_at = row.set_at if row.first else row.set_at + WAIT", "usable_at = row.set_at",
+        "usable_at = row.set_at if row.at_once else row.set_at + WAIT", "usable_at = row.set_at",
         f"{REQUESTS}::test_a_changed_account_waits_a_day",
     ),
     bug(
         "a payout takes whatever account is there", ASKING,
         " or account.id != new.account or not account.usable:", " or not account.usable:",
         f"{REQUESTS}::test_an_account_that_changes_while_a_payout_is_asked_for",
+    ),
+    bug(
+        "a thief uses up the changes of a payout account", ACCOUNTS,
+        "        if not row.used_before and row.lately", "        if row.lately",
+        f"{REQUESTS}::test_an_owner_undoes_what_a_thief_did",
+    ),
+    bug(
+        "setting a payout account back counts", ACCOUNTS, " AND coalesce(used.id >= stood.id, true)", "",
+        f"{REQUESTS}::test_setting_an_account_back_does_not_count",
+    ),
+    bug(
+        "an account that is set back waits a day", ACCOUNTS,
+        "        first OR coalesce(used.id < stood.id, false) AS at_once\n", "        first AS at_once\n",
+        f"{REQUESTS}::test_an_owner_undoes_what_a_thief_did",
+    ),
+    bug(
+        "an account that never could be used is used at once", ACCOUNTS,
+        "        WHERE first OR until >= set_at + CAST(:wait AS interval) GROUP BY 1, 2\n", "        GROUP BY 1, 2\n",
+        f"{REQUESTS}::test_what_never_could_be_used_waits_again",
     ),
     bug(
         "payout accounts change without end", ACCOUNTS, " >= CHANGES_MAX:", " >= 10**9:",
@@ -124,11 +143,14 @@ BUGS: tuple[Bug, ...] = (
         "        if now is None or now.state", f"{REQUESTS}::test_payouts_are_their_creators_alone",
     ),
     bug(
-        "an operator voids a payout of their own", MOVES, "        check_other(by, now.user_id)\n", "",
+        "an operator voids a payout of their own", MOVES,
+        "        check_other(by, now.user_id)\n        if now.state is PayoutState.VOIDED",
+        "        if now.state is PayoutState.VOIDED",
         f"{HOLDS}::test_nobody_voids_their_own",
     ),
     bug(
-        "a voided payout is not in the audit log", MOVES, "        await log_act(connection, Act(", "        _ = (Act(",
+        "a voided payout is not in the audit log", MOVES,
+        '        await log_act(connection, Act(by, "void_payout"', '        _ = (Act(by, "void_payout"',
         f"{HOLDS}::test_an_operator_voids_it",
     ),
     Bug(

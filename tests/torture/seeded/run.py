@@ -28,6 +28,7 @@ from tests.torture.seeded import (
     paying,
     paying_out,
     paying_out_providers,
+    paying_out_stops,
     recovering,
     ruling,
     settling,
@@ -39,8 +40,8 @@ from tests.torture.seeded.bug import Bug
 ROOT = Path(__file__).resolve().parents[3]
 BUGS: tuple[Bug, ...] = (
     *deciding.BUGS, *keeping.BUGS, *recovering.BUGS, *paying.BUGS, *claiming.BUGS, *limiting.BUGS, *settling.BUGS,
-    *ruling.BUGS, *admitting.BUGS, *banning.BUGS, *paying_out.BUGS, *paying_out_providers.BUGS, *staying.BUGS,
-    *sharing.BUGS,
+    *ruling.BUGS, *admitting.BUGS, *banning.BUGS, *paying_out.BUGS, *paying_out_providers.BUGS, *paying_out_stops.BUGS,
+    *staying.BUGS, *sharing.BUGS,
 )  # fmt: skip
 COPIED = ("giftserver", "rooms", "loadtest", "tests", "pyproject.toml")
 LINKED = ("static", "docs", "tools")
