@@ -104,7 +104,7 @@ def test_a_payout_that_needs_a_look_is_marked(visit: Visit) -> None:
         "**/v1/ops/payouts/*/void": no,
     }  # fmt: skip
     page = visit("/ops#payouts", "operator", routes=routes)
-    page.locator("#panel-payouts").get_by_role("button", name="Needs a look").click()
+    page.locator("#panel-payouts").get_by_role("button", name="Needs a look", exact=True).click()
     expect(page.locator("#panel-payouts .case-row")).to_contain_text("Needs a look")
     page.locator("#panel-payouts .case-row").click()
     assert "review=true" in asked_for[-1]

@@ -12,7 +12,7 @@ import pytest
 from starlette.routing import Route
 
 from giftserver.auth.tokens import Identity
-from giftserver.durable import earnings
+from giftserver.durable import earnings, payout_moves
 from giftserver.durable.guardians import link, make_code
 from giftserver.durable.payment_moves import flag
 from giftserver.durable.rooms import set_live, upsert_room
@@ -120,7 +120,9 @@ async def to_pay_out(demo: Web, new_key: Callable[[], str]) -> dict[str, str]:
         answer = await demo.http.post("/v1/payouts", json=body, headers=demo.bearer("ana"))
         assert answer.status_code == 200, answer.text
         made.append(str(answer.json()["id"]))
-    return {"get_payout": made[0], "cancel_payout": made[0], "get_any_payout": made[1], "void_payout": made[1]}
+    await payout_moves.flag(demo.engines.database, made[1], "a test")
+    mine = {"get_payout": made[0], "cancel_payout": made[0]}
+    return mine | {"get_any_payout": made[1], "void_payout": made[1], "decide_payout": made[1]}
 
 
 def bodies_of(new_key: Callable[[], str], prices: Any, proposed: int) -> dict[str, Any]:
