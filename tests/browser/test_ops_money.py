@@ -106,9 +106,13 @@ def test_balances_are_compared(visit: Visit, demo_site: DemoSite, artifacts: Pat
 
     away = {"provider": "sandbox", "agrees": False, "problem": "it does not answer", "balances": [
         {**ours, "clearing_minor": -1_205, "fees_minor": -3, "differences": []}]}  # fmt: skip
-    both = [away, {**away, "provider": "other", "problem": None, "agrees": True}]
-    routes = {"**/v1/ops/balances*": lambda route: route.fulfill(json=told | {"providers": both})}
+    other = {**away, "provider": "other", "problem": None, "agrees": True}
+    waits = {**other, "provider": "third", "balances": [ours]}
+    all_three = [away, other, waits]
+    routes = {"**/v1/ops/balances*": lambda route: route.fulfill(json=told | {"providers": all_three})}
     page = visit("/ops#balances", "operator", routes=routes)
+    third = page.get_by_role("region", name="Third")
+    expect(third.locator(".state").first).to_have_text("Agrees but for what is on its way")
     first = page.get_by_role("region", name="Sandbox", exact=True)
     expect(first).to_contain_text("Could not be asked")
     expect(first.locator(".burden")).to_have_count(1)

@@ -124,13 +124,14 @@ def test_all_payouts_are_stopped_and_go_on(visit: Visit, demo_site: DemoSite, ro
     goes_to(demo_site, room, "paid@sandbox")
     page = visit("/ops#payouts", "operator", 390)
     halt = page.locator("#panel-payouts .decide")
+    expect(page.locator("#panel-payouts > :last-child")).to_contain_text("Payouts go on")
     halt.get_by_role("button", name="Stop all payouts").click()
     expect(halt.get_by_role("alert")).to_contain_text("Write why")
     try:
         halt.get_by_label("Why").fill("restored yesterday's backup")
         halt.get_by_role("button", name="Stop all payouts").click()
         page.get_by_role("dialog").get_by_role("button", name="Stop all payouts").click()
-        expect(halt).to_contain_text("All payouts are stopped")
+        expect(page.locator("#panel-payouts > :first-child")).to_contain_text("All payouts are stopped")
         expect(halt.get_by_role("status")).to_contain_text("restored yesterday's backup. ")
         assert serious(page) == []
         seen(page, artifacts / "ops-payouts-stopped-390.png")

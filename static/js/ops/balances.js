@@ -61,7 +61,8 @@ export class Balances {
 
   #provider({ provider, agrees, problem, balances }) {
     const id = `balances-${provider}`;
-    const [text, tone] = problem !== null ? ['Could not be asked', 'wait'] : agrees ? ['Agrees', 'good'] : ['Differs', 'bad'];
+    const onItsWay = balances.some((one) => one.differences.length > 0);
+    const [text, tone] = problem !== null ? ['Could not be asked', 'wait'] : !agrees ? ['Differs', 'bad'] : onItsWay ? ['Agrees but for what is on its way', 'wait'] : ['Agrees', 'good'];
     return element(
       'section.prices__part',
       { 'aria-labelledby': id, data: { provider, agrees: String(agrees) } },

@@ -27,8 +27,11 @@ export class PayoutHalt {
     });
   }
 
-  /** The stop that is in force, or null. */
+  /** The stop that is in force, or null: it stands over the list, and what is seldom needed below it. */
   show(stop) {
+    const moves = this.node.hidden || (stop === null) !== (this.#stop === null);
+    if (moves && stop === null) this.node.parentElement.append(this.node);
+    else if (moves) this.node.parentElement.prepend(this.node);
     this.#stop = stop;
     this.node.hidden = false;
     this.node.dataset.stopped = String(stop !== null);
